@@ -1,0 +1,56 @@
+"""GRU4Rec: a recurrent state carried along the session."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..batches import SessionBatch
+from ._base import Backbone
+
+__all__ = ["GRU4Rec", "recurrent_states"]
+
+
+class GRU4Rec(Backbone):
+    """h_t = GRU(drop(x_t), h_{t-1});  z_t = W_o h_t + b_o.
+
+    The layout is RecBole's (a dense map back to d, recurrent matrices without biases, no session-parallel batches);
+    the original ties input and output tables, keeps biases and trains on sampled negatives. The recurrent matrices of
+    the first layer start xavier-uniform.
+
+    Parameters
+    ----------
+    dim : int
+        Size d of the vectors in and out.
+    hidden : int, default=128
+    n_layers : int, default=1
+    dropout : float, default=0.3
+        On the input vectors, in training.
+    bias : bool, default=False
+        Biases in the recurrent cell.
+
+    References
+    ----------
+    Hidasi et al., Session-based recommendations with recurrent neural networks, ICLR 2016.
+    """
+
+    causal = True
+
+    def __init__(
+        self, dim: int, *, hidden: int = 128, n_layers: int = 1, dropout: float = 0.3, bias: bool = False
+    ) -> None:
+        super().__init__(dim)
+        self.dropout = nn.Dropout(dropout)
+        self.gru = nn.GRU(dim, hidden, n_layers, bias=bias)
+        nn.init.xavier_uniform_(self.gru.weight_ih_l0)
+        nn.init.xavier_uniform_(self.gru.weight_hh_l0)
+        self.out = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
+        """Session embeddings (P, d)."""
+        states = recurrent_states(self.gru, self.dropout(x), batch)  # (T, h)
+        return self.out(states[batch.ends])  # (P, d)
+
+
+def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
+    """States of a GRU after every event, (T, h): windows run side by side, each for its own length."""
+    return batch.unpack(gru(batch.pack(x))[0])

@@ -1,0 +1,70 @@
+"""NARM: a recurrent encoder whose last state attends over all states."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..batches import SessionBatch
+from ..segments import segment_softmax, segment_sum
+from ._base import Backbone
+from .gru4rec import recurrent_states
+
+__all__ = ["NARM"]
+
+
+class NARM(Backbone):
+    """h = GRU(drop(x));  alpha_p = v . sigmoid(A_1 h_p + A_2 h_t);  z_t = B drop([sum_p alpha_p h_p ; h_t]).
+
+    The sum runs over the events p up to t. No map has a bias. The paper and the widely used port weigh states without
+    a softmax; the original code normalises the weights, which ``attention_norm="softmax"`` selects.
+
+    Parameters
+    ----------
+    dim : int
+        Size d of the vectors in and out.
+    hidden : int, default=128
+    n_layers : int, default=1
+    dropouts : (float, float), default=(0.25, 0.5)
+        On the input vectors and on the pair of summaries, in training.
+    attention_norm : {"none", "softmax"}, default="none"
+
+    References
+    ----------
+    Li et al., Neural attentive session-based recommendation, CIKM 2017.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden: int = 128,
+        n_layers: int = 1,
+        dropouts: tuple[float, float] = (0.25, 0.5),
+        attention_norm: str = "none",
+    ) -> None:
+        super().__init__(dim)
+        if attention_norm not in ("none", "softmax"):
+            raise ValueError(f"attention_norm={attention_norm!r} is not known; choose 'none' or 'softmax'.")
+        self.attention_norm = attention_norm
+        self.drop_in, self.drop_out = (nn.Dropout(p) for p in dropouts)
+        self.gru = nn.GRU(dim, hidden, n_layers, bias=False)
+        self.key = nn.Linear(hidden, hidden, bias=False)
+        self.query = nn.Linear(hidden, hidden, bias=False)
+        self.energy = nn.Linear(hidden, 1, bias=False)
+        self.out = nn.Linear(2 * hidden, dim, bias=False)
+        for linear in (self.key, self.query, self.energy, self.out):
+            nn.init.xavier_normal_(linear.weight)
+
+    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
+        """Session embeddings (P, d)."""
+        states = recurrent_states(self.gru, self.drop_in(x), batch)  # (T, h)
+        last = states[batch.ends]  # (P, h)
+        prefix, event = batch.prefix_pairs  # (pairs,) each
+        weights = self.energy((self.key(states)[event] + self.query(last)[prefix]).sigmoid())  # (pairs, 1)
+        if self.attention_norm == "softmax":
+            weights = segment_softmax(weights, prefix, len(last))
+        attended = segment_sum(weights * states[event], prefix, len(last))  # (P, h)
+        return self.out(self.drop_out(torch.cat([attended, last], dim=1)))  # (P, d)

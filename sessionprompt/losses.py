@@ -1,0 +1,128 @@
+"""Softmax cross-entropy against the whole catalogue, in tiles that stay in cache: no (B, N) matrix is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["FullSoftmax", "linear_cross_entropy", "score_blocks"]
+
+CPU_TILE = 512  # rows and columns of a tile of scores: 1 MB of float32, which a core's own cache holds
+GPU_TILE = 16_384  # large enough to fill a GPU, small enough for its memory
+BLOCK_SCORES = 4_194_304  # scores that ranking holds at a time: 16 MB of float32
+
+
+def score_blocks(states: Tensor, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield (rows, scores of those rows) with scores = states @ table.T, a few rows at a time.
+
+    The scores live in one buffer that the next block overwrites.
+    """
+    step = max(1, BLOCK_SCORES // len(table))
+    buffer = states.new_empty(min(step, len(states)), len(table))
+    for start in range(0, len(states), step):
+        rows = slice(start, min(start + step, len(states)))
+        yield rows, torch.mm(states[rows], table.T, out=buffer[: rows.stop - start])
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Loss and both gradients at once, tile by tile.
+
+    Two sweeps over the tiles: the first finds each row's log of the sum of exponentials, the second makes the
+    softmax and uses it up for both gradients. Computing every product of scores twice costs less than carrying
+    the scores through memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+        states_grad, table_grad = torch.zeros_like(states), torch.zeros_like(table)
+        losses = states.new_empty(len(states))
+        with torch.no_grad():
+            for rows in _slices(states):
+                chosen = table[targets[rows]]
+                log_total = _log_sum_exp(states[rows], table)
+                losses[rows] = log_total.squeeze(1) - (states[rows] * chosen).sum(dim=1)
+                _add_gradients(states[rows], table, log_total, states_grad[rows], table_grad)
+                states_grad[rows] -= chosen
+        table_grad.index_add_(0, targets, states, alpha=-1)
+        ctx.save_for_backward(states_grad.div_(len(states)), table_grad.div_(len(states)))
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        states_grad, table_grad = ctx.saved_tensors
+        return grad * states_grad, grad * table_grad, None
+
+
+def _tile(rows: Tensor) -> int:
+    return CPU_TILE if rows.device.type == "cpu" else GPU_TILE
+
+
+def _slices(rows: Tensor) -> Iterator[slice]:
+    n, step = len(rows), _tile(rows)
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _tiles(states: Tensor, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Scores of all of `states` against one slice of candidates after another, in one reused buffer."""
+    buffer = states.new_empty(len(states) * min(_tile(table), len(table)))
+    for columns in _slices(table):
+        candidates = table[columns]
+        shape = (len(states), len(candidates))
+        yield columns, torch.mm(states, candidates.T, out=buffer[: shape[0] * shape[1]].view(shape))
+
+
+def _log_sum_exp(states: Tensor, table: Tensor) -> Tensor:
+    """log sum_j exp(states . table_j), shape (rows, 1), with a running maximum."""
+    highest = states.new_full((len(states), 1), -torch.inf)
+    total = states.new_zeros(len(states), 1)
+    for _, scores in _tiles(states, table):
+        higher = torch.maximum(highest, scores.amax(dim=1, keepdim=True))
+        total.mul_((highest - higher).exp_()).add_(scores.sub_(higher).exp_().sum(dim=1, keepdim=True))
+        highest = higher
+    return highest + total.log()
+
+
+def _add_gradients(
+    states: Tensor, table: Tensor, log_total: Tensor, states_grad: Tensor, table_grad: Tensor
+) -> None:
+    """Add the softmax part of both gradients of the summed loss."""
+    for columns, scores in _tiles(states, table):
+        softmax = scores.sub_(log_total).exp_()
+        states_grad.addmm_(softmax, table[columns])
+        table_grad[columns].addmm_(softmax.T, states)
+
+
+def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of ``softmax(states @ table.T)`` without keeping the scores.
+
+    Parameters
+    ----------
+    states : Tensor of shape (B, d)
+    table : Tensor of shape (N, d)
+        Candidate embeddings.
+    targets : LongTensor of shape (B,)
+        The right candidate of each row.
+
+    Returns
+    -------
+    Tensor
+        A scalar, differentiable (once) in `states` and `table`.
+
+    Examples
+    --------
+    >>> states, table = torch.eye(2), torch.eye(2)
+    >>> round(linear_cross_entropy(states, table, torch.tensor([0, 1])).item(), 4)
+    0.3133
+    """
+    return _LinearCrossEntropy.apply(states, table, targets)
+
+
+class FullSoftmax(nn.Module):
+    """Criterion over (states, table) and targets: cross-entropy over the full catalogue."""
+
+    def forward(self, scored: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+        """Mean loss of states (B, d) against the candidate table (N, d)."""
+        return linear_cross_entropy(*scored, targets)

@@ -1,0 +1,123 @@
+"""The whole network: item table, prompts, backbone and scoring in one torch module."""
+
+from __future__ import annotations
+
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .backbones import Backbone, unit
+from .batches import SessionBatch
+from .losses import score_blocks
+from .prompts import FixedCodes, PromptBlend, scaled_table
+
+__all__ = ["SCORINGS", "SessionNetwork"]
+
+SCORINGS = ("cosine", "dot")
+
+
+class SessionNetwork(nn.Module):
+    """Embed, prompt, encode: a batch of sessions in, session embeddings and the candidate table out.
+
+    A score is the product of the two. With cosine scoring both are scaled to unit length and the session embedding
+    is divided by the temperature, so scores lie within 1 / temperature of zero.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    n_items : int
+    candidate_codes : dict of str to LongTensor of shape (n_items, n_columns)
+        Prompt codes of the items; empty without cluster prompts.
+    popularity : Tensor of shape (n_items,)
+        Answer to a prefix of which nothing is known: no item and no prompt.
+    blend : PromptBlend or None
+        None is the plain backbone.
+    prompt_candidates : bool
+        Whether candidates are prompted like inputs.
+    scoring : {"cosine", "dot"}
+    temperature : float
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        n_items: int,
+        candidate_codes: dict[str, Tensor],
+        popularity: Tensor,
+        blend: PromptBlend | None,
+        prompt_candidates: bool,
+        scoring: str,
+        temperature: float,
+    ) -> None:
+        super().__init__()
+        self.items = scaled_table(n_items, backbone.dim)
+        self.backbone = backbone
+        self.blend = blend
+        self.prompt_candidates = prompt_candidates and bool(candidate_codes)
+        self.scoring, self.temperature = scoring, temperature
+        self.register_buffer("popularity", popularity)
+        self._candidate_codes = candidate_codes
+        self._fixed: dict[str, FixedCodes] = {}
+
+    def forward(self, batch: SessionBatch) -> tuple[Tensor, Tensor]:
+        """Session embeddings (P, d), ready to be multiplied with the candidate table (N, d)."""
+        return self.states(batch), self.table()
+
+    def states(self, batch: SessionBatch) -> Tensor:
+        """Session embeddings of the prefixes asked for, (P, d)."""
+        known = batch.items >= 0
+        x = F.embedding(batch.items.clamp(min=0), self.items) * known.unsqueeze(
+            1
+        )  # (T, d), unknown items are blank
+        if self.blend is not None:
+            x = self.blend(x, batch.prompts)  # (T, d)
+        states = self.backbone(x, batch)  # (P, d)
+        return unit(states) / self.temperature if self.scoring == "cosine" else states
+
+    def table(self) -> Tensor:
+        """Candidate embeddings, (N, d)."""
+        table: Tensor = self.items
+        if self.prompt_candidates:
+            table = self.blend(table, self._fixed_codes())  # type: ignore[misc]
+        return unit(table) if self.scoring == "cosine" else table
+
+    @torch.no_grad()
+    def score_blocks(self, batch: SessionBatch, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Yield (rows, scores (rows, N)) over the prefixes asked for; where nothing is known, popularity scores."""
+        blank = ~batch.known
+        for rows, scores in score_blocks(self.states(batch), table):
+            scores[blank[rows]] = self.popularity.to(scores.dtype)
+            yield rows, scores
+
+    def _fixed_codes(self) -> dict[str, FixedCodes]:
+        """Candidate codes on the device of the table, made when first needed there."""
+        device = self.items.device
+        if not self._fixed or next(iter(self._fixed.values())).matrix.device != device:
+            tables = self.blend.tables  # type: ignore[union-attr]
+            self._fixed = {
+                kind: FixedCodes(codes.to(device), len(tables[kind]))
+                for kind, codes in self._candidate_codes.items()
+            }
+        return self._fixed
+
+    @torch.no_grad()
+    def transplant(self, other: SessionNetwork, rows: dict[str, np.ndarray]) -> None:
+        """Take over the weights of a network that knew less.
+
+        Parameters
+        ----------
+        other : SessionNetwork
+        rows : dict of str to ndarray
+            Per table ("item" or a prompt kind), where the other's rows stand in this one's.
+        """
+        tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
+        mine = self.state_dict()
+        for name, weights in other.state_dict().items():
+            if name in tables:
+                mine[name][torch.from_numpy(rows[tables[name]]).long()] = weights.to(mine[name].device)
+            elif name != "popularity":
+                mine[name].copy_(weights)

@@ -1,0 +1,598 @@
+"""The estimator: fit on sessions, recommend next items, score exactly."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._files import fingerprint
+from ._parameters import check_k, check_parameters, resolve_backbone, resolve_device, seed_of
+from .batches import PrefixData, last_prefixes
+from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
+from .evaluation import CutSessions, RankedTargets, prefix_data, rank_sessions
+from .inference import top_items
+from .metrics import metric_names, parse_metric
+from .model_selection import temporal_train_test_split
+from .network import SessionNetwork
+from .prompts import PromptBlend
+from .sessions import Sessions, as_sessions
+
+__all__ = ["PromptedSessionRecommender"]
+
+
+class PromptedSessionRecommender(BaseEstimator):
+    """Neural next-item recommender whose inputs carry learned prompts.
+
+    A session model (the backbone) reads the items of a session, each blended with prompts: learned vectors of the
+    item's cluster, of the session's user, of the session itself. Every prefix of a training session is an example;
+    the loss is the softmax over all known items. The model knows the items it is fitted on; an unknown item enters
+    as a blank (a zero vector) plus its cluster's prompt, and a session of which nothing at all is known is answered
+    by popularity, with a warning.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="gru4rec"
+        Name of a session model (see :data:`sessionprompt.backbones.BACKBONES`), a subclass of
+        :class:`~sessionprompt.backbones.Backbone`, or a factory called as ``backbone(dim, **backbone_params)``.
+    prompts : tuple of {"cluster", "user", "session"}, default=("cluster",)
+        Prompt kinds; ``()`` is the plain backbone. Clusters need sessions annotated by an
+        :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does.
+    gate : {"add", "elementwise", "scalar", "none"}, default="add"
+        How prompts and item embeddings are blended, see :class:`~sessionprompt.prompts.PromptBlend`.
+    prompt_candidates : bool, default=True
+        Whether the scored items carry their cluster prompts too.
+    scoring : {"cosine", "dot"}, default="cosine"
+        A backbone that is defined with a scoring of its own overrules this.
+    temperature : float, default=0.07
+        Divides cosine scores.
+    dim : int, default=64
+        Size of item embeddings, prompts and session embeddings.
+    backbone_params : dict, optional
+        Further parameters of the backbone.
+    max_length : int, default=50
+        Events of a session that the backbone sees: the newest ones.
+    prefixes : {"auto", "one_pass", "expanded"}, default="auto"
+        Whether one pass over a session serves all its prefixes (exact for causal backbones) or each prefix is
+        encoded anew; ``"auto"`` takes one pass where the backbone allows it.
+    batch_size : int, default=512
+        Prefixes per step.
+    lr : float, default=0.001
+        Learning rate of Adam.
+    weight_decay : float, default=0.0
+    max_epochs : int, default=30
+    patience : int or None, default=3
+        Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The weights of the
+        best epoch are restored.
+    monitor : str, default="mrr@5"
+        Metric on the validation sessions.
+    validation_fraction : float or None, default=0.1
+        Share of the sessions, the newest ones, held out for validation; None trains on everything, without early
+        stopping.
+    refit : bool, default=False
+        After early stopping, train anew on all sessions for the number of epochs found best.
+    net_params : dict, optional
+        Further parameters of the skorch net, such as ``{"optimizer": torch.optim.Adagrad}``.
+    device : str, default="auto"
+        A torch device; ``"auto"`` is CUDA where there is one, else the CPU.
+    checkpoint_dir : path, optional
+        Folder for the state of training, written after every epoch. A fit that was killed goes on from there, with
+        the same result as an unbroken one.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the previous fit; new items, users and clusters are added.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState, Generator or None, default=None
+        The same seed gives the same model on the same machine. Global random states are left as they are.
+
+    Attributes
+    ----------
+    items_ : ndarray of shape (n_items,)
+        Raw ids of the known items.
+    n_items_ : int
+    encoder_ : SessionEncoder
+    net_ : skorch.NeuralNet
+    history_ : list of dict
+        Per epoch: ``epoch``, ``train_loss``, ``valid_loss``, the monitored metric, ``dur`` in seconds.
+    n_epochs_ : int
+        Epochs trained.
+    best_epoch_ : int
+    best_score_ : float
+        Monitored metric of the best epoch; NaN without validation.
+    stop_reason_ : {"max_epochs", "patience", "interrupted"}
+
+    References
+    ----------
+    Item Cluster-aware Prompt Learning for Session-based Recommendation, arXiv 2410.04756.
+
+    Examples
+    --------
+    >>> from sessionprompt.datasets import make_sessions
+    >>> sessions = make_sessions(300, n_items=30, n_clusters=3, predictability=1.0, random_state=0)
+    >>> model = PromptedSessionRecommender(prompts=(), dim=16, max_epochs=2, random_state=0).fit(sessions)
+    >>> model.predict([["item-003"], ["item-001", "item-002"]], k=4).shape
+    (2, 4)
+    """
+
+    __metadata_request__fit = {"X_val": True}
+    __metadata_request__predict = {"k": True}
+    __metadata_request__score = {"metric": True, "k": True}
+
+    def __init__(
+        self,
+        backbone: str | Callable[..., Any] = "gru4rec",
+        *,
+        prompts: Iterable[str] = ("cluster",),
+        gate: str = "add",
+        prompt_candidates: bool = True,
+        scoring: str = "cosine",
+        temperature: float = 0.07,
+        dim: int = 64,
+        backbone_params: dict[str, Any] | None = None,
+        max_length: int = 50,
+        prefixes: str = "auto",
+        batch_size: int = 512,
+        lr: float = 0.001,
+        weight_decay: float = 0.0,
+        max_epochs: int = 30,
+        patience: int | None = 3,
+        monitor: str = "mrr@5",
+        validation_fraction: float | None = 0.1,
+        refit: bool = False,
+        net_params: dict[str, Any] | None = None,
+        device: str = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.prompts = prompts
+        self.gate = gate
+        self.prompt_candidates = prompt_candidates
+        self.scoring = scoring
+        self.temperature = temperature
+        self.dim = dim
+        self.backbone_params = backbone_params
+        self.max_length = max_length
+        self.prefixes = prefixes
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
+        self.refit = refit
+        self.net_params = net_params
+        self.device = device
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # ------------------------------------------------------------------ fitting
+    def fit(self, X: Any, y: None = None, *, X_val: Any = None) -> PromptedSessionRecommender:
+        """Learn from sessions.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+            Training sessions. Those of a single event teach nothing but the item itself.
+        y : ignored
+        X_val : Sessions or list of lists, optional
+            Validation sessions; without them the newest `validation_fraction` of X is held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            On parameters out of bounds, missing annotation, or fewer than one training or validation example.
+        """
+        prompts = check_parameters(self)
+        sessions = as_sessions(X)
+        check_prompt_data(sessions, prompts)
+        train, valid = self._hold_out(sessions, X_val)
+        seed = seed_of(self.random_state)
+        previous = self if self.warm_start and hasattr(self, "net_") else None
+        self._train(train, valid, prompts, seed, self.max_epochs, previous, "selection")
+        if self.refit and valid is not None and X_val is None:
+            found = {
+                name: getattr(self, name)
+                for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")
+            }
+            self._train(sessions, None, prompts, seed, max(self.best_epoch_, 1), None, "refit")
+            self.__dict__.update(found)
+        return self
+
+    def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
+        """Go on learning: one epoch over new sessions, whose new items, users and clusters are added.
+
+        Cluster labels must come from the clusterer of the first fit (its ``transform``), since a new clustering
+        numbers its clusters anew.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        prompts = check_parameters(self)
+        sessions = as_sessions(X)
+        check_prompt_data(sessions, prompts)
+        previous = self if hasattr(self, "net_") else None
+        return self._train(sessions, None, prompts, seed_of(self.random_state), 1, previous, None)
+
+    def _hold_out(self, sessions: Sessions, X_val: Any) -> tuple[Sessions, Sessions | None]:
+        if X_val is not None:
+            return sessions, as_sessions(X_val, "X_val")
+        if self.validation_fraction is None:
+            return sessions, None
+        usable = sessions[np.flatnonzero(sessions.lengths >= 2)]
+        if len(usable) < 2:
+            raise ValueError(
+                f"X has {len(usable)} sessions of two events or more, too few to train and validate; "
+                "give more sessions, or set validation_fraction=None to train without validation."
+            )
+        return temporal_train_test_split(sessions, test_size=self.validation_fraction)
+
+    def _train(
+        self,
+        train: Sessions,
+        valid: Sessions | None,
+        prompts: tuple[str, ...],
+        seed: int,
+        epochs: int,
+        previous: PromptedSessionRecommender | None,
+        stage: str | None,
+    ) -> PromptedSessionRecommender:
+        """Train a network on `train`, keep the epoch that is best on `valid`, and take it as the model."""
+        from .training import train_network  # skorch loads only when something is trained
+
+        encoder = previous.encoder_.grow(train) if previous else SessionEncoder.learn(train, prompts)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            network = self._build_network(encoder)
+            if previous:
+                network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
+            one_pass = self._one_pass(network)
+            data = self._prefix_data(train, encoder, one_pass, "X")
+            held_out = (
+                None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")
+            )
+            folder = self.checkpoint_dir if stage else None
+            outcome = train_network(
+                network.to(resolve_device(self.device)),
+                data,
+                held_out,
+                seed=seed,
+                max_epochs=epochs,
+                patience=self.patience,
+                monitor=self.monitor,
+                batch_size=self.batch_size,
+                lr=self.lr,
+                weight_decay=self.weight_decay,
+                verbose=self.verbose,
+                net_params=self.net_params or {},
+                checkpoint=None if folder is None else os.path.join(folder, f"{stage}.pt"),
+                identity=self._identity(train, valid, seed, epochs) if folder else "",
+            )
+        self.encoder_, self._table = encoder, None
+        self.items_, self.n_items_ = encoder.vocabulary.ids, encoder.n_items
+        self.__dict__.update(outcome)
+        return self
+
+    def _build_network(self, encoder: SessionEncoder) -> SessionNetwork:
+        backbone = resolve_backbone(self.backbone)(self.dim, **(self.backbone_params or {}))
+        sizes = encoder.prompt_sizes
+        return SessionNetwork(
+            backbone,
+            encoder.n_items,
+            {kind: torch.from_numpy(codes) for kind, codes in encoder.candidate_codes.items()},
+            torch.from_numpy(encoder.item_counts).float(),
+            PromptBlend(self.dim, sizes, self.gate) if sizes else None,
+            self.prompt_candidates,
+            backbone.scoring or self.scoring,
+            self.temperature,
+        )
+
+    def _prefix_data(
+        self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool, name: str
+    ) -> PrefixData:
+        cut = CutSessions.of(sessions, encoder)
+        if not len(cut.rows):
+            raise ValueError(
+                f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from."
+            )
+        return prefix_data(cut, encoder, self.max_length, one_pass)
+
+    def _identity(self, train: Sessions, valid: Sessions | None, seed: int, epochs: int) -> str:
+        """What a checkpoint must share with a fit that takes it up."""
+        loose = {"checkpoint_dir", "verbose", "device", "random_state", "warm_start"}
+        params = {key: value for key, value in self.get_params(deep=False).items() if key not in loose}
+        columns = [
+            column
+            for part in (train, valid)
+            if part is not None
+            for column in (
+                part.codes,
+                part.offsets,
+                part.labels,
+                part.vocabulary.ids,
+                part.users,
+                part.target_start,
+            )
+        ]
+        return fingerprint(repr(sorted(params.items())), str((seed, epochs)), *columns)
+
+    def _one_pass(self, network: SessionNetwork) -> bool:
+        return self.prefixes != "expanded" and network.backbone.causal
+
+    @property
+    def network_(self) -> SessionNetwork:
+        """The trained torch module."""
+        check_is_fitted(self, "net_")
+        return self.net_.module_
+
+    # ------------------------------------------------------------------ recommending
+    def predict(self, X: Any, k: int = 10) -> np.ndarray:
+        """Recommend the `k` best next items for each session.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+            Sessions so far, oldest event first; each holds at least one.
+        k : int, default=10
+
+        Returns
+        -------
+        ndarray of shape (n_sessions, k)
+            Raw item ids, best first.
+
+        Raises
+        ------
+        ValueError
+            If `k` is not within 1..n_items or a session is empty.
+        """
+        return self.predict_topk(X, k=k)
+
+    def predict_topk(
+        self,
+        X: Any,
+        k: int = 10,
+        *,
+        return_scores: bool = False,
+        exclude_seen: bool = False,
+        candidates: Iterable[Any] | None = None,
+    ) -> Any:
+        """Recommend the `k` best next items for each session, with more say in which.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        k : int, default=10
+        return_scores : bool, default=False
+            Also return the scores; they order items within a session.
+        exclude_seen : bool, default=False
+            Leave out the items of the session itself.
+        candidates : iterable of ids, optional
+            Recommend among these items only.
+
+        Returns
+        -------
+        items : ndarray of shape (n_sessions, k)
+        scores : ndarray of shape (n_sessions, k)
+            Only with `return_scores`.
+
+        Raises
+        ------
+        ValueError
+            If `k` is larger than what is left to recommend, a candidate is unknown, or a session is empty.
+        """
+        check_is_fitted(self, "net_")
+        sessions = as_sessions(X)
+        allowed = None if candidates is None else self._candidate_codes(candidates)
+        check_k(
+            k,
+            self.n_items_ if allowed is None else len(allowed),
+            "known items" if allowed is None else "candidates",
+        )
+        self._refuse_empty(sessions)
+        encoded = self.encoder_.encode(sessions)
+        self._warn_of_strangers(encoded)
+        seen = _seen_pairs(encoded, allowed, k, self.n_items_) if exclude_seen else None
+        codes, scores = top_items(
+            self.network_,
+            PrefixData(last_prefixes(encoded, self.max_length), encoded.items),
+            self._candidate_table(),
+            k,
+            batch_size=self.batch_size,
+            candidates=allowed,
+            hidden=seen,
+        )
+        items = self.items_[codes]
+        return (items, scores) if return_scores else items
+
+    def _candidate_codes(self, candidates: Iterable[Any]) -> np.ndarray:
+        ids = candidates if isinstance(candidates, np.ndarray) else list(candidates)
+        codes = self.encoder_.vocabulary.encode(ids, name="candidates")
+        if (codes < 0).any():
+            raise ValueError(
+                f"candidates holds {ids[int((codes < 0).argmax())]!r}, which the model does not know "
+                f"({int((codes < 0).sum())} such ids); leave out ids that are not in items_."
+            )
+        return np.unique(codes)
+
+    def _refuse_empty(self, sessions: Sessions) -> None:
+        if len(sessions) == 0:
+            raise ValueError("X holds no session; give at least one.")
+        empty = np.flatnonzero(sessions.lengths == 0)
+        if len(empty):
+            raise ValueError(
+                f"session {empty[0]} of X is empty ({len(empty)} such sessions); a session needs at least one event. "
+                "For visitors without any event, recommend popular items."
+            )
+
+    def _warn_of_strangers(self, encoded: EncodedSessions) -> None:
+        something = encoded.items >= 0
+        for codes in encoded.prompts.values():
+            something = something | (codes >= 0).any(axis=1)
+        n = int((np.add.reduceat(something, encoded.offsets[:-1]) == 0).sum())
+        if n:
+            warnings.warn(
+                f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
+                stacklevel=3,
+            )
+
+    def _candidate_table(self) -> torch.Tensor:
+        """The candidate table, computed once after training."""
+        if self._table is None:
+            with torch.no_grad():
+                self._table = self.network_.eval().table()
+        return self._table
+
+    # ------------------------------------------------------------------ scoring
+    def score(
+        self, X: Any, y: None = None, sample_weight: Any = None, *, metric: str = "mrr", k: int = 5
+    ) -> float:
+        """Mean metric over the next items of all prefixes of X, ranked among all known items.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+            Whole sessions; each event but the first is a target.
+        y : ignored
+        sample_weight : array-like of shape (n_sessions,), optional
+        metric : {"mrr", "recall", "hr", "ndcg"}, default="mrr"
+        k : int, default=5
+
+        Returns
+        -------
+        float
+            In 0..1.
+        """
+        name = f"{metric}@{k}"
+        return self.evaluate(X, metrics=[name], sample_weight=sample_weight)[name]
+
+    def evaluate(
+        self,
+        X: Any,
+        *,
+        metrics: str | Iterable[str] = ("mrr@5", "recall@5", "mrr@20", "recall@20"),
+        slices: Iterable[str] | None = None,
+        ties: str = "pessimistic",
+        sample_weight: Any = None,
+        last_events: Any = None,
+    ) -> dict[str, Any]:
+        """Rank the next item of every prefix among all known items and report metrics.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        metrics : str or list of str
+            Such as ``"mrr@20"``, ``"recall@20"`` (= ``"hr@20"``), ``"ndcg@10"``, ``"coverage@20"``.
+        slices : list of {"length", "popularity", "repeat"}, optional
+            Also report the metrics by length of the prefix, by training frequency of the target, and by whether the
+            target occurred in the prefix.
+        ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
+            Where a target stands among items of the same score.
+        sample_weight : array-like of shape (n_sessions,), optional
+            Weight of every target of a session.
+        last_events : array-like of shape (n_sessions,), optional
+            The last item of each session, if X comes without them.
+
+        Returns
+        -------
+        dict
+            The metrics by name, ``n_targets``, ``n_unknown_targets`` (targets not known to the model: they count as
+            misses) and ``slices`` if asked for.
+        """
+        names = metric_names(metrics)
+        top = max((k for kind, k in map(parse_metric, names) if kind == "coverage"), default=0)
+        ranked = self.ranks(X, ties=ties, last_events=last_events, top=top)
+        return ranked.summary(names, slices, sample_weight)
+
+    def ranks(
+        self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0
+    ) -> RankedTargets:
+        """Rank of every target of X, one row each, for statistics of your own.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
+        last_events : array-like of shape (n_sessions,), optional
+        top : int, default=0
+            Length of the lists of best items to keep.
+
+        Returns
+        -------
+        RankedTargets
+        """
+        check_is_fitted(self, "net_")
+        if top:
+            check_k(top, self.n_items_, "known items")
+        sessions = as_sessions(X)
+        check_prompt_data(sessions, self.encoder_.prompts)
+        cut = CutSessions.of(sessions, self.encoder_, last_events)
+        if not len(cut.rows):
+            raise ValueError("X holds no session with a next item to rank; sessions need two events.")
+        return rank_sessions(
+            self.network_,
+            self.encoder_,
+            cut,
+            max_length=self.max_length,
+            one_pass=self._one_pass(self.network_),
+            batch_size=self.batch_size,
+            ties=ties,
+            top=top,
+        )
+
+    # ------------------------------------------------------------------ storage
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a folder, or to one file if `path` ends in ``.zip``; no pickle is involved.
+
+        Parameters
+        ----------
+        path : path
+            What is there stays whole until the new model is complete.
+        """
+        from .persistence import save
+
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_table": None}
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+
+def _seen_pairs(
+    encoded: EncodedSessions, allowed: np.ndarray | None, k: int, n_items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(session, item) pairs that may not be recommended; an error if too few items are left for `k`."""
+    session = np.repeat(np.arange(len(encoded)), encoded.lengths)
+    pairs = np.unique((session * n_items + encoded.items)[encoded.items >= 0])
+    row, code = np.divmod(pairs, n_items)
+    counted = np.ones(len(code), bool) if allowed is None else np.isin(code, allowed)
+    left = (n_items if allowed is None else len(allowed)) - np.bincount(row[counted], minlength=len(encoded))
+    worst = int(left.argmin())
+    if left[worst] < k:
+        raise ValueError(
+            f"k={k} is larger than the {left[worst]} items that session {worst} leaves after exclude_seen; "
+            f"ask for at most {left[worst]}."
+        )
+    return row, code

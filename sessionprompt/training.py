@@ -1,0 +1,160 @@
+"""The training loop: a skorch net over ready-made batches whose validation ranks the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+from torch import Tensor
+
+from .batches import PrefixData, SessionBatch
+from .callbacks import BestWeights, CheckpointFile, ProgressBar, StopWhenOutOfPatience
+from .inference import rank_targets
+from .losses import FullSoftmax
+from .metrics import ranking_metrics
+from .network import SessionNetwork
+
+__all__ = ["SessionNet", "train_network"]
+
+
+class SessionNet(NeuralNet):
+    """A skorch net whose data sets are :class:`PrefixData` and whose validation ranks the targets.
+
+    Every epoch draws its batches and dropout masks from (seed, epoch) alone, so that a resumed run repeats what an
+    unbroken run does. History rows hold ``train_loss``, ``valid_loss``, the monitored metric and ``dur`` in seconds.
+
+    Parameters
+    ----------
+    monitor : str
+        Metric on the validation data, such as ``"mrr@5"``.
+    seed : int
+    """
+
+    def __init__(self, *args: Any, monitor: str = "mrr@5", seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.monitor = monitor
+        self.seed = seed
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return [
+            ("epoch_timer", EpochTimer()),
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+        ]
+
+    def get_split_datasets(
+        self, X: tuple[PrefixData, PrefixData | None], y: None = None, **fit_params: Any
+    ) -> tuple[PrefixData, PrefixData | None]:
+        """Training and validation data come apart already."""
+        return X
+
+    def get_iterator(self, dataset: PrefixData, training: bool = False) -> PrefixData:
+        """The data itself: its batches are drawn anew each epoch."""
+        return dataset
+
+    def run_single_epoch(
+        self, iterator: PrefixData | None, training: bool, prefix: str, step_fn: Callable, **fit_params: Any
+    ) -> None:
+        """Train on shuffled batches, or rank the validation targets."""
+        if training and iterator is not None:
+            epoch = len(self.history)
+            torch.manual_seed(_mix(self.seed, epoch))
+            shuffled = iterator.batches(self.batch_size, np.random.default_rng([self.seed, epoch]))
+            super().run_single_epoch(shuffled, training, prefix, step_fn, **fit_params)
+        elif iterator is not None:
+            ranks, losses, _ = rank_targets(self.module_, iterator, self.batch_size)
+            self.history.record(
+                "valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
+            )
+            self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
+
+    def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
+        """Session embeddings and candidate table of a batch."""
+        return self.module_(x.to(self.device))
+
+
+def _mix(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def train_network(
+    network: SessionNetwork,
+    train: PrefixData,
+    valid: PrefixData | None,
+    *,
+    seed: int,
+    max_epochs: int,
+    patience: int | None,
+    monitor: str,
+    batch_size: int,
+    lr: float,
+    weight_decay: float,
+    verbose: int,
+    net_params: dict[str, Any],
+    checkpoint: str | None,
+    identity: str,
+) -> dict[str, Any]:
+    """Train a network in place and report how it went.
+
+    The caller's torch random state must be guarded by the caller.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+        On the device to train on.
+    train, valid : PrefixData
+        Without validation data all epochs are trained and the last weights stay.
+    checkpoint : path or None
+        File for the state of training; taken up if it exists.
+    identity : str
+        What the checkpoint must have been written for.
+    seed, max_epochs, patience, monitor, batch_size, lr, weight_decay, verbose, net_params
+        As in :class:`~sessionprompt.recommender.PromptedSessionRecommender`.
+
+    Returns
+    -------
+    dict
+        Learned attributes: ``net_``, ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``, ``stop_reason_``.
+    """
+    best = BestWeights(monitor, patience if valid is not None else None)
+    file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
+    callbacks = [best, file, ProgressBar(monitor) if verbose else None, StopWhenOutOfPatience(best)]
+    settings = {
+        "criterion": FullSoftmax,
+        "optimizer": torch.optim.Adam,
+        "optimizer__weight_decay": weight_decay,
+        "optimizer__fused": True,
+        **net_params,
+    }
+    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in net_params:
+        del settings["optimizer__fused"]
+    net = SessionNet(
+        network,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        device=network.items.device,
+        callbacks=[callback for callback in callbacks if callback is not None],
+        monitor=monitor,
+        seed=seed,
+        verbose=0,
+        **settings,
+    ).initialize()
+    done = file.resume(net) if file else 0
+    net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else max_epochs - done)
+    net.optimizer_.state.clear()  # its moments are as large as two more models
+    best.weights_ = None
+    columns = ("epoch", "train_loss", "valid_loss", monitor, "dur")
+    history = [{name: row[name] for name in columns if name in row} for row in net.history if "dur" in row]
+    return {
+        "net_": net,
+        "history_": history,
+        "n_epochs_": len(history),
+        "best_epoch_": best.best_epoch_,
+        "best_score_": best.best_score_ if np.isfinite(best.best_score_) else float("nan"),
+        "stop_reason_": best.stop_reason_,
+    }
