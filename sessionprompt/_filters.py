@@ -87,7 +87,7 @@ class Survivors:
 
     def count(self, step: str) -> dict[str, Any]:
         """Return the report line of a step."""
-        users = None if self.users is None else len(np.unique(self.users[self.sessions]))
+        users = None if self.users is None else np.count_nonzero(np.bincount(self.users[self.sessions]))
         n_items = np.count_nonzero(self._item_counts())
         n_sessions, n_events = np.count_nonzero(self.sessions), np.count_nonzero(self.events)
         return {"step": step, "sessions": n_sessions, "events": n_events, "items": n_items, "users": users}
@@ -110,7 +110,8 @@ class Survivors:
     def min_user_sessions(self, bound: int) -> None:
         """Keep the sessions of users with enough sessions."""
         if self.users is not None:
-            self._keep_sessions((np.bincount(self.users[self.sessions], minlength=1) >= bound)[self.users])
+            counts = np.bincount(self.users[self.sessions], minlength=self.users.max(initial=-1) + 1)
+            self._keep_sessions(counts[self.users] >= bound)
 
     def _item_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.codes[self.events])

@@ -1,4 +1,4 @@
-"""From a data frame of events to arrays: reading and checking the columns, cutting the events into sessions."""
+"""From a table of events to arrays: reading and checking its columns, cutting the events into sessions."""
 
 from __future__ import annotations
 
@@ -12,65 +12,70 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from sessionprompt.vocabulary import Vocabulary, id_array
+from sessionprompt.vocabulary import Vocabulary, distinct_values, id_array
 
-__all__ = ["EventTable", "gap_limit", "read_events"]
+__all__ = ["Column", "EventTable", "gap_limit", "read_events"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
-class EventTable:
-    """The columns of an event frame, one row per event in the order of the frame."""
+class Column:
+    """A column of ids: a vocabulary, and the code of each row."""
 
     vocabulary: Vocabulary
     codes: NDArray[np.int32]
+
+    def ids(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ids in these rows."""
+        return self.vocabulary.decode(self.codes[rows])
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """The columns of a table of events, one row per event in the order of the table."""
+
+    items: Column
     times: NDArray[Any] | None
-    users: NDArray[Any] | None
-    sessions: NDArray[Any] | None
-    owners: NDArray[np.int64]  # equal for events of the same session id, user, or pair of both
+    users: Column | None
+    owners: Column  # whose ids become session ids: the sessions, or the users
+    groups: NDArray[np.int64]  # equal for events of the same session, user, or pair of both
 
     def kept_rows(self, duplicates: str) -> NDArray[np.int64]:
-        """Return the rows that the treatment of duplicates leaves."""
+        """Return the rows that are left when repeated rows are kept, dropped, or an error."""
         if duplicates not in ("keep", "drop", "error"):
             raise ValueError(f"duplicates={duplicates!r} is not known; use 'keep', 'drop' or 'error'.")
         if duplicates == "keep":
-            return np.arange(len(self.codes))
-        repeated, sentence = self._repeats()
+            return np.arange(len(self.groups))
+        columns = [column for column in (self.items.codes, self.times, self.groups) if column is not None]
+        repeated = _repeated(columns)
         if duplicates == "error" and repeated.any():
-            raise ValueError(f"{sentence}; pass duplicates='drop' or duplicates='keep'.")
+            row = int(repeated.argmax())
+            first = int(np.all([column == column[row] for column in columns], axis=0).argmax())
+            raise ValueError(
+                f"row {row} of the events repeats row {first}, and {np.count_nonzero(repeated)} rows in all "
+                "repeat another; pass duplicates='drop' or duplicates='keep'."
+            )
         return np.flatnonzero(~repeated)
-
-    def _repeats(self) -> tuple[NDArray[np.bool_], str]:
-        """Return which rows repeat an earlier row, and a sentence about the first of them."""
-        columns = [column for column in (self.codes, self.times, self.owners) if column is not None]
-        order = np.lexsort(columns)
-        same = np.all([column[order[1:]] == column[order[:-1]] for column in columns], axis=0)
-        repeated = np.zeros(len(order), dtype=bool)
-        repeated[order[1:]] = same
-        row = int(repeated.argmax())
-        first = int(np.all([column == column[row] for column in columns], axis=0).argmax())
-        return (
-            repeated,
-            f"row {row} repeats row {first}, and {np.count_nonzero(repeated)} rows in all are repeats",
-        )
 
     def cut(
         self, rows: NDArray[np.int64], limit: float | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return these rows in session order, and where each session starts among them.
-
-        A session is all events of one owner in the order of time (ties keep the order of the rows), cut where a
-        pause is longer than the limit. Sessions come by the time of their last event, or by first appearance.
-        """
-        owners, times = self.owners[rows], None if self.times is None else self.times[rows]
-        order = np.argsort(owners, kind="stable") if times is None else np.lexsort((times, owners))
-        new = np.ones(len(rows), dtype=bool)
-        new[1:] = np.diff(owners[order]) != 0
+        """Return these rows ordered by group and time, and the offsets of the sessions among them."""
+        groups, times = self.groups[rows], None if self.times is None else self.times[rows]
+        order = np.argsort(groups, kind="stable") if times is None else np.lexsort((times, groups))
+        is_start = np.diff(groups[order], prepend=-1) != 0
         if times is not None and limit is not None:
-            new[1:] |= np.diff(times[order]).astype(np.float64) > limit
-        return rows[order], np.flatnonzero(new)
+            is_start[1:] |= np.diff(times[order]).astype(np.float64) > limit
+        return rows[order], np.append(np.flatnonzero(is_start), len(rows))
+
+
+def _repeated(columns: list[NDArray[Any]]) -> NDArray[np.bool_]:
+    order = np.lexsort(columns)
+    repeated = np.zeros(len(order), dtype=bool)
+    repeated[order[1:]] = np.all([column[order[1:]] == column[order[:-1]] for column in columns], axis=0)
+    return repeated
 
 
 def read_events(
@@ -80,24 +85,20 @@ def read_events(
     if unit not in PER_SECOND:
         raise ValueError(f"unit={unit!r} is not known; use 's', 'ms', 'us' or 'ns'.")
     if user is None and session is None:
-        raise ValueError(
-            "nothing says which events belong together; pass session=, user= (with gap=), or both."
-        )
+        raise ValueError("nothing says which events belong together; pass session=, or user= (with gap=).")
     frame = _open(events, [column for column in (item, time, user, session) if column is not None])
-    vocabulary, codes = Vocabulary.from_values(_read_ids(frame, item), item)
+    items = _read_ids(frame, item)
     times = None if time is None else _read_times(frame, time, unit)
     users = None if user is None else _read_ids(frame, user)
-    sessions = None if session is None else _read_ids(frame, session)
-    owners = np.zeros(len(codes), dtype=np.int64)
-    for ids in (users, sessions):
-        if ids is not None:
-            distinct, owner = Vocabulary.from_values(ids)
-            owners = owners * len(distinct) + owner
-    return EventTable(vocabulary, codes, times, users, sessions, owners)
+    sessions = users if session is None else _read_ids(frame, session)
+    assert sessions is not None
+    groups = sessions.codes.astype(np.int64)
+    if users is not None and session is not None:
+        groups += users.codes * np.int64(len(sessions.vocabulary))
+    return EventTable(items, times, users, sessions, groups)
 
 
 def _open(events: Any, columns: list[str]) -> nw.DataFrame[Any]:
-    """Return a pandas, polars or pyarrow table as a narwhals frame with at least one row and these columns."""
     try:
         frame = nw.from_native(events, eager_only=True)
     except TypeError as error:
@@ -117,11 +118,37 @@ def _open(events: Any, columns: list[str]) -> nw.DataFrame[Any]:
     return frame
 
 
-def _read_ids(frame: nw.DataFrame[Any], column: str) -> NDArray[Any]:
-    """Return a column of ids as an int64, float64 or object array."""
-    series = frame[column]
-    numeric = series.dtype.is_integer() or series.dtype.is_float()
-    return id_array(series.to_numpy() if numeric and not series.is_null().any() else series.to_list(), column)
+def _read_ids(frame: nw.DataFrame[Any], name: str) -> Column:
+    series = frame[name]
+    if series.is_null().any():
+        return Column(*Vocabulary.from_values(series.to_list(), name))  # raises, and says where
+    if series.dtype.is_integer() or series.dtype.is_float():
+        return Column(*Vocabulary.from_values(series.to_numpy(), name))
+    if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum):
+        return _read_categories(series, name)
+    return Column(*Vocabulary.from_values(series.to_list(), name))
+
+
+def _read_categories(series: nw.Series[Any], name: str) -> Column:
+    """Let the library of the frame tell strings apart: far faster than a dict of Python strings."""
+    codes = distinct_values(_category_codes(series).astype(np.int64))[1]
+    first_rows = np.empty(codes.max() + 1, dtype=np.int64)
+    first_rows[codes[::-1]] = np.arange(len(codes))[::-1]
+    first_rows.sort()
+    ids = id_array(series[first_rows].to_list(), name, lambda k: f"row {first_rows[k]}")
+    vocabulary, sorted_codes = Vocabulary.from_values(ids, name)
+    code_of = np.empty(len(first_rows), dtype=np.int32)
+    code_of[codes[first_rows]] = sorted_codes
+    return Column(vocabulary, code_of[codes])
+
+
+def _category_codes(series: nw.Series[Any]) -> NDArray[Any]:
+    native = (series.cast(nw.Categorical) if series.dtype == nw.String else series).to_native()
+    if series.implementation.is_polars():
+        return native.to_physical().to_numpy()
+    if series.implementation.is_pyarrow():
+        return native.unify_dictionaries().combine_chunks().indices.to_numpy()
+    return native.cat.codes.to_numpy()
 
 
 def _read_times(frame: nw.DataFrame[Any], column: str, unit: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +49,19 @@ class EncodedSessions:
     offsets: np.ndarray
     prompts: dict[str, np.ndarray]
     first_prefix: np.ndarray
+
+    @classmethod
+    def join(cls, parts: Sequence[EncodedSessions]) -> EncodedSessions:
+        """Several encoded sessions one after another."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(
+            items=np.concatenate([part.items for part in parts]),
+            offsets=np.append(0, np.cumsum(lengths)),
+            prompts={
+                kind: np.concatenate([part.prompts[kind] for part in parts]) for kind in parts[0].prompts
+            },
+            first_prefix=np.concatenate([part.first_prefix for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -89,10 +89,25 @@ def _repeated(inputs: Sessions, last: np.ndarray) -> np.ndarray:
     return np.delete(repeated, inputs.offsets[:-1] + np.arange(len(inputs)))
 
 
-def prefix_data(cut: CutSessions, encoder: SessionEncoder, max_length: int, one_pass: bool) -> PrefixData:
-    """All prefixes of cut sessions as the network reads them."""
-    examples = prefix_examples(encoder.encode(cut.inputs), max_length, one_pass)
-    return PrefixData(examples, cut.next_items)
+def prefix_data(
+    cut: CutSessions, encoder: SessionEncoder, max_length: int, one_pass: bool
+) -> tuple[PrefixData, np.ndarray]:
+    """All prefixes of cut sessions as the network reads them, without hindsight.
+
+    Sessions whose items are all known are encoded once for all their prefixes, where the backbone allows it. A
+    session with an unknown item is taken apart into its prefixes first, and each is annotated anew: the cluster of
+    an unknown item must not depend on what follows the prefix.
+
+    Returns
+    -------
+    data : PrefixData
+    places : ndarray of shape (n_prefixes,)
+        Event of ``cut.inputs`` at which each prefix ends.
+    """
+    parts, places = zip(*_without_hindsight(cut, encoder), strict=True)
+    place = np.concatenate(places)
+    examples = prefix_examples(EncodedSessions.join(parts), max_length, one_pass)
+    return PrefixData(examples, cut.next_items[place]), place[examples.ends]
 
 
 @dataclass(frozen=True)
@@ -164,20 +179,11 @@ def rank_sessions(
     ties: str = "pessimistic",
     top: int = 0,
 ) -> RankedTargets:
-    """Rank the target of every prefix of some cut sessions.
-
-    Sessions whose items are all known are encoded once for all their prefixes, where the backbone allows it. A
-    session with an unknown item is taken apart into its prefixes first, and each is annotated anew: the cluster of
-    an unknown item must not depend on what follows the prefix.
-    """
-    parts = []
-    for encoded, index in _without_hindsight(cut, encoder):
-        data = PrefixData(prefix_examples(encoded, max_length, one_pass), cut.next_items[index])
-        ranks, _, best = rank_targets(network, data, batch_size, ties, top)
-        parts.append((index[data.examples.ends], ranks, best))
-    events, ranks, best = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(events, kind="stable")
-    events, known = events[order], cut.next_items[events[order]]
+    """Rank the target of every prefix of some cut sessions, in the order of the sessions."""
+    data, places = prefix_data(cut, encoder, max_length, one_pass)
+    ranks, _, best = rank_targets(network, data, batch_size, ties, top)
+    order = np.argsort(places, kind="stable")
+    events, known = places[order], cut.next_items[places[order]]
     session = np.searchsorted(cut.inputs.offsets, events, side="right") - 1
     return RankedTargets(
         sessions=cut.rows[session],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,22 +38,23 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-        states_grad, table_grad = torch.zeros_like(states), torch.zeros_like(table)
-        losses = states.new_empty(len(states))
-        with torch.no_grad():
-            for rows in _slices(states):
-                chosen = table[targets[rows]]
-                log_total = _log_sum_exp(states[rows], table)
-                losses[rows] = log_total.squeeze(1) - (states[rows] * chosen).sum(dim=1)
-                _add_gradients(states[rows], table, log_total, states_grad[rows], table_grad)
-                states_grad[rows] -= chosen
-        table_grad.index_add_(0, targets, states, alpha=-1)
-        ctx.save_for_backward(states_grad.div_(len(states)), table_grad.div_(len(states)))
-        return losses.mean()
+        share = 1 / len(states)  # of each row in the mean
+        chosen = table[targets]
+        states_grad, table_grad = -share * chosen, torch.zeros_like(table)
+        table_grad.index_add_(0, targets, states, alpha=-share)
+        loss = -share * (states * chosen).sum()
+        for rows in _slices(states):
+            log_total = _log_sum_exp(states[rows], table)
+            loss += share * log_total.sum()
+            _add_gradients(states[rows], table, log_total - math.log(share), states_grad[rows], table_grad)
+        ctx.save_for_backward(states_grad, table_grad)
+        return loss
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
         states_grad, table_grad = ctx.saved_tensors
+        if grad.device.type == "cpu" and grad.item() == 1:  # the usual case, and a sweep over the table saved
+            return states_grad, table_grad, None
         return grad * states_grad, grad * table_grad, None
 
 
@@ -61,13 +63,15 @@ def _tile(rows: Tensor) -> int:
 
 
 def _slices(rows: Tensor) -> Iterator[slice]:
-    n, step = len(rows), _tile(rows)
+    """About equal slices of about a tile; a few rows too many make the one slice larger, not a second one."""
+    n = len(rows)
+    step = math.ceil(n / max(1, round(n / _tile(rows))))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 def _tiles(states: Tensor, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Scores of all of `states` against one slice of candidates after another, in one reused buffer."""
-    buffer = states.new_empty(len(states) * min(_tile(table), len(table)))
+    buffer = states.new_empty(len(states) * next(_slices(table)).stop)
     for columns in _slices(table):
         candidates = table[columns]
         shape = (len(states), len(candidates))
@@ -88,7 +92,7 @@ def _log_sum_exp(states: Tensor, table: Tensor) -> Tensor:
 def _add_gradients(
     states: Tensor, table: Tensor, log_total: Tensor, states_grad: Tensor, table_grad: Tensor
 ) -> None:
-    """Add the softmax part of both gradients of the summed loss."""
+    """Add exp(scores - log_total), the softmax part, to both gradients."""
     for columns, scores in _tiles(states, table):
         softmax = scores.sub_(log_total).exp_()
         states_grad.addmm_(softmax, table[columns])

@@ -17,6 +17,7 @@ __all__ = [
     "SessionScorer",
     "check_arithmetic",
     "coverage",
+    "cut_last_events",
     "metric_names",
     "parse_metric",
     "ranking_metrics",
@@ -49,7 +50,7 @@ def target_ranks(scores: Any, targets: Any, *, ties: str = "pessimistic") -> Any
     Parameters
     ----------
     scores : array or tensor of shape (n, n_items)
-        One row of scores per target; NumPy and torch are both served, on any device.
+        One row of scores per target, in NumPy or torch.
     targets : integer array or tensor of shape (n,)
         Codes 0..n_items-1. Give unknown targets the rank ``inf`` instead of asking for it here.
     ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
@@ -551,15 +552,41 @@ def _evaluate_pipeline(
             f"{type(pipeline).__name__} cannot be scored: neither it nor its last step has a method "
             "evaluate; pass a session recommender or a Pipeline that ends in one."
         )
-    inputs, last_events, kept = _cut_last_events(X)
+    inputs, last_events, kept = cut_last_events(X)
     for transformer in steps[:-1]:
         inputs = transformer.transform(inputs) if hasattr(transformer, "transform") else inputs
     weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
     return steps[-1].evaluate(inputs, sample_weight=weight, last_events=last_events, **params)
 
 
-def _cut_last_events(X: Sessions) -> tuple[Sessions, np.ndarray, np.ndarray]:
-    """Return the sessions of two events and more without their last, the raw last ones, and the rows kept."""
+def cut_last_events(X: Sessions) -> tuple[Sessions, np.ndarray, np.ndarray]:
+    """Part the last event of every session from what comes before it.
+
+    Parameters
+    ----------
+    X : Sessions
+        Sessions of a single event are left out.
+
+    Returns
+    -------
+    inputs : Sessions
+        The other sessions without their last events, ``target_start`` as it was.
+    last_events : ndarray of shape (n_kept,)
+        Item ids.
+    kept : ndarray of shape (n_kept,), int
+        The rows of X they come from.
+
+    Raises
+    ------
+    ValueError
+        If no session has two events.
+
+    Examples
+    --------
+    >>> inputs, last_events, kept = cut_last_events(Sessions.from_lists([["a"], ["b", "c", "d"]]))
+    >>> inputs.to_lists(), last_events.tolist(), kept.tolist()
+    ([['b', 'c']], ['d'], [1])
+    """
     kept = np.flatnonzero(X.lengths >= 2)
     if not len(kept):
         raise ValueError(f"none of the {len(X)} sessions of X has two events; there is nothing to predict.")

@@ -31,8 +31,8 @@ def temporal_train_test_split(
     X : Sessions or list of lists
     test_size : float, int, str, timedelta or timedelta64, default=0.1
         A share of the sessions between 0 and 1, rounded, with at least one session on either side; or a
-        number of sessions; or, if X has times, a span such as ``"1d"``: the sessions that end within it before
-        the newest end are the test part. Numeric times are then taken as seconds.
+        number of sessions; or, if X has times, a span such as ``"1d"``: the sessions that end within it
+        before the newest end are the test part. Numeric times are then taken as seconds.
 
     Returns
     -------

@@ -151,9 +151,8 @@ class FixedCodes:
 
 
 def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:
-    coo = torch.sparse_coo_tensor(
-        torch.stack([rows, columns]), torch.ones(len(rows), device=rows.device), shape
-    )
+    ones = torch.ones(len(rows), device=rows.device)
+    coo = torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, shape, check_invariants=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         return coo.coalesce().to_sparse_csr()

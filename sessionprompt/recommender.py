@@ -316,7 +316,7 @@ class PromptedSessionRecommender(BaseEstimator):
             raise ValueError(
                 f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from."
             )
-        return prefix_data(cut, encoder, self.max_length, one_pass)
+        return prefix_data(cut, encoder, self.max_length, one_pass)[0]
 
     def _identity(self, train: Sessions, valid: Sessions | None, seed: int, epochs: int) -> str:
         """What a checkpoint must share with a fit that takes it up."""

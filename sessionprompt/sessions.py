@@ -80,7 +80,7 @@ class Sessions:
     users: NDArray[Any] | None = None
     event_times: NDArray[Any] | None = None
     labels: NDArray[np.int32] | None = None
-    ids: NDArray[Any] | None = None
+    ids: NDArray[Any] = None  # type: ignore[assignment]  # 0 to n-1 unless given
     target_start: NDArray[np.int32] | None = None
     annotator: Annotator | None = None
     report: FilterReport | None = None
@@ -136,8 +136,8 @@ class Sessions:
     ) -> Sessions:
         """Make sessions of a table that has one event per row, in any order.
 
-        The events of a session are ordered by time, or as the rows are; ties keep the order of the rows. Sessions
-        come in the order of their last events, ties (and all sessions without times) by first appearance.
+        The events of a session are ordered by time, ties as the rows are. Sessions come in the order of their
+        last events, ties by first appearance. Without times, both are as the rows are.
 
         Parameters
         ----------
@@ -151,8 +151,9 @@ class Sessions:
         session : str, optional
             Column of session ids. With `user`, each pair (user, session) is a session.
         gap : str, timedelta or number, optional
-            Cut where the pause since the previous event of the user (or session) is longer: ``"30min"`` (s, min, h,
-            d), a timedelta, or a number in the unit of a numeric time column. Ids are then 0 to n-1.
+            Cut where the pause since the previous event of the user (or session) is longer than this:
+            ``"30min"`` (s, min, h, d), a timedelta, or a number in the unit of a numeric time column. Session
+            ids are then 0 to n-1.
         unit : {"s", "ms", "us", "ns"}
             Unit of a numeric time column.
         duplicates : {"keep", "drop", "error"}
@@ -175,8 +176,8 @@ class Sessions:
         Examples
         --------
         >>> import pandas as pd
-        >>> events = pd.DataFrame({"user": ["u", "u", "u"], "item": ["tea", "cup", "pot"], "ts": [0, 60, 9000]})
-        >>> Sessions.from_events(events, user="user", item="item", time="ts", gap="30min").to_lists()
+        >>> events = pd.DataFrame({"user": [5, 5, 5], "item": ["tea", "cup", "pot"], "ts": [0, 60, 9000]})
+        >>> Sessions.from_events(events, user="user", time="ts", gap="30min").to_lists()
         [['tea', 'cup'], ['pot']]
         """
         table = read_events(events, item=item, time=time, user=user, session=session, unit=unit)
@@ -184,12 +185,12 @@ class Sessions:
         order, offsets = table.cut(rows, gap_limit(gap, table.times, unit))
         first_rows = np.minimum.reduceat(order, offsets[:-1])
         made = cls(
-            table.codes[order],
+            table.items.codes[order],
             offsets,
-            table.vocabulary,
-            users=None if table.users is None else table.users[first_rows],
+            table.items.vocabulary,
+            users=None if table.users is None else table.users.ids(first_rows),
             event_times=None if table.times is None else table.times[order],
-            ids=table.owner_ids[first_rows] if gap is None else None,
+            ids=table.owners.ids(first_rows) if gap is None else np.arange(len(first_rows)),
         )
         by_end = np.argsort(first_rows) if made.times is None else np.lexsort((first_rows, made.times))
         filtered = made[by_end].filter(
@@ -199,11 +200,11 @@ class Sessions:
             top_items=top_items,
             until_stable=until_stable,
         )
-        n_repeats = len(table.codes) - len(rows) if duplicates == "drop" else None
+        n_repeats = len(table.groups) - len(rows) if duplicates == "drop" else None
         return filtered._finished(n_repeats, own_ids=gap is None)
 
     def _finished(self, n_repeats: int | None, own_ids: bool) -> Sessions:
-        used = np.unique(self.codes)
+        used = np.flatnonzero(np.bincount(self.codes))
         code_of = np.zeros(len(self.vocabulary), dtype=np.int32)
         code_of[used] = np.arange(len(used))
         return self._but(
@@ -315,7 +316,7 @@ class Sessions:
 
     @property
     def times(self) -> NDArray[Any] | None:
-        """Time of the last event of each session, NaN or NaT for an empty one; None if times are not known."""
+        """Time of the last event of each session (NaN or NaT if it is empty), or None if not known."""
         if self.event_times is None:
             return None
         empty = self.lengths == 0
@@ -348,7 +349,7 @@ class Sessions:
         Returns
         -------
         table of that library
-            Columns session, item and position, and user and time where they are known. Empty sessions have no row.
+            Columns session, item and position; user and time where known. Empty sessions have no row.
 
         Examples
         --------
@@ -388,8 +389,8 @@ class Sessions:
     def prefixes(self, index: ArrayLike, lengths: ArrayLike) -> Sessions:
         """Return sessions cut to their first events.
 
-        Users, ids, times and the annotator follow. Labels are made again by the annotator, so that none depends on
-        what comes after the prefix; without annotator they are cut. `target_start` is dropped.
+        Users, ids, times and the annotator follow. Labels are made again by the annotator, so that none
+        depends on what comes after the prefix; without annotator they are cut. `target_start` is dropped.
 
         Parameters
         ----------
@@ -419,7 +420,7 @@ class Sessions:
         if wrong.any():
             k = int(wrong.argmax())
             raise ValueError(
-                f"lengths[{k}]={wanted[k]} does not fit session {rows[k]}, which has {self.lengths[rows[k]]} events."
+                f"lengths[{k}]={wanted[k]} does not fit session {rows[k]} of {self.lengths[rows[k]]} events."
             )
         return self._heads(rows, wanted)._but(target_start=None)._labelled_again()
 

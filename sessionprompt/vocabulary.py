@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Vocabulary", "id_array"]
+__all__ = ["Vocabulary", "distinct_values", "id_array"]
 
 
 class Vocabulary:
@@ -45,7 +45,7 @@ class Vocabulary:
 
     def __init__(self, ids: ArrayLike | Iterable[Any]) -> None:
         clean = id_array(ids, "ids")
-        self.ids: NDArray[Any] = _frozen(_distinct(clean)[0])
+        self.ids: NDArray[Any] = _frozen(distinct_values(clean)[0])
         if len(self.ids) < len(clean):
             raise ValueError(
                 f"ids must be distinct, but {len(clean)} of them hold {len(self.ids)} different ones; "
@@ -76,7 +76,7 @@ class Vocabulary:
         >>> vocabulary.ids, codes
         (array([10, 30]), array([1, 0, 1], dtype=int32))
         """
-        ids, codes = _distinct(id_array(values, name))
+        ids, codes = distinct_values(id_array(values, name))
         return cls._trusted(ids), codes
 
     @classmethod
@@ -285,15 +285,15 @@ def _first_fault(values: list[Any], name: str, locate: Callable[[int], str]) -> 
     first = _kind(type(values[0]))
     for row, value in enumerate(values):
         kind = _kind(type(value))
-        if kind == "null" or (kind in ("number", "datetime64") and value != value):  # noqa: PLR0124 (NaN, NaT)
+        if kind == "null" or (kind in ("number", "datetime64") and value != value):  # NaN, NaT
             return _missing(name, value, locate(row))
         if kind == "boolean" or type(value).__hash__ is None:
             return TypeError(f"{name!r} holds {value!r} in {locate(row)}, and a {kind} is no id; convert it.")
         if kind != first:
             break
     return TypeError(
-        f"{name!r} mixes kinds: {values[0]!r} in {locate(0)} is a {first}, {value!r} in {locate(row)} is a {kind}; "
-        "convert them to one kind."
+        f"{name!r} mixes kinds: {values[0]!r} in {locate(0)} is a {first}, {value!r} in {locate(row)} "
+        f"is a {kind}; convert them to one kind."
     )
 
 
@@ -342,7 +342,8 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _distinct(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def distinct_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return the distinct values of an id array, sorted if they can be, and the code of each value."""
     if values.dtype == object:
         return _distinct_objects(values.tolist())
     if values.dtype.kind == "i" and len(values):

@@ -1,0 +1,215 @@
+"""What the data-set scripts share: train with selection on validation, touch the test sessions once, write one line.
+
+Selection happens on the newest tenth of the training sessions, which neither the clusters nor the network see. With
+``--refit`` the whole training part is then trained on for the number of epochs found best, and that model is tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import torch
+
+from sessionprompt.clustering import ItemClusterer
+from sessionprompt.metrics import check_arithmetic, ranking_metrics
+from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.pipeline import Pipeline
+from sessionprompt.presets import PAPER, RELEASED_CODE
+from sessionprompt.recommender import PromptedSessionRecommender
+from sessionprompt.sessions import Sessions
+
+METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndcg")]
+PRESETS = {"default": {}, "paper": PAPER, "released_code": RELEASED_CODE}
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """Options that every data-set script understands."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files"
+    )
+    parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the training sessions")
+    parser.add_argument("--backbone", default="gru4rec")
+    parser.add_argument("--prompts", default="", help="comma-separated kinds; empty is the plain backbone")
+    parser.add_argument("--resolution", default="1.0", help="one number, or several with commas")
+    parser.add_argument("--clusters", default="leiden", choices=["leiden", "one", "random"], help="controls")
+    parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
+    )
+    parser.add_argument(
+        "--refit", action="store_true", help="train anew on all training sessions before the test"
+    )
+    parser.add_argument(
+        "--no-test", action="store_true", help="stop after validation, as when choosing parameters"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output", type=Path, help="file to append the JSON line to")
+    parser.add_argument("--name", default="", help="a word to find the run by")
+    return parser
+
+
+def read_parquet(args: argparse.Namespace, name: str) -> nw.DataFrame:
+    """One of the shared files, as a narwhals frame."""
+    if not args.data:
+        sys.exit("name the folder of the Parquet files with --data or SESSIONPROMPT_DATA")
+    path = Path(args.data) / f"{name}.parquet"
+    if not path.exists():
+        sys.exit(f"{path} is not there; --data must name the folder that holds {path.name}")
+    for backend in ("polars", "pandas"):
+        try:
+            return nw.read_parquet(str(path), backend=backend)
+        except ImportError:
+            continue
+    sys.exit("install polars or pandas to read Parquet files")
+
+
+def newest(sessions: Sessions, fraction: float) -> Sessions:
+    """The newest share of sessions that come oldest first."""
+    return sessions[len(sessions) - round(fraction * len(sessions)) :]
+
+
+class ControlClusterer(ItemClusterer):
+    """Leiden's clusters with their meaning taken away: all items in one, or the labels shuffled over the items."""
+
+    def __init__(self, kind: str, resolution: Any, random_state: int) -> None:
+        super().__init__(resolution, random_state=random_state)
+        self.kind = kind
+
+    def fit(self, X: Any, y: None = None) -> ControlClusterer:
+        super().fit(X)
+        rng = np.random.default_rng(self.random_state)
+        self.labels_ = np.zeros_like(self.labels_) if self.kind == "one" else rng.permutation(self.labels_)
+        return self
+
+
+def build(args: argparse.Namespace) -> Pipeline:
+    """The pipeline that the options describe."""
+    params = {**PRESETS[args.preset], **dict(_setting(text) for text in args.set)}
+    if args.prompts or args.preset == "default":
+        params["prompts"] = tuple(filter(None, args.prompts.split(",")))
+    recommender = PromptedSessionRecommender(
+        args.backbone, device=args.device, random_state=args.seed, **params
+    )
+    steps: list[tuple[str, Any]] = [("rec", recommender)]
+    if "cluster" in params["prompts"]:
+        values = tuple(float(value) for value in args.resolution.split(","))
+        resolution = values if len(values) > 1 else values[0]
+        clusterer = (
+            ItemClusterer(resolution, random_state=args.seed)
+            if args.clusters == "leiden"
+            else ControlClusterer(args.clusters, resolution, args.seed)
+        )
+        steps.insert(0, ("clu", clusterer))
+    return Pipeline(steps)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    return name, json.loads(value)
+
+
+def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, Sessions]]) -> dict[str, Any]:
+    """Train, test once, report."""
+    torch.set_num_threads(args.threads)
+    started = time.perf_counter()
+    train, test = load()
+    prepared = time.perf_counter() - started
+    fitted, held_out = temporal_train_test_split(train, test_size=0.1)
+    pipeline = build(args)
+    started = time.perf_counter()
+    pipeline.fit(fitted, X_val=held_out)
+    seconds = time.perf_counter() - started
+    recommender = pipeline[-1]
+    line: dict[str, Any] = {
+        "data": name,
+        "name": args.name,
+        "backbone": args.backbone,
+        "prompts": list(recommender.prompts),
+        "resolution": args.resolution if recommender.prompts else None,
+        "clusters": args.clusters if recommender.prompts else None,
+        "n_clusters": np.atleast_1d(pipeline[0].n_clusters_).tolist() if len(pipeline) > 1 else None,
+        "fraction": args.fraction,
+        "seed": args.seed,
+        "n_train": len(train),
+        "n_items": recommender.n_items_,
+        "best_epoch": recommender.best_epoch_,
+        "epochs": recommender.n_epochs_,
+        "stop": recommender.stop_reason_,
+        "valid": {key: value for key, value in pipeline.evaluate(held_out, metrics=METRICS).items()},
+        "history": recommender.history_,
+        "seconds_preparation": round(prepared, 2),
+        "seconds_fit": round(seconds, 1),
+        "seconds_per_epoch": round(float(np.median([row["dur"] for row in recommender.history_])), 2),
+        "refit": args.refit,
+    }
+    if not args.no_test:
+        line |= _test(pipeline, args, train, test)
+    line["parameters"] = {k: v for k, v in pipeline[-1].get_params().items() if k != "random_state"}
+    line |= machine(args)
+    text = json.dumps(line, default=str)
+    print(text)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        with args.output.open("a") as file:
+            file.write(text + "\n")
+    return line
+
+
+def _test(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, test: Sessions) -> dict[str, Any]:
+    """Metrics over all test targets, and over those that the model knows."""
+    if args.refit:
+        epochs = max(pipeline[-1].best_epoch_, 1)
+        pipeline = build(args).set_params(rec__max_epochs=epochs, rec__validation_fraction=None).fit(train)
+    started = time.perf_counter()
+    ranked = pipeline.ranks(test)
+    seconds = time.perf_counter() - started
+    result = ranked.summary(METRICS, slices=["length", "popularity", "repeat"])
+    known = ranking_metrics(ranked.ranks[np.isfinite(ranked.ranks)], METRICS)
+    for values in (result, known):
+        faults = check_arithmetic({key: value for key, value in values.items() if "@" in key})
+        assert not faults, faults
+    return {"test": result, "test_known": known, "seconds_test": round(seconds, 2)}
+
+
+def machine(args: argparse.Namespace) -> dict[str, Any]:
+    """Versions, processor and peak memory of this process."""
+    cpu = [row.split(":")[1].strip() for row in _lines("/proc/cpuinfo") if row.startswith("model name")]
+    return {
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "gpu_peak_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        if torch.cuda.is_available()
+        else None,
+        "device": torch.cuda.get_device_name()
+        if args.device.startswith("cuda")
+        else (cpu or [platform.machine()])[0],
+        "threads": args.threads,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "numpy", "scikit-learn", "skorch", "igraph")},
+        },
+        "command": "python " + " ".join(_public(word) for word in sys.argv),
+    }
+
+
+def _public(word: str) -> str:
+    """A word of the command line, without the folder that only this machine has."""
+    return Path(word).name if "/" in word and Path(word).is_absolute() else word
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []

@@ -1,0 +1,40 @@
+"""Globo (news clicks with users): sessions of three clicks and more, users of five sessions and more, newest tenth as test.
+
+python benchmarks/globo.py --data FOLDER --backbone gru4rec --prompts user,cluster [--users 5000]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from _train import arguments, newest, read_parquet, run
+
+from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.sessions import Sessions
+
+
+def load(args) -> tuple[Sessions, Sessions]:
+    """Training and test sessions of all users, or of a fixed random sample of them."""
+    events = read_parquet(args, args.file).sort("session_id", "pos")
+    sessions = Sessions.from_events(
+        events,
+        item="item_id",
+        session="session_id",
+        user="user_id",
+        time="ts",
+        min_length=3,
+        min_user_sessions=5,
+    )
+    if args.users:
+        known = np.unique(sessions.users)
+        chosen = np.random.default_rng(0).choice(known, size=min(args.users, len(known)), replace=False)
+        sessions = sessions[np.isin(sessions.users, chosen)]
+    train, test = temporal_train_test_split(sessions, test_size=0.1)
+    return newest(train, args.fraction), test
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--file", default="globo", choices=["globo", "lastfm_10users"])
+    parser.add_argument("--users", type=int, default=0, help="size of the sample of users; 0 takes all")
+    args = parser.parse_args()
+    run(args.file, args, lambda: load(args))

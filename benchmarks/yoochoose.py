@@ -1,0 +1,34 @@
+"""Yoochoose (RecSys Challenge 2015 clicks): the customary 1/64, or the sample of 100,000 clicks with times.
+
+python benchmarks/yoochoose.py --data FOLDER --file yoochoose1_64 --backbone gru4rec [--prompts cluster]
+
+369 test items of the 1/64 never occur in training: as targets they count as misses, as inputs they are blanks with
+their cluster's prompt.
+"""
+
+from __future__ import annotations
+
+import narwhals as nw
+from _train import arguments, newest, read_parquet, run
+
+from sessionprompt.sessions import Sessions
+
+
+def load(args) -> tuple[Sessions, Sessions]:
+    """Training and test sessions, ordered by time."""
+    events = read_parquet(args, args.file).sort("session_id", "pos")
+    time = "ts" if "ts" in events.columns else None
+    parts = [
+        Sessions.from_events(
+            events.filter(nw.col("split") == part), item="item_id", session="session_id", time=time
+        )
+        for part in ("train", "test")
+    ]
+    return newest(parts[0], args.fraction), parts[1]
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.add_argument("--file", default="yoochoose1_64", choices=["yoochoose1_64", "yoochoose_100k"])
+    args = parser.parse_args()
+    run(args.file, args, lambda: load(args))

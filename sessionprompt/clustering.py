@@ -1,0 +1,274 @@
+"""Clusters of items as scikit-learn transformers: found by the Leiden algorithm, or known beforehand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from itertools import repeat
+from numbers import Integral, Real
+from threading import Lock
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from ._attach import GraphClusterer, by_falling_size, spread_labels
+from .graphs import strengths
+from .vocabulary import Vocabulary
+
+__all__ = ["ItemClusterer", "PrecomputedClusters"]
+
+_IGRAPH_GENERATOR = Lock()  # igraph draws from one random generator per process
+
+
+class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Cluster items that follow each other in sessions, and label events with the cluster of their item.
+
+    The Leiden algorithm partitions the graph that counts how often two items are adjacent. An item without
+    neighbours is a cluster of its own. Clusters are numbered by falling size, ties by the smallest item code.
+
+    Parameters
+    ----------
+    resolution : float or tuple of float, default=1.0
+        Larger values give more and smaller clusters. A tuple gives one column of labels for each value.
+    algorithm : {"igraph", "leidenalg"}, default="igraph"
+        Package that runs the Leiden algorithm. igraph is an order of magnitude faster at equal modularity.
+    objective : {"modularity", "cpm"}, default="modularity"
+        Modularity with the resolution as the weight of the expected edges, or the constant Potts model, for
+        which the resolution is the least density of edge weight inside a cluster.
+    n_iterations : int, default=2
+        Runs of the algorithm, each beginning with the result of the one before; -1 for as many as improve it.
+    self_loops : {"drop", "keep"}, default="drop"
+        Whether an item that follows itself counts as an edge.
+    attach : {"session", "batch"}, default="session"
+        Whether an item that `fit` did not see joins a cluster by the edges of its own session alone, or by those
+        of all sessions given at once.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the algorithm.
+
+    Attributes
+    ----------
+    vocabulary_ : Vocabulary
+        The items of the training sessions.
+    graph_ : csr_array of shape (n_items, n_items)
+        The item graph, see :func:`sessionprompt.graphs.item_graph`.
+    labels_ : ndarray of shape (n_items,) or (n_items, n_resolutions), int32
+        Cluster of each item.
+    n_clusters_ : int or ndarray of shape (n_resolutions,)
+    cluster_sizes_ : ndarray of shape (n_clusters,), or list of ndarray
+        Number of items in each cluster.
+    cluster_strengths_ : ndarray of shape (n_clusters,), or list of ndarray
+        Sum of the strengths of each cluster's items.
+    modularity_ : float or ndarray of shape (n_resolutions,)
+        Modularity at the given resolution (at resolution 1 for ``objective="cpm"``).
+    most_frequent_label_ : int or ndarray of shape (n_resolutions,)
+        The cluster with the most items.
+
+    References
+    ----------
+    Traag, Waltman and van Eck, "From Louvain to Leiden: guaranteeing well-connected communities", Scientific
+    Reports 9, 2019.
+
+    Examples
+    --------
+    >>> sessions = [["tea", "cup", "pot", "tea"], ["pen", "ink", "pad", "pen"], ["pot", "ink"]]
+    >>> clusterer = ItemClusterer(random_state=0).fit(sessions)
+    >>> dict(zip(clusterer.vocabulary_.ids.tolist(), clusterer.labels_.tolist()))
+    {'cup': 0, 'ink': 1, 'pad': 1, 'pen': 1, 'pot': 0, 'tea': 0}
+    >>> clusterer.transform([["pen", "a new pen"], ["a new cup", "tea"]]).labels.ravel()
+    array([1, 1, 0, 0], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        resolution: float | tuple[float, ...] = 1.0,
+        *,
+        algorithm: str = "igraph",
+        objective: str = "modularity",
+        n_iterations: int = 2,
+        self_loops: str = "drop",
+        attach: str = "session",
+        random_state: Any = None,
+    ) -> None:
+        self.resolution = resolution
+        self.algorithm = algorithm
+        self.objective = objective
+        self.n_iterations = n_iterations
+        self.self_loops = self_loops
+        self.attach = attach
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        _check_choices(self, algorithm=_SEARCHES, objective=("modularity", "cpm"))
+        if not self._resolutions():
+            raise ValueError(f"resolution={self.resolution!r} is empty; give at least one number above 0.")
+        for gamma in self._resolutions():
+            if not isinstance(gamma, Real) or isinstance(gamma, bool):
+                raise TypeError(f"resolution={self.resolution!r} must be a number or a tuple of numbers.")
+            if not 0 < gamma < np.inf:
+                raise ValueError(f"resolution={self.resolution!r} must be above 0 and finite.")
+        n = self.n_iterations
+        if not isinstance(n, Integral) or isinstance(n, bool) or (n < 1 and n != -1):
+            raise ValueError(f"n_iterations={n!r} must be an integer of at least 1, or -1: until stable.")
+
+    def _resolutions(self) -> tuple[float, ...]:
+        return tuple(self.resolution) if self._many() else (self.resolution,)  # type: ignore[arg-type, return-value]
+
+    def _many(self, n_columns: int = 1) -> bool:
+        return isinstance(self.resolution, tuple | list)
+
+    def _partitions(self) -> list[NDArray[np.int32]]:
+        search, edges = _SEARCHES[self.algorithm], sparse.triu(self.graph_, format="coo")
+        gammas = self._resolutions()
+        seeds = np.random.default_rng(self.random_state).integers(2**31 - 1, size=len(gammas)).tolist()
+        if edges.nnz == 0:
+            return [np.arange(len(self.vocabulary_), dtype=np.int32)] * len(gammas)
+        network, weights = _igraph_network(edges), edges.data.tolist()
+        n_iterations = int(self.n_iterations)
+        return [
+            by_falling_size(np.array(search(network, weights, self.objective, gamma, n_iterations, seed)))
+            for gamma, seed in zip(gammas, seeds, strict=True)
+        ]
+
+
+def _igraph_network(edges: sparse.coo_array) -> Any:
+    import igraph
+
+    ends = (codes.tolist() for codes in edges.coords)  # igraph reads a list of tuples faster than an array
+    return igraph.Graph(edges.shape[0], list(zip(*ends, strict=True)))
+
+
+def _search_igraph(
+    network: Any, weights: list[int], objective: str, resolution: float, n_iterations: int, seed: int
+) -> list[int]:
+    import igraph
+
+    name = {"modularity": "modularity", "cpm": "CPM"}[objective]
+    with _IGRAPH_GENERATOR:
+        igraph.set_random_number_generator(random.Random(seed))
+        try:
+            return network.community_leiden(
+                name, weights=weights, resolution=resolution, n_iterations=n_iterations
+            ).membership
+        finally:
+            igraph.set_random_number_generator(random)  # what igraph uses by default
+
+
+def _search_leidenalg(
+    network: Any, weights: list[int], objective: str, resolution: float, n_iterations: int, seed: int
+) -> list[int]:
+    import leidenalg
+
+    cpm, modularity = leidenalg.CPMVertexPartition, leidenalg.RBConfigurationVertexPartition
+    return leidenalg.find_partition(
+        network,
+        cpm if objective == "cpm" else modularity,
+        weights=weights,
+        resolution_parameter=resolution,
+        n_iterations=n_iterations,
+        seed=seed,
+    ).membership
+
+
+_SEARCHES: dict[str, Callable[..., list[int]]] = {"igraph": _search_igraph, "leidenalg": _search_leidenalg}
+
+
+class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Label events with clusters of items that are known beforehand, such as categories of a catalogue.
+
+    The items are those of the training sessions. If one of them has no cluster, it joins one by its edges to
+    the others, at resolution 1, or else the largest; so does any item that `fit` did not see. Clusters are
+    numbered by falling size, ties by the smallest item code.
+
+    Parameters
+    ----------
+    labels : dict or data frame
+        Cluster of each item id, any hashable; or a pandas, polars or pyarrow table with a column of item ids,
+        whose other columns are clusters. None and NaN stand for no cluster.
+    item : str, default="item"
+        Name of the column of item ids.
+    attach, self_loops : str
+        As of :class:`ItemClusterer`. The learned attributes are the same, too; a table with several columns
+        of clusters counts as several resolutions.
+
+    Examples
+    --------
+    >>> clusterer = PrecomputedClusters({"tea": "drink", "milk": "drink", "pen": "office"})
+    >>> clusterer.fit_transform([["tea", "milk"], ["pen"], ["tea", "jam"]]).labels.ravel()
+    array([0, 0, 1, 0, 0], dtype=int32)
+    """
+
+    def __init__(
+        self, labels: Any, *, item: str = "item", attach: str = "session", self_loops: str = "drop"
+    ) -> None:
+        self.labels = labels
+        self.item = item
+        self.attach = attach
+        self.self_loops = self_loops
+
+    def _check_parameters(self) -> None:
+        _check_choices(self)
+
+    def _resolutions(self) -> Iterable[float]:
+        return repeat(1.0)
+
+    def _partitions(self) -> list[NDArray[np.int32]]:
+        ids, columns = _read_clusters(self.labels, self.item)
+        known, codes = Vocabulary.from_values(ids, name="item")
+        if len(known) < len(codes):
+            twice = known.ids[np.bincount(codes).argmax()]
+            raise ValueError(f"labels names the item {twice!r} more than once; give each item one row.")
+        rows = np.append(np.argsort(codes), -1)[known.translate(self.vocabulary_)]
+        return [self._completed(np.append(_numbered(column), -1)[rows]) for column in columns]
+
+    def _completed(self, given: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Number the given clusters and attach the items that have none."""
+        has = given >= 0
+        if not has.any():
+            raise ValueError("labels has a cluster for no item of X; check that both use the same ids.")
+        labels, strength = np.full(len(given), -1, dtype=np.int32), strengths(self.graph_)
+        labels[has] = by_falling_size(given[has])
+        burden = np.bincount(labels[has], weights=strength[has])
+        labels = spread_labels(labels, self.graph_, strength, burden / max(strength.sum(), 1))
+        return by_falling_size(np.maximum(labels, 0))
+
+
+def _check_choices(estimator: GraphClusterer, **known: Iterable[str]) -> None:
+    choices = {**known, "self_loops": ("drop", "keep"), "attach": ("session", "batch")}
+    for name, allowed in choices.items():
+        value = getattr(estimator, name)
+        if not isinstance(value, str) or value not in allowed:
+            raise ValueError(f"{name}={value!r} is not known; choose one of {list(allowed)}.")
+
+
+def _read_clusters(labels: Any, item: str) -> tuple[list[Any], list[list[Any]]]:
+    """Return the item ids and the clusterings of a dict or a table."""
+    if isinstance(labels, dict):
+        ids, columns = list(labels), [list(labels.values())]
+    else:
+        try:
+            frame = nw.from_native(labels, eager_only=True)
+        except TypeError as error:
+            raise TypeError(
+                f"labels must be a dict or a pandas, polars or pyarrow table, got {type(labels).__name__}."
+            ) from error
+        if item not in frame.columns or len(frame.columns) == 1:
+            raise ValueError(f"labels needs a column {item!r} and label columns; it has {frame.columns}.")
+        ids = frame[item].to_list()
+        columns = [_read_column(frame[name]) for name in frame.columns if name != item]
+    if not ids:
+        raise ValueError("labels is empty; give the cluster of at least one item.")
+    return ids, columns
+
+
+def _read_column(series: nw.Series[Any]) -> list[Any]:
+    pairs = zip(series.to_list(), series.is_null().to_list(), strict=True)
+    return [None if null else value for value, null in pairs]
+
+
+def _numbered(values: list[Any]) -> NDArray[np.int64]:
+    """Number hashable values in the order of their appearance, None and NaN as -1."""
+    numbers: dict[Any, int] = {}
+    return np.array([-1 if v is None or v != v else numbers.setdefault(v, len(numbers)) for v in values])

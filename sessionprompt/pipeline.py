@@ -1,0 +1,230 @@
+"""scikit-learn's Pipeline with the methods of a recommender, and the shortest way to one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline as SklearnPipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .clustering import ItemClusterer
+from .evaluation import RankedTargets
+from .metrics import cut_last_events
+from .recommender import PromptedSessionRecommender
+from .sessions import as_sessions
+
+__all__ = ["Pipeline", "make_session_pipeline"]
+
+
+class Pipeline(SklearnPipeline):
+    """scikit-learn's Pipeline, ending in a session recommender, with the recommender's own methods.
+
+    A plain ``sklearn.pipeline.Pipeline`` works as well; this one adds ``predict_topk``, ``evaluate``, ``ranks``,
+    ``partial_fit``, ``save`` and validation sessions in ``fit``. Its evaluation cuts the last event off every session
+    before the first step sees it.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+    memory : str or joblib.Memory, optional
+        Cache of the fitted steps before the last.
+    verbose : bool, default=False
+
+    Examples
+    --------
+    >>> from sessionprompt.datasets import make_sessions
+    >>> sessions = make_sessions(300, n_items=30, n_clusters=3, random_state=0)
+    >>> model = make_session_pipeline("gru4rec", dim=16, max_epochs=1, random_state=0).fit(sessions)
+    >>> model.predict_topk([["item-003", "item-004"]], k=3).shape
+    (1, 3)
+    """
+
+    def fit(self, X: Any, y: None = None, *, X_val: Any = None, **params: Any) -> Pipeline:
+        """Fit all steps.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        y : ignored
+        X_val : Sessions or list of lists, optional
+            Validation sessions of the recommender. They pass through the earlier steps without teaching them.
+        **params
+            Parameters of the steps' fit methods, as ``step__parameter``.
+
+        Returns
+        -------
+        self
+        """
+        if X_val is None:
+            return super().fit(X, y, **params)
+        front, (name, last) = self[:-1], self.steps[-1]
+        annotated = front.fit_transform(X)
+        self.steps[:-1] = front.steps
+        own = {key.removeprefix(f"{name}__"): value for key, value in params.items()}
+        last.fit(annotated, y, X_val=front.transform(as_sessions(X_val, "X_val")), **own)
+        return self
+
+    def partial_fit(self, X: Any, y: None = None) -> Pipeline:
+        """Go on learning from new sessions: fitted clusters stay, the recommender trains one epoch.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        front, last = self[:-1], self.steps[-1][1]
+        try:
+            check_is_fitted(last)
+        except ValueError:  # NotFittedError
+            front.fit(X)
+            self.steps[:-1] = front.steps
+        last.partial_fit(front.transform(X))
+        return self
+
+    def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
+        """Recommend the `k` best next items, see :meth:`PromptedSessionRecommender.predict_topk`.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        k : int, default=10
+        **params
+            ``return_scores``, ``exclude_seen``, ``candidates``.
+
+        Returns
+        -------
+        ndarray of shape (n_sessions, k), and the scores if asked for
+        """
+        return self.steps[-1][1].predict_topk(self[:-1].transform(X), k=k, **params)
+
+    def score(
+        self,
+        X: Any,
+        y: None = None,
+        sample_weight: Any = None,
+        *,
+        metric: str = "mrr",
+        k: int = 5,
+        **params: Any,
+    ) -> float:
+        """Mean metric over the next items of all prefixes, see :meth:`PromptedSessionRecommender.score`.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        y : ignored
+        sample_weight : array-like of shape (n_sessions,), optional
+        metric : {"mrr", "recall", "hr", "ndcg"}, default="mrr"
+        k : int, default=5
+
+        Returns
+        -------
+        float
+        """
+        name = f"{metric}@{k}"
+        return self.evaluate(X, metrics=[name], sample_weight=sample_weight)[name]
+
+    def evaluate(
+        self,
+        X: Any,
+        *,
+        metrics: str | Iterable[str] = ("mrr@5", "recall@5", "mrr@20", "recall@20"),
+        slices: Iterable[str] | None = None,
+        ties: str = "pessimistic",
+        sample_weight: Any = None,
+    ) -> dict[str, Any]:
+        """Rank the next item of every prefix, see :meth:`PromptedSessionRecommender.evaluate`.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        metrics, slices, ties, sample_weight
+            As in the recommender.
+
+        Returns
+        -------
+        dict
+        """
+        inputs, last_events, rows = cut_last_events(as_sessions(X))
+        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        return self.steps[-1][1].evaluate(
+            self[:-1].transform(inputs),
+            metrics=metrics,
+            slices=slices,
+            ties=ties,
+            sample_weight=weight,
+            last_events=last_events,
+        )
+
+    def ranks(self, X: Any, *, ties: str = "pessimistic", top: int = 0) -> RankedTargets:
+        """Rank of every target, see :meth:`PromptedSessionRecommender.ranks`.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+        ties, top
+            As in the recommender.
+
+        Returns
+        -------
+        RankedTargets
+        """
+        inputs, last_events, rows = cut_last_events(as_sessions(X))
+        front, last = self[:-1], self.steps[-1][1]
+        ranked = last.ranks(front.transform(inputs), ties=ties, last_events=last_events, top=top)
+        return replace(ranked, sessions=rows[ranked.sessions])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all fitted steps, see :func:`sessionprompt.persistence.save`.
+
+        Parameters
+        ----------
+        path : path
+        """
+        from .persistence import save
+
+        save(self, path)
+
+
+def make_session_pipeline(
+    backbone: str | Callable[..., Any] = "gru4rec",
+    *,
+    resolution: float | tuple[float, ...] = 1.0,
+    random_state: Any = None,
+    **params: Any,
+) -> Pipeline:
+    """Clusterer and recommender in a Pipeline, with the step names ``clu`` and ``rec``.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="gru4rec"
+    resolution : float or tuple of float, default=1.0
+        Resolution of the clustering; several give one prompt each, added up.
+    random_state : int, RandomState, Generator or None
+        For both steps.
+    **params
+        Further parameters of :class:`PromptedSessionRecommender`.
+
+    Returns
+    -------
+    Pipeline
+
+    Examples
+    --------
+    >>> list(make_session_pipeline("narm").named_steps)
+    ['clu', 'rec']
+    """
+    return Pipeline(
+        [
+            ("clu", ItemClusterer(resolution, random_state=random_state)),
+            ("rec", PromptedSessionRecommender(backbone, random_state=random_state, **params)),
+        ]
+    )
