@@ -37,24 +37,16 @@ PRESETS = {"default": {}, "paper": PAPER, "released_code": RELEASED_CODE}
 def arguments(description: str) -> argparse.ArgumentParser:
     """Options that every data-set script understands."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files"
-    )
+    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
     parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the training sessions")
     parser.add_argument("--backbone", default="gru4rec")
     parser.add_argument("--prompts", default="", help="comma-separated kinds; empty is the plain backbone")
     parser.add_argument("--resolution", default="1.0", help="one number, or several with commas")
     parser.add_argument("--clusters", default="leiden", choices=["leiden", "one", "random"], help="controls")
     parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
-    )
-    parser.add_argument(
-        "--refit", action="store_true", help="train anew on all training sessions before the test"
-    )
-    parser.add_argument(
-        "--no-test", action="store_true", help="stop after validation, as when choosing parameters"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter")
+    parser.add_argument("--refit", action="store_true", help="train anew on all training sessions before the test")
+    parser.add_argument("--no-test", action="store_true", help="stop after validation, as when choosing parameters")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -102,9 +94,7 @@ def build(args: argparse.Namespace) -> Pipeline:
     params = {**PRESETS[args.preset], **dict(_setting(text) for text in args.set)}
     if args.prompts or args.preset == "default":
         params["prompts"] = tuple(filter(None, args.prompts.split(",")))
-    recommender = PromptedSessionRecommender(
-        args.backbone, device=args.device, random_state=args.seed, **params
-    )
+    recommender = PromptedSessionRecommender(args.backbone, device=args.device, random_state=args.seed, **params)
     steps: list[tuple[str, Any]] = [("rec", recommender)]
     if "cluster" in params["prompts"]:
         values = tuple(float(value) for value in args.resolution.split(","))
@@ -191,12 +181,8 @@ def machine(args: argparse.Namespace) -> dict[str, Any]:
     cpu = [row.split(":")[1].strip() for row in _lines("/proc/cpuinfo") if row.startswith("model name")]
     return {
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "gpu_peak_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2)
-        if torch.cuda.is_available()
-        else None,
-        "device": torch.cuda.get_device_name()
-        if args.device.startswith("cuda")
-        else (cpu or [platform.machine()])[0],
+        "gpu_peak_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2) if torch.cuda.is_available() else None,
+        "device": torch.cuda.get_device_name() if args.device.startswith("cuda") else (cpu or [platform.machine()])[0],
         "threads": args.threads,
         "versions": {
             "python": platform.python_version(),

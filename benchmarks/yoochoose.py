@@ -19,9 +19,7 @@ def load(args) -> tuple[Sessions, Sessions]:
     events = read_parquet(args, args.file).sort("session_id", "pos")
     time = "ts" if "ts" in events.columns else None
     parts = [
-        Sessions.from_events(
-            events.filter(nw.col("split") == part), item="item_id", session="session_id", time=time
-        )
+        Sessions.from_events(events.filter(nw.col("split") == part), item="item_id", session="session_id", time=time)
         for part in ("train", "test")
     ]
     return newest(parts[0], args.fraction), parts[1]

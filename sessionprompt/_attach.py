@@ -119,16 +119,14 @@ class GraphClusterer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         ndarray of shape (n_events, n_resolutions), int32
         """
         check_is_fitted(self)
-        n_items = len(self.vocabulary_)
-        columns = self.labels_.reshape(n_items, -1)
+        columns = self.labels_.reshape(len(self.vocabulary_), -1)
         codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]
         if (codes >= 0).all():
             return columns[codes]
-        nodes = number_nodes(codes, sessions, n_items, self.attach)
-        graph = item_graph(nodes, sessions.offsets, nodes.max() + 1, self_loops=self.self_loops)
-        mass = np.ones(graph.shape[0]) if self.objective == "cpm" else strengths(graph)
-        labels = np.full((graph.shape[0], columns.shape[1]), -1, dtype=np.int32)
-        labels[:n_items] = columns
+        items, nodes = number_nodes(codes, sessions, self.attach)
+        graph = item_graph(nodes, sessions.offsets, len(items), self_loops=self.self_loops)
+        mass = np.ones(len(items)) if self.objective == "cpm" else strengths(graph)
+        labels = np.where(items[:, None] < 0, -1, columns[items])
         for column, penalty in zip(labels.T, self._penalties(), strict=True):
             column[:] = spread_labels(column, graph, mass, penalty)
         return np.where(labels < 0, self.most_frequent_label_, labels).astype(np.int32)[nodes]
@@ -176,32 +174,33 @@ def by_falling_size(membership: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def number_nodes(
-    codes: NDArray[np.int32], sessions: Sessions, n_items: int, attach: str
-) -> NDArray[np.int64]:
-    """Number the graph node of each event.
+    codes: NDArray[np.int32], sessions: Sessions, attach: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the items of some sessions as the nodes of a graph.
 
     Parameters
     ----------
     codes : ndarray of shape (n_events,)
-        Code of each event's item among the `n_items` clustered ones, -1 for the others.
+        Code of each event's item among the clustered ones, -1 for the others.
     sessions : Sessions
-    n_items : int
     attach : {"session", "batch"}
         Whether another item is a node of its own in each session, or one node in all of them.
 
     Returns
     -------
-    ndarray of shape (n_events,)
-        The code itself for clustered items; the nodes of other items are numbered from `n_items` on.
+    items : ndarray of shape (n_nodes,)
+        Code of each node's item, -1 for the others.
+    nodes : ndarray of shape (n_events,)
+        Node of each event.
     """
     unseen = np.flatnonzero(codes < 0)
-    keys = sessions.codes[unseen].astype(np.int64)
+    keys, others = codes.astype(np.int64), sessions.codes[unseen].astype(np.int64)
     if attach == "session":
         session = np.searchsorted(sessions.offsets, unseen, side="right") - 1
-        keys += session * len(sessions.vocabulary)
-    nodes = codes.astype(np.int64)
-    nodes[unseen] = n_items + np.unique(keys, return_inverse=True)[1]
-    return nodes
+        others += session * len(sessions.vocabulary)
+    keys[unseen] = -1 - others
+    distinct, nodes = np.unique(keys, return_inverse=True)
+    return np.maximum(distinct, -1), nodes
 
 
 def spread_labels(

@@ -53,9 +53,7 @@ class FilterReport:
         rows = [columns, *([s["step"], *(f"{s[c]:,}" for c in columns[1:])] for s in self.steps)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
-            "  ".join(
-                [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-            )
+            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
             for row in rows
         )
 
@@ -73,9 +71,7 @@ class Survivors:
         User code of each session.
     """
 
-    def __init__(
-        self, codes: NDArray[np.int32], lengths: NDArray[np.int64], users: NDArray[np.int32] | None
-    ) -> None:
+    def __init__(self, codes: NDArray[np.int32], lengths: NDArray[np.int64], users: NDArray[np.int32] | None) -> None:
         self.codes, self.users = codes, users
         self.session_of = np.repeat(np.arange(len(lengths)), lengths)
         self.events = np.ones(len(codes), dtype=bool)

@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from sessionprompt.vocabulary import Vocabulary, distinct_values, id_array
+from .vocabulary import Vocabulary, distinct_values, id_array
 
 __all__ = ["Column", "EventTable", "gap_limit", "read_events"]
 
@@ -59,9 +59,7 @@ class EventTable:
             )
         return np.flatnonzero(~repeated)
 
-    def cut(
-        self, rows: NDArray[np.int64], limit: float | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def cut(self, rows: NDArray[np.int64], limit: float | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return these rows ordered by group and time, and the offsets of the sessions among them."""
         groups, times = self.groups[rows], None if self.times is None else self.times[rows]
         order = np.argsort(groups, kind="stable") if times is None else np.lexsort((times, groups))
@@ -175,9 +173,7 @@ def _checked_numbers(times: NDArray[Any], column: str, unit: str) -> NDArray[Any
     bad = ~np.isfinite(times) | (times < 0)
     if bad.any():
         row = int(bad.argmax())
-        raise _bad_time(
-            column, row, times[row], "is missing" if np.isnan(times[row]) else "is negative or infinite"
-        )
+        raise _bad_time(column, row, times[row], "is missing" if np.isnan(times[row]) else "is negative or infinite")
     if unit == "s" and times.max() > 1e11:
         row = int(times.argmax())
         raise _bad_time(column, row, times[row], "looks like milliseconds; pass unit='ms' ('us', 'ns')")
@@ -197,11 +193,9 @@ def gap_limit(gap: Any, times: NDArray[Any] | None, unit: str) -> float | None:
     if times is None:
         raise ValueError(f"gap={gap!r} needs times; pass time= with the name of the time column.")
     dated = times.dtype.kind == "M"
-    if isinstance(gap, Real) and not isinstance(gap, bool):
+    if isinstance(gap, Real) and not isinstance(gap, bool | np.timedelta64):
         if dated:
-            raise ValueError(
-                f"gap={gap!r} has no unit, and the times are datetimes; pass '30min' or a timedelta."
-            )
+            raise ValueError(f"gap={gap!r} has no unit, and the times are datetimes; pass '30min' or a timedelta.")
         limit = float(gap)
     else:
         limit = _seconds(gap) * PER_SECOND[np.datetime_data(times.dtype)[0] if dated else unit]
@@ -219,7 +213,5 @@ def _seconds(gap: Any) -> float:
         raise TypeError(f"gap={gap!r} must be a string such as '30min', a timedelta, or a number.")
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)\s*", gap)
     if match is None:
-        raise ValueError(
-            f"gap={gap!r} is not understood; write a number and one of s, min, h, d, as in '30min'."
-        )
+        raise ValueError(f"gap={gap!r} is not understood; write a number and one of s, min, h, d, as in '30min'.")
     return float(match[1]) * SECONDS[match[2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,13 +39,12 @@ def check_parameters(estimator: Any) -> tuple[str, ...]:
     _check_choice("scoring", estimator.scoring, SCORINGS)
     _check_choice("prefixes", estimator.prefixes, ("auto", "one_pass", "expanded"))
     if parse_metric(estimator.monitor)[0] == "coverage":
-        raise ValueError(
-            f"monitor={estimator.monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k."
-        )
+        raise ValueError(f"monitor={estimator.monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k.")
     backbone = resolve_backbone(estimator.backbone)
     if estimator.prefixes == "one_pass" and not getattr(backbone, "causal", False):
         raise ValueError(
-            f"prefixes='one_pass' needs a causal backbone, and {estimator.backbone!r} is none; choose 'auto' or 'expanded'."
+            f"prefixes='one_pass' needs a causal backbone, and {estimator.backbone!r} is none; "
+            "choose 'auto' or 'expanded'."
         )
     return check_prompts(estimator.prompts)
 
@@ -105,7 +105,7 @@ def _check_integer(name: str, value: Any) -> None:
 def _check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: str) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} must be a number {bound}.")
-    if not (np.isfinite(value) and allowed(value)):
+    if not (math.isfinite(value) and allowed(value)):
         raise ValueError(f"{name}={value} must be {bound}.")
 
 

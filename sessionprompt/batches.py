@@ -41,9 +41,7 @@ class Examples:
 
     def take(self, index: np.ndarray) -> Examples:
         """Some of the examples, in the order of `index`."""
-        return replace(
-            self, starts=self.starts[index], lengths=self.lengths[index], n_prefixes=self.n_prefixes[index]
-        )
+        return replace(self, starts=self.starts[index], lengths=self.lengths[index], n_prefixes=self.n_prefixes[index])
 
     @property
     def ends(self) -> np.ndarray:
@@ -73,7 +71,7 @@ def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool) 
 
     Returns
     -------
-    Examples
+    examples : Examples
     """
     first, last = sessions.first_prefix, sessions.lengths
     shared_last = np.minimum(last, max_length) if one_pass else np.zeros_like(last)
@@ -107,9 +105,7 @@ class PrefixData:
     def __len__(self) -> int:
         return int(self.examples.n_prefixes.sum())
 
-    def batches(
-        self, batch_size: int, rng: np.random.Generator | None = None
-    ) -> Iterator[tuple[SessionBatch, Tensor]]:
+    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> Iterator[tuple[SessionBatch, Tensor]]:
         """Yield (batch, targets) of about `batch_size` prefixes, shuffled by `rng` or, without one, in order.
 
         A batch ends with the example in which it reaches its size, so a window is never torn apart.
@@ -214,9 +210,7 @@ class SessionBatch:
     def _time_order(self) -> tuple[Tensor, Tensor]:
         """Events by position, longest windows first, and the number of windows alive at each position."""
         rank = torch.empty_like(self.lengths)
-        rank[torch.argsort(self.lengths, descending=True, stable=True)] = torch.arange(
-            len(rank), device=rank.device
-        )
+        rank[torch.argsort(self.lengths, descending=True, stable=True)] = torch.arange(len(rank), device=rank.device)
         order = torch.argsort(self.position * len(rank) + rank[self.session])
         return order, torch.bincount(self.position).cpu()
 

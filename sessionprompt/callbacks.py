@@ -38,7 +38,8 @@ class BestWeights(Callback):
 
     def initialize(self) -> BestWeights:
         """Forget earlier runs."""
-        self.best_score_, self.best_epoch_, self.weights_ = -np.inf, 0, None
+        self.best_score_, self.best_epoch_ = -np.inf, 0
+        self.weights_: dict[str, Tensor] | None = None
         self.stop_reason_ = "max_epochs"
         return self
 
@@ -49,9 +50,7 @@ class BestWeights(Callback):
         if score > self.best_score_ or self.monitor not in row:
             self.best_score_, self.best_epoch_ = float(score), row["epoch"]
             if self.monitor in row:
-                self.weights_ = {
-                    name: value.detach().clone() for name, value in net.module_.state_dict().items()
-                }
+                self.weights_ = {name: value.detach().clone() for name, value in net.module_.state_dict().items()}
 
     def out_of_patience(self, epoch: int) -> bool:
         """Whether a run that has ended `epoch` should go no further."""
@@ -64,12 +63,8 @@ class BestWeights(Callback):
             self.stop_reason_ = "patience"
         elif done < net.max_epochs:
             self.stop_reason_ = "interrupted"
-            warnings.warn(
-                f"fit was interrupted after {done} of {net.max_epochs} epochs; the weights of epoch {self.best_epoch_} are in use"
-                if done
-                else "fit was interrupted in its first epoch; the model is hardly trained.",
-                stacklevel=2,
-            )
+            state = f"the weights of epoch {self.best_epoch_} are in use" if done else "the model is hardly trained"
+            warnings.warn(f"fit was interrupted after {done} of {net.max_epochs} epochs; {state}.", stacklevel=2)
         if self.weights_ is not None:
             net.module_.load_state_dict(self.weights_)
 
@@ -129,9 +124,7 @@ class CheckpointFile(Callback):
             state = torch.load(self.path, map_location=net.device, weights_only=True)
             fingerprint = state["fingerprint"]
         except Exception as error:
-            raise ValueError(
-                f"checkpoint {self.path} cannot be read ({error}); delete it to start anew."
-            ) from error
+            raise ValueError(f"checkpoint {self.path} cannot be read ({error}); delete it to start anew.") from error
         if fingerprint != self.fingerprint:
             raise ValueError(
                 f"checkpoint_dir={str(self.path.parent)!r} holds a fit of other data or parameters; "
@@ -169,7 +162,7 @@ class ProgressBar(Callback):
         """Advance by one batch."""
         if loss is not None and training:
             self.bar_.set_description(f"epoch {len(net.history)}/{net.max_epochs}", refresh=False)
-            self.bar_.set_postfix(loss=f"{loss.item():.3f}", **self.metric_, refresh=False)
+            self.bar_.set_postfix({"loss": f"{loss.item():.3f}", **self.metric_}, refresh=False)
             self.bar_.update()
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:

@@ -43,8 +43,8 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
     self_loops : {"drop", "keep"}, default="drop"
         Whether an item that follows itself counts as an edge.
     attach : {"session", "batch"}, default="session"
-        Whether an item that `fit` did not see joins a cluster by the edges of its own session alone, or by those
-        of all sessions given at once.
+        Whether an item that `fit` did not see joins a cluster by the edges of its own session alone, or by
+        those of all sessions given at once.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the algorithm.
 
@@ -125,10 +125,11 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         seeds = np.random.default_rng(self.random_state).integers(2**31 - 1, size=len(gammas)).tolist()
         if edges.nnz == 0:
             return [np.arange(len(self.vocabulary_), dtype=np.int32)] * len(gammas)
-        network, weights = _igraph_network(edges), edges.data.tolist()
-        n_iterations = int(self.n_iterations)
+        cpm, strength = self.objective == "cpm", strengths(self.graph_).astype(np.int64)
+        masses, unit = (np.ones_like(strength), 1) if cpm else (strength, strength.sum())
+        problem = _igraph_network(edges), edges.data.tolist(), masses.tolist()
         return [
-            by_falling_size(np.array(search(network, weights, self.objective, gamma, n_iterations, seed)))
+            by_falling_size(np.array(search(*problem, gamma / unit, int(self.n_iterations), seed)))
             for gamma, seed in zip(gammas, seeds, strict=True)
         ]
 
@@ -141,32 +142,33 @@ def _igraph_network(edges: sparse.coo_array) -> Any:
 
 
 def _search_igraph(
-    network: Any, weights: list[int], objective: str, resolution: float, n_iterations: int, seed: int
+    network: Any, weights: list[int], masses: list[int], penalty: float, n_iterations: int, seed: int
 ) -> list[int]:
+    """Maximise, summed over clusters, twice the edge weight inside less `penalty` times the squared mass."""
     import igraph
 
-    name = {"modularity": "modularity", "cpm": "CPM"}[objective]
     with _IGRAPH_GENERATOR:
         igraph.set_random_number_generator(random.Random(seed))
         try:
-            return network.community_leiden(
-                name, weights=weights, resolution=resolution, n_iterations=n_iterations
+            return network.community_leiden(  # its "modularity" leaves self-loops out of the strengths
+                "CPM", weights=weights, node_weights=masses, resolution=penalty, n_iterations=n_iterations
             ).membership
         finally:
             igraph.set_random_number_generator(random)  # what igraph uses by default
 
 
 def _search_leidenalg(
-    network: Any, weights: list[int], objective: str, resolution: float, n_iterations: int, seed: int
+    network: Any, weights: list[int], masses: list[int], penalty: float, n_iterations: int, seed: int
 ) -> list[int]:
+    """Maximise the same with the other package."""
     import leidenalg
 
-    cpm, modularity = leidenalg.CPMVertexPartition, leidenalg.RBConfigurationVertexPartition
     return leidenalg.find_partition(
         network,
-        cpm if objective == "cpm" else modularity,
+        leidenalg.CPMVertexPartition,
         weights=weights,
-        resolution_parameter=resolution,
+        node_sizes=masses,
+        resolution_parameter=penalty,
         n_iterations=n_iterations,
         seed=seed,
     ).membership
@@ -200,9 +202,7 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
     array([0, 0, 1, 0, 0], dtype=int32)
     """
 
-    def __init__(
-        self, labels: Any, *, item: str = "item", attach: str = "session", self_loops: str = "drop"
-    ) -> None:
+    def __init__(self, labels: Any, *, item: str = "item", attach: str = "session", self_loops: str = "drop") -> None:
         self.labels = labels
         self.item = item
         self.attach = attach
@@ -218,10 +218,10 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         ids, columns = _read_clusters(self.labels, self.item)
         known, codes = Vocabulary.from_values(ids, name="item")
         if len(known) < len(codes):
-            twice = known.ids[np.bincount(codes).argmax()]
+            twice = known.ids.tolist()[np.bincount(codes).argmax()]
             raise ValueError(f"labels names the item {twice!r} more than once; give each item one row.")
-        rows = np.append(np.argsort(codes), -1)[known.translate(self.vocabulary_)]
-        return [self._completed(np.append(_numbered(column), -1)[rows]) for column in columns]
+        order, found = np.argsort(codes), known.translate(self.vocabulary_)
+        return [self._completed(np.append(_numbered(column)[order], -1)[found]) for column in columns]
 
     def _completed(self, given: NDArray[np.int64]) -> NDArray[np.int32]:
         """Number the given clusters and attach the items that have none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ __all__ = ["PROMPT_KINDS", "EncodedSessions", "SessionEncoder", "check_prompts"]
 PROMPT_KINDS = ("cluster", "user", "session")
 
 
-def check_prompts(prompts: object) -> tuple[str, ...]:
+def check_prompts(prompts: Any) -> tuple[str, ...]:
     """Return `prompts` as a tuple of known kinds, or say what is known.
 
     Examples
@@ -23,7 +24,7 @@ def check_prompts(prompts: object) -> tuple[str, ...]:
     >>> check_prompts(["user", "cluster"])
     ('cluster', 'user')
     """
-    kinds = (prompts,) if isinstance(prompts, str) else tuple(prompts or ())  # type: ignore[call-overload]
+    kinds = (prompts,) if isinstance(prompts, str) else tuple(prompts or ())
     unknown = [kind for kind in kinds if kind not in PROMPT_KINDS]
     if unknown:
         raise ValueError(f"prompts={prompts!r} names {unknown[0]!r}; known prompts are {list(PROMPT_KINDS)}.")
@@ -57,9 +58,7 @@ class EncodedSessions:
         return cls(
             items=np.concatenate([part.items for part in parts]),
             offsets=np.append(0, np.cumsum(lengths)),
-            prompts={
-                kind: np.concatenate([part.prompts[kind] for part in parts]) for kind in parts[0].prompts
-            },
+            prompts={kind: np.concatenate([part.prompts[kind] for part in parts]) for kind in parts[0].prompts},
             first_prefix=np.concatenate([part.first_prefix for part in parts]),
         )
 
@@ -120,9 +119,7 @@ class SessionEncoder:
         counts = np.bincount(sessions.codes, minlength=len(sessions.vocabulary))
         known = np.flatnonzero(counts)
         vocabulary = sessions.vocabulary.subset(known)
-        labels = (
-            _item_labels(sessions, known) if "cluster" in prompts else np.empty((len(known), 0), np.int64)
-        )
+        labels = _item_labels(sessions, known) if "cluster" in prompts else np.empty((len(known), 0), np.int64)
         return cls(
             vocabulary=vocabulary,
             prompts=prompts,
@@ -172,10 +169,7 @@ class SessionEncoder:
     @property
     def prompt_sizes(self) -> dict[str, int]:
         """Rows of the prompt table of each kind; the columns of the cluster prompt share one table."""
-        return {
-            kind: sum(self.cluster_sizes) if kind == "cluster" else len(self.owners[kind])
-            for kind in self.prompts
-        }
+        return {kind: sum(self.cluster_sizes) if kind == "cluster" else len(self.owners[kind]) for kind in self.prompts}
 
     @property
     def candidate_codes(self) -> dict[str, np.ndarray]:
@@ -191,9 +185,7 @@ class SessionEncoder:
             When a prompt kind has no data in `sessions`.
         """
         check_prompt_data(sessions, self.prompts)
-        start = (
-            np.ones(len(sessions)) if sessions.target_start is None else np.maximum(sessions.target_start, 1)
-        )
+        start = np.ones(len(sessions)) if sessions.target_start is None else np.maximum(sessions.target_start, 1)
         prompts = {kind: self._prompt_codes(sessions, kind) for kind in self.prompts}
         return EncodedSessions(self.item_codes(sessions), sessions.offsets, prompts, start.astype(np.int64))
 
@@ -203,7 +195,7 @@ class SessionEncoder:
 
     def _prompt_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
         if kind == "cluster":
-            return self._label_codes(sessions.labels)
+            return self._label_codes(_labels_of(sessions))
         codes = self.owners[kind].encode(_owners(sessions, kind), name=kind).astype(np.int64)
         return np.repeat(codes, sessions.lengths)[:, None]
 
@@ -241,8 +233,14 @@ def _owners(sessions: Sessions, kind: str) -> np.ndarray:
     return sessions.users if kind == "user" else sessions.ids  # type: ignore[return-value]
 
 
+def _labels_of(sessions: Sessions) -> np.ndarray:
+    check_prompt_data(sessions, ("cluster",))
+    return sessions.labels  # type: ignore[return-value]
+
+
 def _item_labels(sessions: Sessions, known: np.ndarray) -> np.ndarray:
     """Cluster of each known item: training labels do not vary within an item, so any event of it will do."""
-    labels = np.empty((len(sessions.vocabulary), sessions.labels.shape[1]), np.int64)
-    labels[sessions.codes] = sessions.labels
+    of_events = _labels_of(sessions)
+    labels = np.empty((len(sessions.vocabulary), of_events.shape[1]), np.int64)
+    labels[sessions.codes] = of_events
     return labels[known]

@@ -196,9 +196,7 @@ def rank_sessions(
     )
 
 
-def _without_hindsight(
-    cut: CutSessions, encoder: SessionEncoder
-) -> Iterator[tuple[EncodedSessions, np.ndarray]]:
+def _without_hindsight(cut: CutSessions, encoder: SessionEncoder) -> Iterator[tuple[EncodedSessions, np.ndarray]]:
     """Sessions of known items whole, the others prefix by prefix; with the place of each event in the inputs."""
     inputs = cut.inputs
     session = np.repeat(np.arange(len(inputs)), inputs.lengths)

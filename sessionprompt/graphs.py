@@ -12,9 +12,7 @@ from scipy import sparse
 __all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_graph"]
 
 
-def item_graph(
-    codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop"
-) -> sparse.csr_array:
+def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop") -> sparse.csr_array:
     """Count how often two items are adjacent in a session, in either order.
 
     Parameters
@@ -195,14 +193,12 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
     return float(inside / total - resolution * (shares**2).sum())
 
 
-def _pairs(
-    codes: ArrayLike, offsets: ArrayLike, n_items: int, distance: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _pairs(codes: ArrayLike, offsets: ArrayLike, n_items: int, distance: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the items of all pairs of events of one session that stand `distance` positions apart."""
     codes, offsets = np.asarray(codes, dtype=np.int32), np.asarray(offsets)
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
         raise ValueError(f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}.")
-    session = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    session = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
     together = session[distance:] == session[:-distance]
     return codes[:-distance][together], codes[distance:][together]
 

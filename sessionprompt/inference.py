@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ __all__ = ["rank_targets", "top_items"]
 @torch.no_grad()
 def rank_targets(
     network: SessionNetwork, data: PrefixData, batch_size: int, ties: str = "pessimistic", top: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     """Exact rank of every target among all items.
 
     Parameters
@@ -44,8 +46,7 @@ def rank_targets(
         for rows, scores in network.score_blocks(batch.to(device), table):
             best = scores.topk(top, dim=1).indices
             columns.append((*_rank_block(scores, targets[rows].to(device), ties), best))
-    ranks, losses, best = (torch.cat(column).cpu().numpy() for column in zip(*columns, strict=True))
-    return ranks, losses, best
+    return _joined(columns)
 
 
 def _rank_block(scores: Tensor, targets: Tensor, ties: str) -> tuple[Tensor, Tensor]:
@@ -65,7 +66,7 @@ def top_items(
     batch_size: int,
     candidates: np.ndarray | None = None,
     hidden: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     """Best `k` item codes of each prefix and their scores, best first.
 
     Parameters
@@ -95,10 +96,10 @@ def top_items(
                 scores = _only(scores, candidates)
             if hidden is not None:
                 _hide(scores, first + rows.start, *hidden)
-            columns.append(tuple(scores.topk(k, dim=1)))
+            values, codes = scores.topk(k, dim=1)
+            columns.append((codes, values))
         first += len(batch)
-    values, codes = (torch.cat(column).cpu().numpy() for column in zip(*columns, strict=True))
-    return codes, values
+    return _joined(columns)
 
 
 def _only(scores: Tensor, candidates: np.ndarray) -> Tensor:
@@ -111,3 +112,8 @@ def _hide(scores: Tensor, first: int, prefix: np.ndarray, code: np.ndarray) -> N
     inside = (prefix >= first) & (prefix < first + len(scores))
     place = torch.from_numpy(prefix[inside] - first).to(scores.device)
     scores[place, torch.from_numpy(code[inside]).to(scores.device)] = -torch.inf
+
+
+def _joined(rows: Sequence[tuple[Tensor, ...]]) -> tuple[np.ndarray, ...]:
+    """Blocks of columns as whole columns, on the CPU."""
+    return tuple(torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True))

@@ -51,7 +51,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         states_grad, table_grad = ctx.saved_tensors
         if grad.device.type == "cpu" and grad.item() == 1:  # the usual case, and a sweep over the table saved
             return states_grad, table_grad, None
@@ -79,7 +79,7 @@ def _tiles(states: Tensor, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _log_sum_exp(states: Tensor, table: Tensor) -> Tensor:
-    """log sum_j exp(states . table_j), shape (rows, 1), with a running maximum."""
+    """Log sum_j exp(states . table_j), shape (rows, 1), with a running maximum."""
     highest = states.new_full((len(states), 1), -torch.inf)
     total = states.new_zeros(len(states), 1)
     for _, scores in _tiles(states, table):
@@ -89,9 +89,7 @@ def _log_sum_exp(states: Tensor, table: Tensor) -> Tensor:
     return highest + total.log()
 
 
-def _add_gradients(
-    states: Tensor, table: Tensor, log_total: Tensor, states_grad: Tensor, table_grad: Tensor
-) -> None:
+def _add_gradients(states: Tensor, table: Tensor, log_total: Tensor, states_grad: Tensor, table_grad: Tensor) -> None:
     """Add exp(scores - log_total), the softmax part, to both gradients."""
     for columns, scores in _tiles(states, table):
         softmax = scores.sub_(log_total).exp_()

@@ -101,9 +101,7 @@ def _check_ranking(scores: Any, targets: Any, ties: str) -> None:
     n_items = scores.shape[1]
     for code in (int(targets.min()), int(targets.max())) if len(targets) else ():
         if not 0 <= code < n_items:
-            raise ValueError(
-                f"targets hold {code}, but codes run 0..{n_items - 1}; give unknown targets the rank inf."
-            )
+            raise ValueError(f"targets hold {code}, but codes run 0..{n_items - 1}; give unknown targets the rank inf.")
 
 
 def parse_metric(name: str) -> tuple[str, int]:
@@ -258,9 +256,7 @@ def coverage(topk_codes: npt.ArrayLike, k: int, n_items: int) -> float:
     """
     codes = np.asarray(topk_codes)
     if codes.ndim != 2 or not 1 <= k <= codes.shape[1]:
-        raise ValueError(
-            f"k={k} does not fit topk_codes of shape {codes.shape}; pass lists of at least k codes."
-        )
+        raise ValueError(f"k={k} does not fit topk_codes of shape {codes.shape}; pass lists of at least k codes.")
     codes = codes[:, :k].ravel()
     if codes.size and codes.max() >= n_items:
         raise ValueError(f"topk_codes hold {codes.max()}, outside a catalogue of n_items={n_items}.")
@@ -448,9 +444,7 @@ def _falls(kind: str, curve: dict[int, float], tolerance: float) -> list[str]:
     ]
 
 
-def _impossible_gains(
-    kind: str, curve: dict[int, float], recall: dict[int, float], tolerance: float
-) -> list[str]:
+def _impossible_gains(kind: str, curve: dict[int, float], recall: dict[int, float], tolerance: float) -> list[str]:
     violations = []
     for a, b in pairwise([0, *sorted(curve.keys() & recall.keys())]):
         gain, share = curve[b] - curve.get(a, 0.0), recall[b] - recall.get(a, 0.0)

@@ -103,9 +103,7 @@ def _seconds(span: str | timedelta | np.timedelta64) -> float:
     else:
         seconds = float(np.timedelta64(span) / np.timedelta64(1, "s"))
     if not seconds > 0:
-        raise ValueError(
-            f"test_size={span!r} is no span above zero; write one in s, min, h or d, as in '12h'."
-        )
+        raise ValueError(f"test_size={span!r} is no span above zero; write one in s, min, h or d, as in '12h'.")
     return seconds
 
 
@@ -134,9 +132,7 @@ class TemporalSessionSplit:
     [0 1] [2]
     """
 
-    def __init__(
-        self, n_splits: int = 3, *, test_size: int | None = None, max_train_size: int | None = None
-    ) -> None:
+    def __init__(self, n_splits: int = 3, *, test_size: int | None = None, max_train_size: int | None = None) -> None:
         self.n_splits = n_splits
         self.test_size = test_size
         self.max_train_size = max_train_size

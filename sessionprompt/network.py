@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -59,6 +58,7 @@ class SessionNetwork(nn.Module):
         self.blend = blend
         self.prompt_candidates = prompt_candidates and bool(candidate_codes)
         self.scoring, self.temperature = scoring, temperature
+        self.popularity: Tensor
         self.register_buffer("popularity", popularity)
         self._candidate_codes = candidate_codes
         self._fixed: dict[str, FixedCodes] = {}
@@ -70,9 +70,7 @@ class SessionNetwork(nn.Module):
     def states(self, batch: SessionBatch) -> Tensor:
         """Session embeddings of the prefixes asked for, (P, d)."""
         known = batch.items >= 0
-        x = F.embedding(batch.items.clamp(min=0), self.items) * known.unsqueeze(
-            1
-        )  # (T, d), unknown items are blank
+        x = F.embedding(batch.items.clamp(min=0), self.items) * known.unsqueeze(1)  # (T, d), unknown items are blank
         if self.blend is not None:
             x = self.blend(x, batch.prompts)  # (T, d)
         states = self.backbone(x, batch)  # (P, d)
@@ -90,7 +88,7 @@ class SessionNetwork(nn.Module):
         """Yield (rows, scores (rows, N)) over the prefixes asked for; where nothing is known, popularity scores."""
         blank = ~batch.known
         for rows, scores in score_blocks(self.states(batch), table):
-            scores[blank[rows]] = self.popularity.to(scores.dtype)
+            scores[blank[rows]] = self.popularity
             yield rows, scores
 
     def _fixed_codes(self) -> dict[str, FixedCodes]:
@@ -99,8 +97,7 @@ class SessionNetwork(nn.Module):
         if not self._fixed or next(iter(self._fixed.values())).matrix.device != device:
             tables = self.blend.tables  # type: ignore[union-attr]
             self._fixed = {
-                kind: FixedCodes(codes.to(device), len(tables[kind]))
-                for kind, codes in self._candidate_codes.items()
+                kind: FixedCodes(codes.to(device), len(tables[kind])) for kind, codes in self._candidate_codes.items()
             }
         return self._fixed
 

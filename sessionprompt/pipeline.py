@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline as SklearnPipeline
-from sklearn.utils.validation import check_is_fitted
 
 from .clustering import ItemClusterer
 from .evaluation import RankedTargets
@@ -39,7 +38,7 @@ class Pipeline(SklearnPipeline):
     >>> from sessionprompt.datasets import make_sessions
     >>> sessions = make_sessions(300, n_items=30, n_clusters=3, random_state=0)
     >>> model = make_session_pipeline("gru4rec", dim=16, max_epochs=1, random_state=0).fit(sessions)
-    >>> model.predict_topk([["item-003", "item-004"]], k=3).shape
+    >>> model.predict_topk([["item-03", "item-04"]], k=3).shape
     (1, 3)
     """
 
@@ -61,12 +60,24 @@ class Pipeline(SklearnPipeline):
         """
         if X_val is None:
             return super().fit(X, y, **params)
-        front, (name, last) = self[:-1], self.steps[-1]
-        annotated = front.fit_transform(X)
-        self.steps[:-1] = front.steps
+        name, last = self.steps[-1]
         own = {key.removeprefix(f"{name}__"): value for key, value in params.items()}
-        last.fit(annotated, y, X_val=front.transform(as_sessions(X_val, "X_val")), **own)
+        annotated = self._fit_front(as_sessions(X))
+        last.fit(annotated, y, X_val=self._through_front(as_sessions(X_val, "X_val")), **own)
         return self
+
+    def _fit_front(self, X: Any) -> Any:
+        """Fit the steps before the last, through the cache if there is one; return the sessions they make."""
+        if len(self.steps) == 1:
+            return X
+        front = self[:-1]
+        annotated = front.fit_transform(X)
+        self.steps[:-1] = front.steps  # with a cache, they are clones
+        return annotated
+
+    def _through_front(self, X: Any) -> Any:
+        """Sessions as the last step gets them."""
+        return self[:-1].transform(X) if len(self.steps) > 1 else X
 
     def partial_fit(self, X: Any, y: None = None) -> Pipeline:
         """Go on learning from new sessions: fitted clusters stay, the recommender trains one epoch.
@@ -80,13 +91,9 @@ class Pipeline(SklearnPipeline):
         -------
         self
         """
-        front, last = self[:-1], self.steps[-1][1]
-        try:
-            check_is_fitted(last)
-        except ValueError:  # NotFittedError
-            front.fit(X)
-            self.steps[:-1] = front.steps
-        last.partial_fit(front.transform(X))
+        last = self.steps[-1][1]
+        fitted = last.__sklearn_is_fitted__()
+        last.partial_fit(self._through_front(X) if fitted else self._fit_front(X))
         return self
 
     def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
@@ -103,7 +110,7 @@ class Pipeline(SklearnPipeline):
         -------
         ndarray of shape (n_sessions, k), and the scores if asked for
         """
-        return self.steps[-1][1].predict_topk(self[:-1].transform(X), k=k, **params)
+        return self.steps[-1][1].predict_topk(self._through_front(X), k=k, **params)
 
     def score(
         self,
@@ -156,7 +163,7 @@ class Pipeline(SklearnPipeline):
         inputs, last_events, rows = cut_last_events(as_sessions(X))
         weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         return self.steps[-1][1].evaluate(
-            self[:-1].transform(inputs),
+            self._through_front(inputs),
             metrics=metrics,
             slices=slices,
             ties=ties,
@@ -178,8 +185,7 @@ class Pipeline(SklearnPipeline):
         RankedTargets
         """
         inputs, last_events, rows = cut_last_events(as_sessions(X))
-        front, last = self[:-1], self.steps[-1][1]
-        ranked = last.ranks(front.transform(inputs), ties=ties, last_events=last_events, top=top)
+        ranked = self.steps[-1][1].ranks(self._through_front(inputs), ties=ties, last_events=last_events, top=top)
         return replace(ranked, sessions=rows[ranked.sessions])
 
     def save(self, path: str | os.PathLike[str]) -> None:

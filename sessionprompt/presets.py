@@ -22,8 +22,8 @@ PAPER: dict[str, Any] = {
 }
 
 #: The choices of the code released with the paper, without its defects: two elementwise gates, early stopping on
-#: MRR@10 after 11 epochs without a better one, at most 50 epochs, its batch size and learning rate for Last.fm and Xing.
-#: Its protocol is :func:`sessionprompt.model_selection.within_session_split`.
+#: MRR@10 after 11 epochs without a better one, at most 50 epochs, its batch size and learning rate for Last.fm and
+#: Xing. Its protocol is :func:`sessionprompt.model_selection.within_session_split`.
 RELEASED_CODE: dict[str, Any] = {
     "prompts": ("cluster",),
     "gate": "elementwise",

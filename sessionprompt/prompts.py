@@ -28,7 +28,7 @@ class _Elementwise(nn.Module):
         self.gates = nn.ModuleDict({kind: nn.Linear(dim, dim) for kind in ("item", *kinds)})
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
-        return sum(part * self.gates[kind](part).sigmoid() for kind, part in parts.items())  # type: ignore[return-value]
+        return sum(part * self.gates[kind](part).sigmoid() for kind, part in parts.items())
 
 
 class _Scalar(nn.Module):
@@ -41,9 +41,7 @@ class _Scalar(nn.Module):
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
         absent = torch.zeros_like(parts["item"])
-        stack = torch.stack(
-            [parts.get(kind, absent) for kind in ("item", *self.kinds)], dim=-2
-        )  # (..., V + 1, d)
+        stack = torch.stack([parts.get(kind, absent) for kind in ("item", *self.kinds)], dim=-2)  # (..., V + 1, d)
         shares = F.pad(self.gate(stack.flatten(-2)), (0, 1)).softmax(dim=-1)  # (..., V + 1)
         return (shares.unsqueeze(-1) * stack).sum(dim=-2)  # (..., d)
 
@@ -167,5 +165,5 @@ class _SparseProduct(torch.autograd.Function):
         return matrix.to(table.dtype) @ table
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return ctx.transpose.to(grad.dtype) @ grad, None, None

@@ -116,7 +116,7 @@ class PromptedSessionRecommender(BaseEstimator):
     >>> from sessionprompt.datasets import make_sessions
     >>> sessions = make_sessions(300, n_items=30, n_clusters=3, predictability=1.0, random_state=0)
     >>> model = PromptedSessionRecommender(prompts=(), dim=16, max_epochs=2, random_state=0).fit(sessions)
-    >>> model.predict([["item-003"], ["item-001", "item-002"]], k=4).shape
+    >>> model.predict([["item-03"], ["item-01", "item-02"]], k=4).shape
     (2, 4)
     """
 
@@ -178,6 +178,9 @@ class PromptedSessionRecommender(BaseEstimator):
         self.random_state = random_state
 
     # ------------------------------------------------------------------ fitting
+    encoder_: SessionEncoder
+    _table: torch.Tensor | None
+
     def fit(self, X: Any, y: None = None, *, X_val: Any = None) -> PromptedSessionRecommender:
         """Learn from sessions.
 
@@ -206,10 +209,7 @@ class PromptedSessionRecommender(BaseEstimator):
         previous = self if self.warm_start and hasattr(self, "net_") else None
         self._train(train, valid, prompts, seed, self.max_epochs, previous, "selection")
         if self.refit and valid is not None and X_val is None:
-            found = {
-                name: getattr(self, name)
-                for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")
-            }
+            found = {name: getattr(self, name) for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")}
             self._train(sessions, None, prompts, seed, max(self.best_epoch_, 1), None, "refit")
             self.__dict__.update(found)
         return self
@@ -269,9 +269,7 @@ class PromptedSessionRecommender(BaseEstimator):
                 network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
             one_pass = self._one_pass(network)
             data = self._prefix_data(train, encoder, one_pass, "X")
-            held_out = (
-                None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")
-            )
+            held_out = None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")
             folder = self.checkpoint_dir if stage else None
             outcome = train_network(
                 network.to(resolve_device(self.device)),
@@ -308,9 +306,7 @@ class PromptedSessionRecommender(BaseEstimator):
             self.temperature,
         )
 
-    def _prefix_data(
-        self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool, name: str
-    ) -> PrefixData:
+    def _prefix_data(self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool, name: str) -> PrefixData:
         cut = CutSessions.of(sessions, encoder)
         if not len(cut.rows):
             raise ValueError(
@@ -464,9 +460,7 @@ class PromptedSessionRecommender(BaseEstimator):
         return self._table
 
     # ------------------------------------------------------------------ scoring
-    def score(
-        self, X: Any, y: None = None, sample_weight: Any = None, *, metric: str = "mrr", k: int = 5
-    ) -> float:
+    def score(self, X: Any, y: None = None, sample_weight: Any = None, *, metric: str = "mrr", k: int = 5) -> float:
         """Mean metric over the next items of all prefixes of X, ranked among all known items.
 
         Parameters
@@ -524,9 +518,7 @@ class PromptedSessionRecommender(BaseEstimator):
         ranked = self.ranks(X, ties=ties, last_events=last_events, top=top)
         return ranked.summary(names, slices, sample_weight)
 
-    def ranks(
-        self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0
-    ) -> RankedTargets:
+    def ranks(self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0) -> RankedTargets:
         """Rank of every target of X, one row each, for statistics of your own.
 
         Parameters

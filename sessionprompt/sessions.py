@@ -12,9 +12,9 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sessionprompt._filters import FilterReport, Survivors, run_filters
-from sessionprompt._frames import gap_limit, read_events
-from sessionprompt.vocabulary import Vocabulary, id_array
+from ._filters import FilterReport, Survivors, run_filters
+from ._frames import gap_limit, read_events
+from .vocabulary import Vocabulary, id_array
 
 __all__ = ["FilterReport", "Sessions", "as_sessions"]
 
@@ -95,9 +95,7 @@ class Sessions:
         if self.users is not None:
             checked["users"] = _aligned(id_array(self.users, "users"), "users", n)
         if self.event_times is not None:
-            checked["event_times"] = _aligned(
-                _times(self.event_times, "event_times"), "event_times", n_events
-            )
+            checked["event_times"] = _aligned(_times(self.event_times, "event_times"), "event_times", n_events)
         if self.labels is not None:
             checked["labels"] = _labels(self.labels, n_events)
         if self.target_start is not None:
@@ -211,9 +209,7 @@ class Sessions:
             codes=code_of[self.codes],
             vocabulary=self.vocabulary.subset(used),
             ids=self.ids if own_ids else np.arange(len(self)),
-            report=self.report
-            if n_repeats is None or self.report is None
-            else self.report.after_drop(n_repeats),
+            report=self.report if n_repeats is None or self.report is None else self.report.after_drop(n_repeats),
         )
 
     @classmethod
@@ -366,9 +362,7 @@ class Sessions:
             "user": None if self.users is None else np.repeat(self.users, lengths),
             "time": self.event_times,
         }
-        native = {
-            k: v.tolist() if v.dtype == object else np.array(v) for k, v in columns.items() if v is not None
-        }
+        native = {k: v.tolist() if v.dtype == object else np.array(v) for k, v in columns.items() if v is not None}
         return nw.from_dict(native, backend=backend).to_native()
 
     @overload
@@ -489,9 +483,7 @@ class Sessions:
         events = np.arange(lengths.sum()) + np.repeat(self.offsets[rows] - ends + lengths, lengths)
         return self._pick(rows, events, lengths)
 
-    def _pick(
-        self, rows: NDArray[np.int64], events: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> Sessions:
+    def _pick(self, rows: NDArray[np.int64], events: NDArray[np.int64], lengths: NDArray[np.int64]) -> Sessions:
         changes: dict[str, Any] = {"offsets": np.append(0, np.cumsum(lengths)), "report": None}
         for names, index in (
             (("codes", "event_times", "labels"), events),
@@ -523,9 +515,7 @@ class Sessions:
         return f"Sessions({counts}{'; ' if known else ''}{', '.join(known)})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        raise TypeError(
-            "sessions differ in length and make no array; use .codes and .offsets, or .to_lists()."
-        )
+        raise TypeError("sessions differ in length and make no array; use .codes and .offsets, or .to_lists().")
 
 
 def as_sessions(X: Any, name: str = "X") -> Sessions:
@@ -558,10 +548,11 @@ def _checked_lists(lists: Any, name: str) -> Any:
     wanted = f"{name} must be a list of sessions, each a list of item ids"
     if not isinstance(lists, list | tuple):
         way_out = "; for a table of events use Sessions.from_events" if hasattr(lists, "columns") else ""
+        way_out = "; convert it with .tolist()" if hasattr(lists, "tolist") else way_out
         raise TypeError(f"{wanted}, got {type(lists).__name__}{way_out}.")
     for type_ in set(map(type, lists)):
         if not issubclass(type_, list | tuple | np.ndarray):
-            raise TypeError(f"{wanted}, but it holds a {type_.__name__}; pass a single session as [session].")
+            raise TypeError(f"{wanted}, but it holds {type_.__name__} values; pass one session as [session].")
     return lists
 
 
@@ -576,13 +567,11 @@ def _integers(values: Any, name: str, dtype: Any) -> NDArray[Any]:
 
 def _check_layout(codes: NDArray[np.int32], offsets: NDArray[np.int64], n_items: int) -> None:
     if codes.ndim != 1 or offsets.ndim != 1 or len(offsets) == 0:
-        raise ValueError(
-            f"codes and offsets must have one dimension, got shapes {codes.shape} and {offsets.shape}."
-        )
+        raise ValueError(f"codes and offsets must have one dimension, got shapes {codes.shape} and {offsets.shape}.")
     if offsets[0] != 0 or offsets[-1] != len(codes) or (np.diff(offsets) < 0).any():
         raise ValueError(f"offsets must rise from 0 to the number of events, {len(codes)}.")
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
-        raise ValueError(f"codes must be in 0 to {n_items - 1}, the codes of the vocabulary.")
+        raise ValueError(f"codes must be at least 0 and below {n_items}, the size of the vocabulary.")
 
 
 def _aligned(array: NDArray[Any], name: str, n: int) -> NDArray[Any]:
@@ -594,9 +583,7 @@ def _aligned(array: NDArray[Any], name: str, n: int) -> NDArray[Any]:
 def _times(values: Any, name: str) -> NDArray[Any]:
     array = np.asarray(values)
     if array.dtype.kind not in "iufM":
-        raise TypeError(
-            f"{name} must be numbers or datetime64, got {array.dtype}; convert with numpy.asarray."
-        )
+        raise TypeError(f"{name} must be an array of numbers or datetime64, got {array.dtype}; convert it first.")
     if array.dtype.kind in "fM" and np.isnan(array).any():
         raise ValueError(f"{name}[{int(np.isnan(array).argmax())}] is missing; every time must be known.")
     if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in ("ms", "us", "ns"):
@@ -608,18 +595,14 @@ def _labels(values: Any, n_events: int) -> NDArray[np.int32]:
     array = _integers(values, "labels", np.int32)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or len(array) != n_events:
-        raise ValueError(
-            f"labels has shape {array.shape}, but must have one row for each of {n_events} events."
-        )
+        raise ValueError(f"labels has shape {array.shape}, but must have one row for each of {n_events} events.")
     return array
 
 
 def _target_start(values: Any, n: int) -> NDArray[np.int32]:
     array = _aligned(_integers(values, "target_start", np.int32), "target_start", n)
     if (array < 1).any():
-        raise ValueError(
-            "target_start must be at least 1: the first event of a session has nothing before it."
-        )
+        raise ValueError("target_start must be at least 1: the first event of a session has nothing before it.")
     return array
 
 
@@ -633,9 +616,7 @@ def _rows(key: Any, n: int) -> NDArray[np.int64]:
     if rows.ndim != 1:
         raise IndexError(f"sessions have one axis, got an index of shape {rows.shape}.")
     if len(rows) and not (rows.min() >= -n and rows.max() < n):
-        raise IndexError(
-            f"index {rows.max() if rows.max() >= n else rows.min()} is out of range for {n} sessions."
-        )
+        raise IndexError(f"index {rows.max() if rows.max() >= n else rows.min()} is out of range for {n} sessions.")
     return np.where(rows < 0, rows + n, rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from .losses import FullSoftmax
 from .metrics import ranking_metrics
 from .network import SessionNetwork
 
-__all__ = ["SessionNet", "train_network"]
+__all__ = ["SessionNet", "build_net", "train_network"]
 
 
 class SessionNet(NeuralNet):
@@ -67,9 +67,7 @@ class SessionNet(NeuralNet):
             super().run_single_epoch(shuffled, training, prefix, step_fn, **fit_params)
         elif iterator is not None:
             ranks, losses, _ = rank_targets(self.module_, iterator, self.batch_size)
-            self.history.record(
-                "valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan")
-            )
+            self.history.record("valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan"))
             self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
 
     def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
@@ -79,6 +77,56 @@ class SessionNet(NeuralNet):
 
 def _mix(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def build_net(
+    network: SessionNetwork,
+    *,
+    callbacks: Sequence[Callback] = (),
+    seed: int = 0,
+    max_epochs: int,
+    monitor: str,
+    batch_size: int,
+    lr: float,
+    weight_decay: float,
+    net_params: dict[str, Any],
+) -> SessionNet:
+    """Put a network into a net that can train it.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+        On the device to train on.
+    callbacks : sequence of Callback
+    seed, max_epochs, monitor, batch_size, lr, weight_decay, net_params
+        As in :class:`~sessionprompt.recommender.PromptedSessionRecommender`.
+
+    Returns
+    -------
+    SessionNet
+        Initialized; the network keeps its weights.
+    """
+    settings = {
+        "criterion": FullSoftmax,
+        "optimizer": torch.optim.Adam,
+        "optimizer__weight_decay": weight_decay,
+        "optimizer__fused": True,
+        **net_params,
+    }
+    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in net_params:
+        del settings["optimizer__fused"]
+    return SessionNet(
+        network,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        device=network.items.device,
+        callbacks=list(callbacks),
+        monitor=monitor,
+        seed=seed,
+        verbose=0,
+        **settings,
+    ).initialize()
 
 
 def train_network(
@@ -123,27 +171,17 @@ def train_network(
     best = BestWeights(monitor, patience if valid is not None else None)
     file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
     callbacks = [best, file, ProgressBar(monitor) if verbose else None, StopWhenOutOfPatience(best)]
-    settings = {
-        "criterion": FullSoftmax,
-        "optimizer": torch.optim.Adam,
-        "optimizer__weight_decay": weight_decay,
-        "optimizer__fused": True,
-        **net_params,
-    }
-    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in net_params:
-        del settings["optimizer__fused"]
-    net = SessionNet(
+    net = build_net(
         network,
-        lr=lr,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
-        device=network.items.device,
         callbacks=[callback for callback in callbacks if callback is not None],
-        monitor=monitor,
         seed=seed,
-        verbose=0,
-        **settings,
-    ).initialize()
+        max_epochs=max_epochs,
+        monitor=monitor,
+        batch_size=batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        net_params=net_params,
+    )
     done = file.resume(net) if file else 0
     net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else max_epochs - done)
     net.optimizer_.state.clear()  # its moments are as large as two more models

@@ -53,9 +53,7 @@ class Vocabulary:
             )
 
     @classmethod
-    def from_values(
-        cls, values: ArrayLike | Iterable[Any], name: str = "item"
-    ) -> tuple[Vocabulary, NDArray[np.int32]]:
+    def from_values(cls, values: ArrayLike | Iterable[Any], name: str = "item") -> tuple[Vocabulary, NDArray[np.int32]]:
         """Return the vocabulary of all distinct values, and the code of each value.
 
         Parameters
@@ -113,9 +111,10 @@ class Vocabulary:
         if len(wanted) == 0 or len(self) == 0:
             return np.full(len(wanted), -1, dtype=np.int32)
         if _kind_of(wanted) != _kind_of(self.ids):
+            [value], [id_] = wanted[:1].tolist(), self.ids[:1].tolist()
             raise TypeError(
-                f"{name!r} holds {_kind_of(wanted)}s (first {wanted[0]!r}), but the vocabulary holds "
-                f"{_kind_of(self.ids)}s (first {self.ids[0]!r}); convert one of them."
+                f"{name!r} holds {_kind_of(wanted)}s (first {value!r}), but the vocabulary holds "
+                f"{_kind_of(self.ids)}s (first {id_!r}); convert one of them."
             )
         if wanted.dtype == object or self.ids.dtype == object:
             return np.fromiter(map(self._index.get, wanted.tolist(), repeat(-1)), np.int32, len(wanted))
@@ -150,7 +149,7 @@ class Vocabulary:
             raise TypeError(f"codes must be integers, got {codes.dtype}.")
         bad = codes.min() if codes.min() < 0 else codes.max()
         if not 0 <= bad < len(self):
-            raise ValueError(f"code {bad} has no id: the codes of this vocabulary are 0 to {len(self) - 1}.")
+            raise ValueError(f"code {bad} has no id; a vocabulary of {len(self)} ids has codes from 0 below that.")
         return self.ids[codes]
 
     def subset(self, codes: ArrayLike) -> Vocabulary:

@@ -29,18 +29,14 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def ring() -> Sessions:
     """120 sessions over 12 items in which i is always followed by i + 1, and the last item by the first."""
-    rng = np.random.default_rng(0)
-    starts, lengths = np.arange(120) % 12, rng.integers(2, 7, 120)
-    lists = [
-        [(start + step) % 12 for step in range(length)] for start, length in zip(starts, lengths, strict=True)
-    ]
-    return Sessions.from_lists([list(map(int, session)) for session in lists], times=np.arange(120))
+    lengths = np.random.default_rng(0).integers(2, 7, size=120).tolist()
+    lists = [[(start + step) % 12 for step in range(length)] for start, length in enumerate(lengths)]
+    return Sessions.from_lists(lists, times=np.arange(120))
 
 
 @pytest.fixture(scope="session")
 def dice() -> Sessions:
     """120 sessions of uniform noise over 12 items."""
     rng = np.random.default_rng(0)
-    return Sessions.from_lists(
-        [rng.integers(12, size=n).tolist() for n in rng.integers(2, 7, 120)], times=np.arange(120)
-    )
+    lists = [rng.integers(12, size=length).tolist() for length in rng.integers(2, 7, size=120)]
+    return Sessions.from_lists(lists, times=np.arange(120))

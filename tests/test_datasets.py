@@ -73,9 +73,7 @@ def test_noise_says_nothing_about_the_next_item() -> None:
     counts = np.zeros((12, 12))
     np.add.at(counts, steps(sessions), 1)
     assert chi2_contingency(counts).pvalue > 0.01
-    less_noise = make_sessions(
-        20_000, n_items=12, n_clusters=3, random_state=0, **{**FLAT, "predictability": 0.05}
-    )
+    less_noise = make_sessions(20_000, n_items=12, n_clusters=3, random_state=0, **{**FLAT, "predictability": 0.05})
     counts = np.zeros((12, 12))
     np.add.at(counts, steps(less_noise), 1)
     assert chi2_contingency(counts).pvalue < 1e-6

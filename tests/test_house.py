@@ -13,7 +13,7 @@ import sessionprompt
 
 PACKAGE = Path(sessionprompt.__file__).parent
 
-# From the ground up. A room is a file or a folder of the package; it imports from floors below and from itself.
+# From the ground up. A room is a file or folder of the package; it imports from floors below and from itself.
 FLOORS: tuple[set[str], ...] = (
     {"vocabulary", "_files"},
     {"_frames", "_filters"},
@@ -100,9 +100,7 @@ def targets(node: ast.AST, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
         return [tuple(alias.name.split(".")) for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
         return []
-    base = (parts[: -node.level] if node.level else ()) + tuple(
-        (node.module or "").split(".") if node.module else ()
-    )
+    base = (parts[: -node.level] if node.level else ()) + tuple((node.module or "").split(".") if node.module else ())
     if base == ("sessionprompt",):  # each name may be a room
         return [(*base, alias.name) if is_room(alias.name) else base for alias in node.names]
     return [base]
@@ -137,11 +135,7 @@ def reads_argv(source: str) -> bool:
     """Whether a module reads the command line."""
     return any(
         (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.argv")
-        or (
-            isinstance(node, ast.ImportFrom)
-            and node.module == "sys"
-            and "argv" in [a.name for a in node.names]
-        )
+        or (isinstance(node, ast.ImportFrom) and node.module == "sys" and "argv" in [a.name for a in node.names])
         for node in ast.walk(ast.parse(source))
     )
 
@@ -176,9 +170,7 @@ def test_libraries_come_in_through_their_doors() -> None:
 
 
 def test_only_the_command_line_reads_argv() -> None:
-    assert [
-        path.name for path, source in SOURCES.items() if path.name != "cli.py" and reads_argv(source)
-    ] == []
+    assert [path.name for path, source in SOURCES.items() if path.name != "cli.py" and reads_argv(source)] == []
 
 
 def test_what_is_public_has_a_docstring() -> None:

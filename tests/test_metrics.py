@@ -296,9 +296,7 @@ class TestCheckArithmetic:
         assert len(violations) == 1
         assert violations[0].startswith(sentence)
 
-    @pytest.mark.parametrize(
-        ("mrr_20", "fine"), [(0.2049, False), (0.205, True), (0.2090, True), (0.2092, False)]
-    )
+    @pytest.mark.parametrize(("mrr_20", "fine"), [(0.2049, False), (0.205, True), (0.2090, True), (0.2092, False)])
     def test_gain_between_two_cutoffs(self, mrr_20, fine):
         """(R20 - R10) / 20 = .005 and (R20 - R10) / 11 = .00909 bound what MRR may gain."""
         results = {"recall@10": 0.4, "recall@20": 0.5, "mrr@10": 0.2, "mrr@20": mrr_20}
@@ -350,9 +348,7 @@ class Recorder(TransformerMixin, BaseEstimator):
 @pytest.fixture
 def world():
     """Sessions that end in their own, unmistakable item; some of them in item 'z', some of one event."""
-    lists = (
-        [["a", "b", f"end{i}"] for i in range(6)] + [["a", "c", "z"] for _ in range(6)] + [["z"], ["lone"]]
-    )
+    lists = [["a", "b", f"end{i}"] for i in range(6)] + [["a", "c", "z"] for _ in range(6)] + [["z"], ["lone"]]
     return Sessions.from_lists(lists, times=np.arange(len(lists)))
 
 
@@ -391,9 +387,7 @@ class TestSessionScorer:
         assert pipe[-1].asked_["sample_weight"].tolist() == weights[2:].tolist()
 
     def test_targets_begin_where_the_sessions_say(self, pipe, world):
-        marked = Sessions(
-            world.codes, world.offsets, world.vocabulary, target_start=np.arange(len(world)) + 1
-        )
+        marked = Sessions(world.codes, world.offsets, world.vocabulary, target_start=np.arange(len(world)) + 1)
         SessionScorer()(pipe, marked)
         assert pipe[-1].asked_["X"].target_start.tolist() == list(range(1, len(world) - 1))
 
@@ -433,9 +427,7 @@ class TestSessionScorer:
 
     def test_search_inside_cross_validation(self, pipe, world):
         search = GridSearchCV(clone(pipe), {"pop__sign": [-1, 1]}, cv=KFold(2), scoring=SessionScorer())
-        scores = cross_validate(
-            search, world, cv=KFold(2), scoring=SessionScorer("hr@3"), error_score="raise"
-        )
+        scores = cross_validate(search, world, cv=KFold(2), scoring=SessionScorer("hr@3"), error_score="raise")
         assert len(scores["test_score"]) == 2
 
     def test_pickle_copy_and_equality(self):

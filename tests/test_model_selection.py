@@ -143,9 +143,7 @@ class TestTemporalSessionSplit:
         order = np.array(random.sample(range(len(X)), len(X)))
         folds = list(TemporalSessionSplit(n_splits).split(X))
         assert len(folds) == n_splits
-        for (train, test), (train_2, test_2) in zip(
-            folds, TemporalSessionSplit(n_splits).split(X[order]), strict=True
-        ):
+        for (train, test), (train_2, test_2) in zip(folds, TemporalSessionSplit(n_splits).split(X[order]), strict=True):
             assert X.times[train].max() < X.times[test].min()
             assert (set(train), set(test)) == (set(order[train_2]), set(order[test_2]))
             assert (np.diff(train) > 0).all()
@@ -234,9 +232,7 @@ class TestWithinSessionSplit:
         assert targets == {k: X[k][1:] for k in range(len(X))}
 
     def test_ids_and_users_stay(self):
-        X = Sessions.from_lists(
-            [list("abcd"), list("ab"), list("abc")], users=["u", "v", "w"], ids=[70, 80, 90]
-        )
+        X = Sessions.from_lists([list("abcd"), list("ab"), list("abc")], users=["u", "v", "w"], ids=[70, 80, 90])
         train, valid, test = within_session_split(X)
         assert [part.ids.tolist() for part in (train, valid, test)] == [[70, 80, 90], [70], [70, 90]]
         assert [part.users.tolist() for part in (valid, test)] == [["u"], ["u", "w"]]

@@ -7,6 +7,6 @@ from ._layers import unit
 from .gru4rec import GRU4Rec
 from .narm import NARM
 
-__all__ = ["BACKBONES", "GRU4Rec", "NARM", "Backbone", "unit"]
+__all__ = ["BACKBONES", "NARM", "Backbone", "GRU4Rec", "unit"]
 
 BACKBONES: dict[str, type[Backbone]] = {"gru4rec": GRU4Rec, "narm": NARM}

@@ -33,7 +33,7 @@ class _Unit(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         result, length = ctx.saved_tensors
         along = torch.linalg.vecdot(grad, result).unsqueeze(-1)
         return torch.addcmul(grad, result, along, value=-1).div_(length)

@@ -41,8 +41,8 @@ class GRU4Rec(Backbone):
         super().__init__(dim)
         self.dropout = nn.Dropout(dropout)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=bias)
-        nn.init.xavier_uniform_(self.gru.weight_ih_l0)
-        nn.init.xavier_uniform_(self.gru.weight_hh_l0)
+        for matrix in self.gru.all_weights[0][:2]:
+            nn.init.xavier_uniform_(matrix)
         self.out = nn.Linear(hidden, dim)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:

@@ -171,7 +171,8 @@ def _check_dials(given: dict[str, Any]) -> None:
 
 def _check_dial(name: str, value: Any, kind: type, low: float, high: float) -> None:
     noun = "an integer" if kind is Integral else "a number"
-    if isinstance(value, bool) or not isinstance(value, kind):
+    fits = isinstance(value, kind) and not isinstance(value, bool)
+    if not fits:
         raise TypeError(f"{name}={value!r} is not {noun}; give {noun} of at least {low}.")
     if not low <= value <= high or math.isinf(value):
         span = f"of at least {low}" if math.isinf(high) else f"from {low} to {high}"
@@ -206,8 +207,9 @@ def _by_time(
     users: NDArray[Any] | None,
     times: NDArray[np.int64],
 ) -> Sessions:
-    used, codes = np.unique(numbers, return_inverse=True)
+    used, inverse = np.unique(numbers, return_inverse=True)
     order = np.lexsort((times[offsets[:-1]], times[offsets[1:] - 1]))
     vocabulary = Vocabulary(ids[used])
     numbered = np.argsort(order)  # 0..n-1 once the sessions are in order
-    return Sessions(codes, offsets, vocabulary, users=users, event_times=times, ids=numbered)[order]
+    sessions = Sessions(inverse.astype(np.int32), offsets, vocabulary, users=users, event_times=times, ids=numbered)
+    return sessions[order]
