@@ -164,7 +164,13 @@ def _test(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, test: S
     """Metrics over all test targets, and over those that the model knows."""
     if args.refit:
         epochs = max(pipeline[-1].best_epoch_, 1)
-        pipeline = build(args).set_params(rec__max_epochs=epochs, rec__validation_fraction=None).fit(train)
+        folder = pipeline[-1].checkpoint_dir
+        pipeline = build(args).set_params(
+            rec__max_epochs=epochs,
+            rec__validation_fraction=None,
+            rec__checkpoint_dir=folder and os.path.join(folder, "refit"),
+        )
+        pipeline.fit(train)
     started = time.perf_counter()
     ranked = pipeline.ranks(test)
     seconds = time.perf_counter() - started

@@ -145,7 +145,7 @@ def _category_codes(series: nw.Series[Any]) -> NDArray[Any]:
     if series.implementation.is_polars():
         return native.to_physical().to_numpy()
     if series.implementation.is_pyarrow():
-        return native.unify_dictionaries().combine_chunks().indices.to_numpy()
+        return native.combine_chunks().indices.to_numpy()
     return native.cat.codes.to_numpy()
 
 

@@ -108,7 +108,7 @@ class PrefixData:
     def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> Iterator[tuple[SessionBatch, Tensor]]:
         """Yield (batch, targets) of about `batch_size` prefixes, shuffled by `rng` or, without one, in order.
 
-        A batch ends with the example in which it reaches its size, so a window is never torn apart.
+        A window is never torn apart: it goes where its last prefix goes.
         """
         for part in self._parts(batch_size, rng):
             batch = SessionBatch.collate(part)

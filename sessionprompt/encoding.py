@@ -133,12 +133,22 @@ class SessionEncoder:
             },
         )
 
-    def grow(self, sessions: Sessions) -> SessionEncoder:
+    def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
         """The encoder of everything known so far and of new training sessions.
 
         Known items keep their clusters; labels must come from the same fitted clusterer.
+
+        Raises
+        ------
+        ValueError
+            When `prompts` are not those of before, or one has no data.
         """
-        fresh = SessionEncoder.learn(sessions, self.prompts)
+        if prompts != self.prompts:
+            raise ValueError(
+                f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, or start anew "
+                "with fit and warm_start=False."
+            )
+        fresh = SessionEncoder.learn(sessions, prompts)
         vocabulary = _union(self.vocabulary, fresh.vocabulary)
         old, new = vocabulary.translate(self.vocabulary), vocabulary.translate(fresh.vocabulary)
         counts = np.zeros(len(vocabulary), np.int64)
@@ -195,9 +205,15 @@ class SessionEncoder:
 
     def _prompt_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
         if kind == "cluster":
-            return self._label_codes(_labels_of(sessions))
+            return self._cluster_codes(sessions)
         codes = self.owners[kind].encode(_owners(sessions, kind), name=kind).astype(np.int64)
         return np.repeat(codes, sessions.lengths)[:, None]
+
+    def _cluster_codes(self, sessions: Sessions) -> np.ndarray:
+        """Clusters of known items as they were learned, of other items as annotated."""
+        codes, annotated = self.item_codes(sessions), self._label_codes(_labels_of(sessions))
+        learned = self._label_codes(self.item_labels)[codes]
+        return np.where(codes[:, None] < 0, annotated, learned)
 
     def _label_codes(self, labels: np.ndarray) -> np.ndarray:
         """Shift each label column to its own rows of the common table; labels never seen in training are blank."""

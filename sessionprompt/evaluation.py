@@ -62,7 +62,8 @@ class CutSessions:
         """
         if last_events is None:
             rows = np.flatnonzero(X.lengths >= 2)
-            inputs, last = X.prefixes(rows, X.lengths[rows] - 1), X.offsets[rows + 1] - 1
+            start = None if X.target_start is None else X.target_start[rows]
+            inputs, last = replace(X.prefixes(rows, X.lengths[rows] - 1), target_start=start), X.offsets[rows + 1] - 1
             own, known = X.codes[last], encoder.item_codes(X)[last]
         else:
             rows = np.flatnonzero(X.lengths >= 1)
@@ -210,5 +211,13 @@ def _without_hindsight(cut: CutSessions, encoder: SessionEncoder) -> Iterator[tu
         rows = np.flatnonzero(apart)
         counts = np.maximum(inputs.lengths[rows] - first[rows] + 1, 0)
         owner, lengths = np.repeat(rows, counts), ragged_range(first[rows], counts)
-        single = encoder.encode(inputs.prefixes(owner, lengths))
-        yield replace(single, first_prefix=lengths), ragged_range(inputs.offsets[owner], lengths)
+        for group in _annotated_together(lengths, inputs.annotator):
+            single = encoder.encode(inputs.prefixes(owner[group], lengths[group]))
+            yield replace(single, first_prefix=lengths[group]), ragged_range(inputs.offsets[owner[group]], lengths[group])
+
+
+def _annotated_together(lengths: np.ndarray, annotator: Any) -> list[np.ndarray]:
+    """Indices of prefixes to annotate in one call: if they inform each other, no two of one session."""
+    if getattr(annotator, "attach", "session") == "batch":
+        return [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+    return [np.arange(len(lengths))]

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .backbones import TargetAttention
 
 __all__ = ["FullSoftmax", "linear_cross_entropy", "score_blocks"]
 
@@ -16,16 +19,19 @@ GPU_TILE = 16_384  # large enough to fill a GPU, small enough for its memory
 BLOCK_SCORES = 4_194_304  # scores that ranking holds at a time: 16 MB of float32
 
 
-def score_blocks(states: Tensor, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def score_blocks(states: Tensor | TargetAttention, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, scores of those rows) with scores = states @ table.T, a few rows at a time.
 
-    The scores live in one buffer that the next block overwrites.
+    The scores may live in one buffer that the next block overwrites.
     """
     step = max(1, BLOCK_SCORES // len(table))
+    blocks = [slice(start, min(start + step, len(states))) for start in range(0, len(states), step)]
+    if isinstance(states, TargetAttention):
+        yield from ((rows, states[rows].scores(table)) for rows in blocks)
+        return
     buffer = states.new_empty(min(step, len(states)), len(table))
-    for start in range(0, len(states), step):
-        rows = slice(start, min(start + step, len(states)))
-        yield rows, torch.mm(states[rows], table.T, out=buffer[: rows.stop - start])
+    for rows in blocks:
+        yield rows, torch.mm(states[rows], table.T, out=buffer[: rows.stop - rows.start])
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -125,6 +131,9 @@ def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor) -> Tens
 class FullSoftmax(nn.Module):
     """Criterion over (states, table) and targets: cross-entropy over the full catalogue."""
 
-    def forward(self, scored: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:
+    def forward(self, scored: tuple[Tensor | TargetAttention, Tensor], targets: Tensor) -> Tensor:
         """Mean loss of states (B, d) against the candidate table (N, d)."""
-        return linear_cross_entropy(*scored, targets)
+        states, table = scored
+        if isinstance(states, TargetAttention):
+            return F.cross_entropy(states.scores(table), targets)
+        return linear_cross_entropy(states, table, targets)

@@ -21,6 +21,7 @@ __all__ = [
     "metric_names",
     "parse_metric",
     "ranking_metrics",
+    "session_weights",
     "slice_by_length",
     "slice_by_popularity",
     "slice_by_repeat",
@@ -549,8 +550,39 @@ def _evaluate_pipeline(
     inputs, last_events, kept = cut_last_events(X)
     for transformer in steps[:-1]:
         inputs = transformer.transform(inputs) if hasattr(transformer, "transform") else inputs
-    weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
-    return steps[-1].evaluate(inputs, sample_weight=weight, last_events=last_events, **params)
+    weights = session_weights(sample_weight, len(X))
+    kept_weights = None if weights is None else weights[kept]
+    return steps[-1].evaluate(inputs, sample_weight=kept_weights, last_events=last_events, **params)
+
+
+def session_weights(sample_weight: npt.ArrayLike | None, n: int) -> np.ndarray | None:
+    """Return one weight for each of `n` sessions as floats, or None for None.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,) or None
+    n : int
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+
+    Examples
+    --------
+    >>> session_weights([1, 2], 2)
+    array([1., 2.])
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weights.shape}, but X holds {n} sessions; pass one weight for each.")
+    return weights
 
 
 def cut_last_events(X: Sessions) -> tuple[Sessions, np.ndarray, np.ndarray]:

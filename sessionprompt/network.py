@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .backbones import Backbone, unit
+from .backbones import Backbone, TargetAttention, unit
 from .batches import SessionBatch
 from .losses import score_blocks
 from .prompts import FixedCodes, PromptBlend, scaled_table
@@ -63,24 +63,33 @@ class SessionNetwork(nn.Module):
         self._candidate_codes = candidate_codes
         self._fixed: dict[str, FixedCodes] = {}
 
-    def forward(self, batch: SessionBatch) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: SessionBatch) -> tuple[Tensor | TargetAttention, Tensor]:
         """Session embeddings (P, d), ready to be multiplied with the candidate table (N, d)."""
         return self.states(batch), self.table()
 
-    def states(self, batch: SessionBatch) -> Tensor:
+    def states(self, batch: SessionBatch) -> Tensor | TargetAttention:
         """Session embeddings of the prefixes asked for, (P, d)."""
         known = batch.items >= 0
         x = F.embedding(batch.items.clamp(min=0), self.items) * known.unsqueeze(1)  # (T, d), unknown items are blank
         if self.blend is not None:
             x = self.blend(x, batch.prompts)  # (T, d)
-        states = self.backbone(x, batch)  # (P, d)
+        extra = (self.lookup,) if self.backbone.needs_items else ()
+        states = self.backbone(x, batch, *extra)  # (P, d)
         return unit(states) / self.temperature if self.scoring == "cosine" else states
+
+    def lookup(self, items: Tensor) -> Tensor:
+        """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
+        x = F.embedding(items, self.items)  # (n, d)
+        if self.blend is None:
+            return x
+        return self.blend(x, {kind: codes.to(items.device)[items] for kind, codes in self._candidate_codes.items()})
 
     def table(self) -> Tensor:
         """Candidate embeddings, (N, d)."""
         table: Tensor = self.items
         if self.prompt_candidates:
             table = self.blend(table, self._fixed_codes())  # type: ignore[misc]
+        table = self.backbone.candidates(table)
         return unit(table) if self.scoring == "cosine" else table
 
     @torch.no_grad()
@@ -112,8 +121,13 @@ class SessionNetwork(nn.Module):
             Per table ("item" or a prompt kind), where the other's rows stand in this one's.
         """
         tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
-        mine = self.state_dict()
-        for name, weights in other.state_dict().items():
+        mine, theirs = self.state_dict(), other.state_dict()
+        if mine.keys() != theirs.keys() or any(mine[name].shape[1:] != theirs[name].shape[1:] for name in mine):
+            raise ValueError(
+                "the network of the previous fit has other layers than the parameters ask for now; restore them, "
+                "or start anew with fit and warm_start=False."
+            )
+        for name, weights in theirs.items():
             if name in tables:
                 mine[name][torch.from_numpy(rows[tables[name]]).long()] = weights.to(mine[name].device)
             elif name != "popularity":

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
 from .evaluation import RankedTargets
-from .metrics import cut_last_events
+from .metrics import cut_last_events, session_weights
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
 
@@ -120,7 +119,6 @@ class Pipeline(SklearnPipeline):
         *,
         metric: str = "mrr",
         k: int = 5,
-        **params: Any,
     ) -> float:
         """Mean metric over the next items of all prefixes, see :meth:`PromptedSessionRecommender.score`.
 
@@ -160,14 +158,15 @@ class Pipeline(SklearnPipeline):
         -------
         dict
         """
-        inputs, last_events, rows = cut_last_events(as_sessions(X))
-        weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        sessions = as_sessions(X)
+        inputs, last_events, rows = cut_last_events(sessions)
+        weights = session_weights(sample_weight, len(sessions))
         return self.steps[-1][1].evaluate(
             self._through_front(inputs),
             metrics=metrics,
             slices=slices,
             ties=ties,
-            sample_weight=weight,
+            sample_weight=None if weights is None else weights[rows],
             last_events=last_events,
         )
 

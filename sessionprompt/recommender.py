@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._files import fingerprint
 from ._parameters import check_k, check_parameters, resolve_backbone, resolve_device, seed_of
-from .batches import PrefixData, last_prefixes
+from .batches import Examples, PrefixData, last_prefixes
 from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
 from .evaluation import CutSessions, RankedTargets, prefix_data, rank_sessions
 from .inference import top_items
-from .metrics import metric_names, parse_metric
+from .metrics import metric_names, parse_metric, session_weights
 from .model_selection import temporal_train_test_split
 from .network import SessionNetwork
 from .prompts import PromptBlend
@@ -208,7 +209,7 @@ class PromptedSessionRecommender(BaseEstimator):
         seed = seed_of(self.random_state)
         previous = self if self.warm_start and hasattr(self, "net_") else None
         self._train(train, valid, prompts, seed, self.max_epochs, previous, "selection")
-        if self.refit and valid is not None and X_val is None:
+        if self.refit and valid is not None and X_val is None and self.stop_reason_ != "interrupted":
             found = {name: getattr(self, name) for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")}
             self._train(sessions, None, prompts, seed, max(self.best_epoch_, 1), None, "refit")
             self.__dict__.update(found)
@@ -261,7 +262,7 @@ class PromptedSessionRecommender(BaseEstimator):
         """Train a network on `train`, keep the epoch that is best on `valid`, and take it as the model."""
         from .training import train_network  # skorch loads only when something is trained
 
-        encoder = previous.encoder_.grow(train) if previous else SessionEncoder.learn(train, prompts)
+        encoder = previous.encoder_.grow(train, prompts) if previous else SessionEncoder.learn(train, prompts)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = self._build_network(encoder)
@@ -285,7 +286,7 @@ class PromptedSessionRecommender(BaseEstimator):
                 verbose=self.verbose,
                 net_params=self.net_params or {},
                 checkpoint=None if folder is None else os.path.join(folder, f"{stage}.pt"),
-                identity=self._identity(train, valid, seed, epochs) if folder else "",
+                identity=self._identity(train, valid, seed, epochs, previous) if folder else "",
             )
         self.encoder_, self._table = encoder, None
         self.items_, self.n_items_ = encoder.vocabulary.ids, encoder.n_items
@@ -314,7 +315,14 @@ class PromptedSessionRecommender(BaseEstimator):
             )
         return prefix_data(cut, encoder, self.max_length, one_pass)[0]
 
-    def _identity(self, train: Sessions, valid: Sessions | None, seed: int, epochs: int) -> str:
+    def _identity(
+        self,
+        train: Sessions,
+        valid: Sessions | None,
+        seed: int,
+        epochs: int,
+        previous: PromptedSessionRecommender | None,
+    ) -> str:
         """What a checkpoint must share with a fit that takes it up."""
         loose = {"checkpoint_dir", "verbose", "device", "random_state", "warm_start"}
         params = {key: value for key, value in self.get_params(deep=False).items() if key not in loose}
@@ -328,10 +336,14 @@ class PromptedSessionRecommender(BaseEstimator):
                 part.labels,
                 part.vocabulary.ids,
                 part.users,
+                part.ids,
                 part.target_start,
             )
         ]
-        return fingerprint(repr(sorted(params.items())), str((seed, epochs)), *columns)
+        weights = previous.network_.state_dict().values() if previous else ()
+        columns += [tensor.cpu().numpy() for tensor in weights]
+        named = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(params.items())))  # addresses change with every process
+        return fingerprint(named, str((seed, epochs)), *columns)
 
     def _one_pass(self, network: SessionNetwork) -> bool:
         return self.prefixes != "expanded" and network.backbone.causal
@@ -407,11 +419,12 @@ class PromptedSessionRecommender(BaseEstimator):
         )
         self._refuse_empty(sessions)
         encoded = self.encoder_.encode(sessions)
-        self._warn_of_strangers(encoded)
+        examples = last_prefixes(encoded, self.max_length)
+        self._warn_of_strangers(examples)
         seen = _seen_pairs(encoded, allowed, k, self.n_items_) if exclude_seen else None
         codes, scores = top_items(
             self.network_,
-            PrefixData(last_prefixes(encoded, self.max_length), encoded.items),
+            PrefixData(examples, encoded.items),
             self._candidate_table(),
             k,
             batch_size=self.batch_size,
@@ -441,11 +454,12 @@ class PromptedSessionRecommender(BaseEstimator):
                 "For visitors without any event, recommend popular items."
             )
 
-    def _warn_of_strangers(self, encoded: EncodedSessions) -> None:
-        something = encoded.items >= 0
-        for codes in encoded.prompts.values():
+    def _warn_of_strangers(self, examples: Examples) -> None:
+        something = examples.sessions.items >= 0
+        for codes in examples.sessions.prompts.values():
             something = something | (codes >= 0).any(axis=1)
-        n = int((np.add.reduceat(something, encoded.offsets[:-1]) == 0).sum())
+        known = np.append(0, np.cumsum(something))
+        n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
         if n:
             warnings.warn(
                 f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
@@ -515,8 +529,10 @@ class PromptedSessionRecommender(BaseEstimator):
         """
         names = metric_names(metrics)
         top = max((k for kind, k in map(parse_metric, names) if kind == "coverage"), default=0)
-        ranked = self.ranks(X, ties=ties, last_events=last_events, top=top)
-        return ranked.summary(names, slices, sample_weight)
+        sessions = as_sessions(X)
+        weights = session_weights(sample_weight, len(sessions))
+        ranked = self.ranks(sessions, ties=ties, last_events=last_events, top=top)
+        return ranked.summary(names, slices, weights)
 
     def ranks(self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0) -> RankedTargets:
         """Rank of every target of X, one row each, for statistics of your own.

@@ -112,6 +112,7 @@ def build_net(
         "optimizer__weight_decay": weight_decay,
         "optimizer__fused": True,
         **net_params,
+        "callbacks": list(callbacks),
     }
     if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in net_params:
         del settings["optimizer__fused"]
@@ -121,7 +122,6 @@ def build_net(
         max_epochs=max_epochs,
         batch_size=batch_size,
         device=network.items.device,
-        callbacks=list(callbacks),
         monitor=monitor,
         seed=seed,
         verbose=0,
@@ -170,10 +170,10 @@ def train_network(
     """
     best = BestWeights(monitor, patience if valid is not None else None)
     file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
-    callbacks = [best, file, ProgressBar(monitor) if verbose else None, StopWhenOutOfPatience(best)]
+    own = [best, file, ProgressBar(monitor) if verbose else None, *net_params.get("callbacks", ())]
     net = build_net(
         network,
-        callbacks=[callback for callback in callbacks if callback is not None],
+        callbacks=[*filter(None, own), StopWhenOutOfPatience(best)],
         seed=seed,
         max_epochs=max_epochs,
         monitor=monitor,

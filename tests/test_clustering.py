@@ -287,6 +287,14 @@ def test_a_chain_of_unseen_items_is_labelled_from_its_known_end():
     assert both == [0] * 26 + [1] * 26
 
 
+def test_loops_of_an_unseen_item_count_as_the_policy_says():
+    """Three edges to the large cluster weigh more than one to the small, until a loop raises the strength."""
+    train, session = [["a", "b", "c", "a"], ["x", "y"]], ["a", "new", "b", "new", "new", "x"]
+    dropped, kept = (ItemClusterer(0.8, self_loops=policy, random_state=0).fit(train) for policy in ("drop", "keep"))
+    assert dropped.transform([session]).labels.ravel().tolist() == [0, 0, 0, 0, 0, 1]
+    assert kept.transform([session]).labels.ravel().tolist() == [0, 1, 0, 1, 1, 1]
+
+
 def test_all_unseen_are_in_the_most_frequent_cluster():
     clusterer = ItemClusterer((1.0, 50.0), random_state=0).fit([["x", "y"], ["a", "b", "c", "a"], ["x", "y"]])
     assert clusterer.transform([["new", "newer"], ["x"]]).labels[:2].tolist() == [[0, 0], [0, 0]]

@@ -36,6 +36,7 @@ FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
 # They import what they like, and nothing on a floor imports them, except where saving and loading begin.
 ASIDE = {"persistence", "cli", "demo", "baselines", "plotting", "datasets", "testing", "__main__"}
+ASIDE |= {"_archive", "_plain", "_records", "_shelf", "_tables"}  # the rooms behind persistence and cli
 SAVERS = {("recommender", "save"), ("recommender", "load"), ("pipeline", "save"), ("pipeline", "load")}
 
 # Who may open which library; pandas and its like are reached through narwhals.

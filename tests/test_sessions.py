@@ -298,7 +298,7 @@ def test_labels_of_prefixes_are_made_again_and_do_not_look_ahead() -> None:
     assert cut.annotator is annotator
     assert cut == labelled.prefixes([0, 0, 1], [2, 3, 1])
     assert labelled[[1]].labels[:, 0].tolist() == [0, 0]
-    assert labelled.filter(top_items=1).labels[:, 0].tolist() == [1, 0, 0]
+    assert labelled.filter(top_items=2).labels[:, 0].tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("lengths", [[3, 4], [-1, 0]])
@@ -668,7 +668,7 @@ def test_the_report_tells_each_step() -> None:
     first, *_, last = str(report).splitlines()
     assert first.split() == ["step", "sessions", "events", "items", "users"]
     assert last.split() == ["min_length=2", "2", "5", "3", "1"]
-    assert sessions.report is None
+    assert sessions.report is None and sessions.filter()[:2].report is None
 
 
 def test_rounds_are_named_until_nothing_changes() -> None:
@@ -676,6 +676,8 @@ def test_rounds_are_named_until_nothing_changes() -> None:
     report = sessions.filter(min_item_support=2, min_length=2, until_stable=True).report
     assert [step["step"] for step in report.steps][-2:] == ["min_item_support=2, round 3", "min_length=2, round 3"]
     assert report.steps[-1]["sessions"] == 2
+    again = sessions.filter(min_length=2, until_stable=True).report
+    assert [step["step"] for step in again.steps] == ["start", "min_length=2"]
 
 
 def test_filtered_events_have_a_vocabulary_of_what_is_left() -> None:

@@ -48,9 +48,10 @@ def test_ids_are_sorted_if_they_can_be_else_by_first_appearance(values: list[Any
 
 
 def test_ids_without_an_order_keep_that_of_first_appearance() -> None:
-    vocabulary, codes = Vocabulary.from_values([1 + 2j, 1j, 1 + 2j])
-    assert vocabulary.ids.tolist() == [1 + 2j, 1j]
-    assert codes.tolist() == [0, 1, 0]
+    values = [(3,), (1,), (2,), (3,), ("a",)]
+    vocabulary, codes = Vocabulary.from_values(values)
+    assert vocabulary.ids.tolist() == [(3,), (1,), (2,), ("a",)]
+    assert codes.tolist() == [0, 1, 2, 0, 3]
 
 
 @LAWS

@@ -4,9 +4,41 @@ from __future__ import annotations
 
 from ._base import Backbone
 from ._layers import unit
+from ._target_attention import TargetAttention
+from .core import CORE
+from .gcegnn import GCEGNN
+from .gcsan import GCSAN
 from .gru4rec import GRU4Rec
+from .lessr import LESSR
 from .narm import NARM
+from .srgnn import SRGNN
+from .stamp import STAMP
+from .tagnn import TAGNN
 
-__all__ = ["BACKBONES", "NARM", "Backbone", "GRU4Rec", "unit"]
+__all__ = [
+    "BACKBONES",
+    "CORE",
+    "GCEGNN",
+    "GCSAN",
+    "LESSR",
+    "NARM",
+    "SRGNN",
+    "STAMP",
+    "TAGNN",
+    "Backbone",
+    "GRU4Rec",
+    "TargetAttention",
+    "unit",
+]
 
-BACKBONES: dict[str, type[Backbone]] = {"gru4rec": GRU4Rec, "narm": NARM}
+BACKBONES: dict[str, type[Backbone]] = {
+    "gru4rec": GRU4Rec,
+    "narm": NARM,
+    "stamp": STAMP,
+    "core": CORE,
+    "srgnn": SRGNN,
+    "tagnn": TAGNN,
+    "gcsan": GCSAN,
+    "gcegnn": GCEGNN,
+    "lessr": LESSR,
+}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
+from ._target_attention import TargetAttention
 
 __all__ = ["Backbone"]
 
@@ -14,8 +16,9 @@ __all__ = ["Backbone"]
 class Backbone(nn.Module):
     """Network between item vectors and scores: event rows in, one session embedding per prefix out.
 
-    A subclass owns no item table and never sees item ids, prompts or data frames. It is built as
-    ``cls(dim, **backbone_params)`` and called as ``backbone(x, batch)``.
+    A subclass owns no item table and never sees item ids, prompts or data frames; item codes tell it no more than
+    which events are of the same item. It is built as ``cls(dim, **backbone_params)`` and called as
+    ``backbone(x, batch)``.
 
     Attributes
     ----------
@@ -24,16 +27,36 @@ class Backbone(nn.Module):
         prefixes of a session. Otherwise every window comes with a single prefix: the whole window.
     scoring : {"dot", "cosine"} or None
         The scoring that the model is defined with; None leaves it to the recommender.
+    needs_items : bool
+        Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the vectors, prompted
+        like the inputs, of any known item codes.
     """
 
-    causal: ClassVar[bool] = False
+    causal: bool = False
     scoring: ClassVar[str | None] = None
+    needs_items: ClassVar[bool] = False
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
-    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
+    def observe(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
+        """Learn what a model takes from the training sessions as a whole, before training; most take nothing.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_events,)
+            Item code of each event, in 0..n_items-1.
+        offsets : ndarray of shape (n_sessions + 1,)
+            Session i holds the events ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        n_items : int
+        """
+
+    def candidates(self, table: Tensor) -> Tensor:
+        """Candidate embeddings (N, d) as the model wants them scored; most take them as they are."""
+        return table
+
+    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor | TargetAttention:
         """Encode the prefixes that a batch asks for.
 
         Parameters
@@ -46,6 +69,7 @@ class Backbone(nn.Module):
         Returns
         -------
         Tensor of shape (P, d)
-            Session embeddings, in the order of ``batch.ends``.
+            Session embeddings, in the order of ``batch.ends``; a :class:`TargetAttention` where they depend on the
+            candidate.
         """
         raise NotImplementedError

@@ -1,0 +1,98 @@
+"""CORE: a session is a weighted mean of its items, so that both live in one space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..batches import SessionBatch
+from ..segments import segment_softmax, segment_sum
+from ._base import Backbone
+from ._layers import CausalBlock, check_choice, check_count, history_pairs, position_rows
+
+__all__ = ["CORE"]
+
+
+class CORE(Backbone):
+    """z_t = sum_p alpha_p x_p over the events p up to t, where the alphas sum to one, scored by cosine.
+
+    ``"ave"``: alpha_p = 1 / t.  ``"trm"``: alpha = softmax_p(w . out_p + b) with out = causal transformer blocks over
+    drop(norm(x_p + pos_p)). The mask is causal, so an event's logit is the same in all prefixes that hold it. The
+    mean is over the vectors x after the session dropout, and in training candidates drop elements as well. The
+    temperature is the recommender's. The published code starts every parameter at U(-1/sqrt d, 1/sqrt d), norms
+    included; here norms start as the identity and positions at that scale, and the other maps keep torch's start.
+
+    Parameters
+    ----------
+    dim : int
+        Size d of the vectors in and out.
+    variant : {"trm", "ave"}, default="trm"
+    n_layers, n_heads, inner : int, default=2, 2, 256
+        Transformer blocks, their heads and the width of their hidden layer.
+    dropouts : (float, float), default=(0.5, 0.5)
+        On attention weights and on outputs inside the blocks, in training.
+    session_dropout, item_dropout : float, default=0.2
+        On the elements of inputs and of candidates, in training.
+    n_positions : int, default=50
+        Longest window; positions count from its oldest event.
+
+    References
+    ----------
+    Hou et al., CORE: simple and effective session-based recommendation within consistent representation space,
+    SIGIR 2022.
+    """
+
+    causal = True
+    scoring = "cosine"
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        variant: str = "trm",
+        n_layers: int = 2,
+        n_heads: int = 2,
+        inner: int = 256,
+        dropouts: tuple[float, float] = (0.5, 0.5),
+        session_dropout: float = 0.2,
+        item_dropout: float = 0.2,
+        n_positions: int = 50,
+    ) -> None:
+        super().__init__(dim)
+        check_choice("variant", variant, ("trm", "ave"))
+        check_count("n_layers", n_layers)
+        check_count("n_positions", n_positions)
+        self.drop_in, self.drop_candidates = nn.Dropout(session_dropout), nn.Dropout(item_dropout)
+        self.weigh = _Weigh(dim, n_layers, n_heads, inner, dropouts, n_positions) if variant == "trm" else None
+
+    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
+        """Session embeddings (P, d), not yet of unit length."""
+        x = self.drop_in(x)  # (T, d)
+        prefix, event = batch.prefix_pairs  # (pairs,) each
+        logits = x.new_zeros(len(x)) if self.weigh is None else self.weigh(x, batch)  # (T,)
+        weights = segment_softmax(logits[event], prefix, len(batch))  # (pairs,)
+        return segment_sum(weights.unsqueeze(1) * x[event], prefix, len(batch))  # (P, d)
+
+    def candidates(self, table: Tensor) -> Tensor:
+        """Candidates with dropped elements, (N, d)."""
+        return self.drop_candidates(table)
+
+
+class _Weigh(nn.Module):
+    """One logit per event, from what came before it and where it stands."""
+
+    def __init__(
+        self, dim: int, n_layers: int, n_heads: int, inner: int, dropouts: tuple[float, float], n_positions: int
+    ) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.empty(n_positions, dim).uniform_(-(dim**-0.5), dim**-0.5))
+        self.norm, self.drop = nn.LayerNorm(dim, eps=1e-12), nn.Dropout(dropouts[1])
+        self.blocks = nn.ModuleList(CausalBlock(dim, n_heads, inner, dropouts) for _ in range(n_layers))
+        self.energy = nn.Linear(dim, 1, bias=False)  # a bias would cancel in the softmax
+
+    def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
+        out = self.drop(self.norm(x + position_rows(self.positions, batch.position)))  # (T, d)
+        pairs = history_pairs(batch)
+        for block in self.blocks:
+            out = block(out, pairs)  # (T, d)
+        return self.energy(out).squeeze(1)  # (T,)

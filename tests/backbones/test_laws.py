@@ -1,0 +1,150 @@
+"""What holds for the session models whatever their weights are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, vectors, whole
+
+from sessionprompt.backbones import BACKBONES
+
+TRANSFORMER = {"inner": 8, "n_heads": 2, "n_layers": 2}
+MODELS = {
+    "gru4rec": ("gru4rec", {"hidden": 5}),
+    "narm": ("narm", {"hidden": 5}),
+    "stamp": ("stamp", {}),
+    "core-ave": ("core", {"variant": "ave"}),
+    "core-trm": ("core", TRANSFORMER),
+    "srgnn": ("srgnn", {}),
+    "srgnn-2": ("srgnn", {"steps": 2, "update_gate": "original"}),
+    "tagnn": ("tagnn", {}),
+    "tagnn-2": ("tagnn", {"steps": 2}),
+    "gcsan": ("gcsan", TRANSFORMER),
+    "gcegnn": ("gcegnn", {"n_neighbours": 3}),
+    "gcegnn-2": ("gcegnn", {"n_neighbours": 2, "hops": 2}),
+    "lessr": ("lessr", {}),
+    "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False}),
+}
+ANY_ORDER = {"stamp", "core-ave"}
+IN_ONE_PASS = [
+    case for case in MODELS if case not in {"srgnn-2", "tagnn-2", "gcsan"} and case[:3] not in {"gce", "les"}
+]
+
+every_model = pytest.mark.parametrize("case", MODELS)
+
+
+def model_of(case, **params):
+    name, own = MODELS[case]
+    return build(name, **{**own, **params})
+
+
+def same(one, other):
+    torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+
+
+@every_model
+def test_other_windows_and_their_order_change_nothing(case):
+    model, table = model_of(case), vectors()
+    together = run(model, whole(MIXED), table)
+    assert together.isfinite().all()
+    same(together, torch.cat([run(model, whole([session]), table) for session in MIXED]))
+    same(together.flip(0), run(model, whole(MIXED[::-1]), table))
+
+
+@every_model
+def test_items_are_told_apart_by_their_vectors_only(case):
+    model, table = model_of(case), vectors()
+    place = torch.tensor([3, 0, 4, 1, 2])
+    expected = run(model, whole(MIXED), table)
+    if model.needs_items:
+        known = encoded([place[session].tolist() for session in MIXED])
+        model.observe(known.items, known.offsets, N_ITEMS)
+    renamed = torch.empty_like(table).index_copy_(0, place, table)
+    found = run(model, whole([place[session].tolist() for session in MIXED]), renamed)
+    same(found[:, place] if case.startswith("tagnn") else found, expected)
+
+
+@every_model
+def test_the_order_of_earlier_events_matters_where_it_should(case):
+    model, table = model_of(case), vectors()
+    one, other = run(model, whole([[0, 1, 2, 3], [1, 0, 2, 3]]), table)
+    assert torch.allclose(one, other, atol=1e-9) == (case in ANY_ORDER)
+
+
+@pytest.mark.parametrize("case", IN_ONE_PASS)
+def test_one_pass_serves_all_prefixes(case):
+    model, table = model_of(case), vectors()
+    assert model.causal
+    sessions = [*MIXED, [0, -1, 0, -1, 2], [1, 2, 1, 2, 1, 2], [3, 3, 3, 0]]
+    same(run(model, prefixes(sessions, True), table), run(model, prefixes(sessions, False), table))
+
+
+@pytest.mark.parametrize("case", sorted(set(MODELS) - set(IN_ONE_PASS)))
+def test_the_others_do_not_claim_to(case):
+    assert not model_of(case).causal
+
+
+@every_model
+def test_gradients_reach_everything(case):
+    model, table = model_of(case).train(), vectors().requires_grad_()
+    torch.manual_seed(0)
+    sessions = [*MIXED, [0, 1, 2, 3, 4, 0]]
+    batch = prefixes(sessions, model.causal)
+    (run(model, batch, table) * torch.randn(len(batch), 1).double()).square().sum().backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 1e-12]
+    assert silent == []
+    assert (table.grad.abs().sum(dim=1) > 0).all()
+
+
+@every_model
+def test_unknown_items_are_blanks(case):
+    model, table = model_of(case), vectors()
+    found = run(model, whole([[-1], [0, -1, 1], [-1, -1, 2]]), table)
+    assert found.isfinite().all()
+    assert not torch.allclose(found[1], run(model, whole([[0, 1]]), table)[0], atol=1e-9)
+
+
+@every_model
+def test_evaluation_is_repeatable_and_training_is_finite(case):
+    model, table = model_of(case), vectors()
+    assert torch.equal(run(model, whole(MIXED), table), run(model, whole(MIXED), table))
+    for sessions in ([[2]], [[2, 2]], MIXED):
+        assert run(model.train(), whole(sessions), table).isfinite().all()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_fresh_models_are_neither_dead_nor_wild(name):
+    torch.manual_seed(0)
+    model = BACKBONES[name](16).eval()
+    known = encoded(MIXED)
+    model.observe(known.items, known.offsets, N_ITEMS)
+    size = run(model.double(), whole(MIXED), vectors(16) / 4).norm(dim=1)
+    assert (size > 1e-4).all()
+    assert (size < 1e2).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("core", {"variant": "mean"}, "variant='mean' is not known; choose one of"),
+        ("core", {"n_heads": 3}, "n_heads=3 does not divide dim=4"),
+        ("core", {"n_layers": 0}, "n_layers=0 must be an integer of at least 1"),
+        ("srgnn", {"steps": 0}, "steps=0 must be"),
+        ("tagnn", {"update_gate": "own"}, "update_gate='own' is not known; choose one of .'original', 'recbole'."),
+        ("gcsan", {"omega": 1.5}, "omega=1.5 is a share; give a number from 0 to 1"),
+        ("gcegnn", {"hops": True}, "hops=True must be"),
+        ("gcegnn", {"n_neighbours": 2.5}, "n_neighbours=2.5 must be"),
+        ("lessr", {"n_layers": -1}, "n_layers=-1 must be"),
+    ],
+)
+def test_parameters_are_checked(name, params, message):
+    with pytest.raises(ValueError, match=message):
+        BACKBONES[name](4, **params)
+
+
+@pytest.mark.parametrize("name", ["core", "gcegnn"])
+def test_windows_longer_than_the_positions_are_refused(name):
+    model = build(name, n_positions=3)
+    run(model, whole([[0, 1, 2]]), vectors())
+    with pytest.raises(ValueError, match="n_positions=3 is less than the 4 events of a window; build .* n_positions=4"):
+        run(model, whole([[0], [0, 1, 2, 3]]), vectors())
