@@ -46,6 +46,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter")
     parser.add_argument("--refit", action="store_true", help="train anew on all training sessions before the test")
+    parser.add_argument("--epochs", type=int, help="skip selection: train on all training sessions for so many epochs")
     parser.add_argument("--no-test", action="store_true", help="stop after validation, as when choosing parameters")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -122,7 +123,10 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
     fitted, held_out = temporal_train_test_split(train, test_size=0.1)
     pipeline = build(args)
     started = time.perf_counter()
-    pipeline.fit(fitted, X_val=held_out)
+    if args.epochs:
+        pipeline.set_params(rec__max_epochs=args.epochs, rec__validation_fraction=None).fit(train)
+    else:
+        pipeline.fit(fitted, X_val=held_out)
     seconds = time.perf_counter() - started
     recommender = pipeline[-1]
     line: dict[str, Any] = {
@@ -140,7 +144,7 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
         "best_epoch": recommender.best_epoch_,
         "epochs": recommender.n_epochs_,
         "stop": recommender.stop_reason_,
-        "valid": {key: value for key, value in pipeline.evaluate(held_out, metrics=METRICS).items()},
+        "valid": None if args.epochs else pipeline.evaluate(held_out, metrics=METRICS),
         "history": recommender.history_,
         "seconds_preparation": round(prepared, 2),
         "seconds_fit": round(seconds, 1),

@@ -160,11 +160,10 @@ def _take_clusters(clusterer: Any, fitted: dict[str, Any], shelf: Shelf) -> None
     labels = shelf.take("labels", "i", n, None)
     if ((labels < 0) | (labels >= n)).any():
         raise ValueError(f"arrays.npz: 'labels' must lie in 0..{n - 1}.")
+    resolutions = clusterer._resolutions()
+    if isinstance(resolutions, tuple) and len(resolutions) != labels.shape[1]:
+        raise ValueError(f"'labels' has {labels.shape[1]} columns, but the parameters ask for {len(resolutions)}.")
     clusterer._learn(list(labels.T))
-    if np.size(clusterer.modularity_) != labels.shape[1] or clusterer.labels_.size != labels.size:
-        raise ValueError(
-            f"arrays.npz: 'labels' has {labels.shape[1]} columns, and the parameters ask for another number."
-        )
 
 
 def _take_graph(n: int, shelf: Shelf) -> sparse.csr_array:

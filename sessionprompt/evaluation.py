@@ -75,7 +75,7 @@ class CutSessions:
 
 def _shifted(codes: np.ndarray, offsets: np.ndarray, last: np.ndarray) -> np.ndarray:
     """The code after each event; after a session's last event, its `last`."""
-    following = np.append(codes[1:], -1)
+    following = np.append(codes[1:], -1)[: len(codes)]
     following[offsets[1:] - 1] = last
     return following
 

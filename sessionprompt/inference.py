@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ __all__ = ["rank_targets", "top_items"]
 @torch.no_grad()
 def rank_targets(
     network: SessionNetwork, data: PrefixData, batch_size: int, ties: str = "pessimistic", top: int = 0
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Exact rank of every target among all items.
 
     Parameters
@@ -40,13 +40,29 @@ def rank_targets(
     best : ndarray of shape (n_prefixes, top)
         Codes of the best items, best first.
     """
-    table, device = network.eval().table(), network.items.device
-    columns = []
+    table = network.eval().table()
+    ranks, losses = np.empty(len(data)), np.empty(len(data))
+    best = np.empty((len(data), top), dtype=np.int64)
+    for places, targets, scores in _blocks(network, data, table, batch_size):
+        ranks[places], losses[places] = (column.cpu().numpy() for column in _rank_block(scores, targets, ties))
+        if top:
+            best[places] = scores.topk(top, dim=1).indices.cpu().numpy()
+    return ranks, losses, best
+
+
+def _blocks(
+    network: SessionNetwork, data: PrefixData, table: Tensor, batch_size: int
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Yield (places, targets, scores) of a few prefixes at a time.
+
+    What is kept of a block belongs into an array made beforehand: small tensors kept among the large ones that come
+    and go would break the heap into pieces that no block fits into again.
+    """
+    first = 0
     for batch, targets in data.batches(batch_size):
-        for rows, scores in network.score_blocks(batch.to(device), table):
-            best = scores.topk(top, dim=1).indices
-            columns.append((*_rank_block(scores, targets[rows].to(device), ties), best))
-    return _joined(columns)
+        for rows, scores in network.score_blocks(batch.to(table.device), table):
+            yield slice(first + rows.start, first + rows.stop), targets[rows].to(table.device), scores
+        first += len(batch)
 
 
 def _rank_block(scores: Tensor, targets: Tensor, ties: str) -> tuple[Tensor, Tensor]:
@@ -66,7 +82,7 @@ def top_items(
     batch_size: int,
     candidates: np.ndarray | None = None,
     hidden: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Best `k` item codes of each prefix and their scores, best first.
 
     Parameters
@@ -89,17 +105,16 @@ def top_items(
     scores : ndarray of shape (n_prefixes, k)
     """
     network.eval()
-    columns, first = [], 0
-    for batch, _ in data.batches(batch_size):
-        for rows, scores in network.score_blocks(batch.to(table.device), table):
-            if candidates is not None:
-                scores = _only(scores, candidates)
-            if hidden is not None:
-                _hide(scores, first + rows.start, *hidden)
-            values, codes = scores.topk(k, dim=1)
-            columns.append((codes, values))
-        first += len(batch)
-    return _joined(columns)
+    best = np.empty((len(data), k), dtype=np.int64)
+    values = np.empty((len(data), k), dtype=np.float32)
+    for places, _, scores in _blocks(network, data, table, batch_size):
+        if candidates is not None:
+            scores = _only(scores, candidates)
+        if hidden is not None:
+            _hide(scores, places.start, *hidden)
+        highest = scores.topk(k, dim=1)
+        best[places], values[places] = highest.indices.cpu().numpy(), highest.values.cpu().numpy()
+    return best, values
 
 
 def _only(scores: Tensor, candidates: np.ndarray) -> Tensor:
@@ -112,8 +127,3 @@ def _hide(scores: Tensor, first: int, prefix: np.ndarray, code: np.ndarray) -> N
     inside = (prefix >= first) & (prefix < first + len(scores))
     place = torch.from_numpy(prefix[inside] - first).to(scores.device)
     scores[place, torch.from_numpy(code[inside]).to(scores.device)] = -torch.inf
-
-
-def _joined(rows: Sequence[tuple[Tensor, ...]]) -> tuple[np.ndarray, ...]:
-    """Blocks of columns as whole columns, on the CPU."""
-    return tuple(torch.cat(column).cpu().numpy() for column in zip(*rows, strict=True))

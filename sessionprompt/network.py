@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,6 +110,9 @@ class SessionNetwork(nn.Module):
                 kind: FixedCodes(codes.to(device), len(tables[kind])) for kind, codes in self._candidate_codes.items()
             }
         return self._fixed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fixed": {}}  # made anew: torch cannot copy them
 
     @torch.no_grad()
     def transplant(self, other: SessionNetwork, rows: dict[str, np.ndarray]) -> None:

@@ -389,8 +389,10 @@ def _check_score(work: _Work, fitted: Any) -> None:
 
 
 def _check_storage(work: _Work, fitted: Any) -> None:
-    restored = pickle.loads(pickle.dumps(fitted))
-    assert (restored.predict(work.test, k=5) == fitted.predict(work.test, k=5)).all(), "pickling changes predictions"
+    expected = fitted.predict(work.test, k=5)
+    restored, copied = pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)
+    assert (restored.predict(work.test, k=5) == expected).all(), "pickling changes predictions"
+    assert (copied.predict(work.test, k=5) == expected).all(), "a deep copy predicts differently"
     _refuses(NotFittedError, lambda: clone(fitted).predict(work.test), "a clone of a fitted estimator is fitted")
 
 

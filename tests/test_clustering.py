@@ -356,6 +356,12 @@ def test_precomputed_are_numbered_after_attaching():
     assert labels_of(grown, ["a", "x", "s"]) == [1, 0, 0]
 
 
+def test_precomputed_attach_to_the_weaker_of_two_equally_near_clusters():
+    lists = [["a", "b", "c", "a", "b", "c"], ["x", "y"], ["a", "middle", "x"]]
+    clusterer = PrecomputedClusters(dict.fromkeys("abc", "large") | dict.fromkeys("xy", "small")).fit(lists)
+    assert labels_of(clusterer, ["a", "x", "middle"]) == [0, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("labels", "error", "message"),
     [

@@ -23,6 +23,7 @@ FLOORS: tuple[set[str], ...] = (
     {"clustering"},
     {"encoding"},
     {"batches"},
+    {"session_graphs"},
     {"backbones"},
     {"prompts", "presets", "losses"},
     {"network"},

@@ -57,3 +57,11 @@ def run(model: Backbone, batch: SessionBatch, table: Tensor) -> Tensor:
     if isinstance(states, TargetAttention):
         return states.scores(table)
     return unit(states) if model.scoring == "cosine" else states
+
+
+def same(found: Tensor, expected: Any, tolerance: float = 1e-10) -> None:
+    """Assert that two tensors are equal up to rounding."""
+    expected = torch.as_tensor(expected, dtype=found.dtype)
+    assert found.shape == expected.shape
+    gap = (found - expected).abs().max().item()
+    assert gap <= tolerance, f"they differ by {gap:.2g}"

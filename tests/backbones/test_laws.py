@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, vectors, whole
+from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, same, vectors, whole
 
 from sessionprompt.backbones import BACKBONES
 
@@ -20,8 +20,8 @@ MODELS = {
     "tagnn": ("tagnn", {}),
     "tagnn-2": ("tagnn", {"steps": 2}),
     "gcsan": ("gcsan", TRANSFORMER),
-    "gcegnn": ("gcegnn", {"n_neighbours": 3}),
-    "gcegnn-2": ("gcegnn", {"n_neighbours": 2, "hops": 2}),
+    "gcegnn": ("gcegnn", {"n_neighbours": 6}),
+    "gcegnn-2": ("gcegnn", {"n_neighbours": 5, "hops": 2}),
     "lessr": ("lessr", {}),
     "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False}),
 }
@@ -36,10 +36,6 @@ every_model = pytest.mark.parametrize("case", MODELS)
 def model_of(case, **params):
     name, own = MODELS[case]
     return build(name, **{**own, **params})
-
-
-def same(one, other):
-    torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
 
 
 @every_model
@@ -90,9 +86,10 @@ def test_gradients_reach_everything(case):
     torch.manual_seed(0)
     sessions = [*MIXED, [0, 1, 2, 3, 4, 0]]
     batch = prefixes(sessions, model.causal)
-    (run(model, batch, table) * torch.randn(len(batch), 1).double()).square().sum().backward()
+    found = run(model, batch, table)
+    (found * torch.randn_like(found)).sum().backward()
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 1e-12]
-    assert silent == []
+    assert silent == (["weigh.blocks.1.norms.1.bias"] if case == "core-trm" else [])  # it cancels in the softmax
     assert (table.grad.abs().sum(dim=1) > 0).all()
 
 
@@ -101,7 +98,8 @@ def test_unknown_items_are_blanks(case):
     model, table = model_of(case), vectors()
     found = run(model, whole([[-1], [0, -1, 1], [-1, -1, 2]]), table)
     assert found.isfinite().all()
-    assert not torch.allclose(found[1], run(model, whole([[0, 1]]), table)[0], atol=1e-9)
+    if case != "core-ave":  # blanks shrink a mean, and then its length is taken out
+        assert not torch.allclose(found[1], run(model, whole([[0, 1]]), table)[0], atol=1e-9)
 
 
 @every_model

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from samples import run, whole
+from samples import run, same, whole
 from torch import Tensor
 
 from sessionprompt.backbones import BACKBONES, Backbone
@@ -214,7 +214,7 @@ def filled(name: str, params: dict[str, Any], weights: dict[str, Tensor]) -> Bac
 def test_sessions_are_encoded_as_published(case: str) -> None:
     name, params, weights, of_s, of_s1 = ANSWERS[case]
     result = run(filled(name, params, weights), whole([S, S1]), TABLE)
-    torch.testing.assert_close(result, torch.tensor([of_s, of_s1]).double(), atol=1e-6, rtol=0)
+    same(result, [of_s, of_s1], 1e-6)
 
 
 @pytest.mark.parametrize("gate", ["recbole", "original"])
@@ -234,19 +234,19 @@ def test_the_gated_graph_gives_the_published_states(gate: str) -> None:
         [-0.059602, -0.119678, 0.128034],
         [0.408996, 0.355919, 0.237413],
     ]
-    torch.testing.assert_close(states, torch.tensor(expected).double(), atol=1e-6, rtol=0)
+    same(states, expected, 1e-6)
 
 
 def test_core_weighs_events_as_published() -> None:
     name, params, weights, *_ = ANSWERS["core-trm"]
     batch = whole([S])
     logits = filled(name, params, weights).weigh(TABLE[batch.items], batch)
-    expected = torch.tensor([0.399602, 0.062471, 0.412439, 0.125488]).double()
-    torch.testing.assert_close(logits.softmax(0), expected, atol=1e-6, rtol=0)
+    expected = [0.399602, 0.062471, 0.412439, 0.125488]
+    same(logits.softmax(0), expected, 1e-6)
 
 
 def test_core_scores_as_published() -> None:
     model = filled("core", {"variant": "ave"}, {})
     scores = run(model, whole([S]), TABLE) @ (TABLE / TABLE.norm(dim=1, keepdim=True)).T / 0.07
-    expected = torch.tensor([[14.253940, -14.252835, 13.995679, -13.487712]]).double()
-    torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
+    expected = [[14.253940, -14.252835, 13.995679, -13.487712]]
+    same(scores, expected, 1e-5)

@@ -1,0 +1,172 @@
+"""The layers that models share, against plain torch and against slow twins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from samples import MIXED, build, encoded, prefixes, run, same, vectors, whole
+from torch import nn
+
+from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
+from sessionprompt.backbones._layers import CausalBlock, clip_length, history_pairs
+from sessionprompt.session_graphs import SessionGraph
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_the_block_is_torchs_own_without_padding(n_heads):
+    torch.manual_seed(0)
+    mine = CausalBlock(4, n_heads, 6, (0.5, 0.5)).double().eval()
+    theirs = nn.TransformerEncoderLayer(4, n_heads, 6, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
+    theirs = theirs.double().eval()
+    pairs = {
+        theirs.self_attn.in_proj_weight: mine.qkv.weight,
+        theirs.self_attn.in_proj_bias: mine.qkv.bias,
+        theirs.self_attn.out_proj.weight: mine.mix.weight,
+        theirs.self_attn.out_proj.bias: mine.mix.bias,
+        theirs.linear1.weight: mine.widen.weight,
+        theirs.linear1.bias: mine.widen.bias,
+        theirs.linear2.weight: mine.narrow.weight,
+        theirs.linear2.bias: mine.narrow.bias,
+    }
+    for target, source in pairs.items():
+        target.data = source.data
+    batch, table = whole(MIXED), vectors()
+    x = table[batch.items]
+    expected = [
+        theirs(table[session].unsqueeze(0), src_mask=torch.ones(len(session), len(session)).triu(1).bool())[0]
+        for session in MIXED
+    ]
+    same(mine(x, history_pairs(batch)), torch.cat(expected))
+
+
+@pytest.mark.parametrize("update_gate", ["recbole", "original"])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_gated_graph_by_adjacency_matrices(steps, update_gate):
+    torch.manual_seed(0)
+    network, table, graph = GatedGraph(4, steps, update_gate).double(), vectors(), SessionGraph.of(whole(MIXED))
+    found = network(table[graph.batch.items], graph)[graph.node]
+    same(found, torch.cat([slow_graph(network, table, session) for session in MIXED]))
+
+
+def slow_graph(network, table, session):
+    nodes = sorted(set(session))
+    places = [nodes.index(item) for item in session]
+    to = torch.zeros(len(nodes), len(nodes), dtype=torch.float64)
+    to[places[:-1], places[1:]] = 1
+    h = table[nodes]
+    for _ in range(network.steps):
+        before = (to / to.sum(0).clamp(min=1)).T @ network.before(h)
+        after = (to / to.sum(1, keepdim=True).clamp(min=1)) @ network.after(h)
+        (ra, za, ca), (rh, zh, ch) = (
+            network.from_messages(torch.cat([before, after], 1)).chunk(3, 1),
+            network.from_state(h).chunk(3, 1),
+        )
+        z, c = (za + zh).sigmoid(), (ca + (ra + rh).sigmoid() * ch).tanh()
+        h = (1 - z) * h + z * c if network.update_gate == "recbole" else z * h + (1 - z) * c
+    return h[places]
+
+
+def test_versions_of_nodes_are_those_of_the_prefixes_own_graphs():
+    model, table, batch = build("srgnn"), vectors(), prefixes(MIXED, one_pass=False)
+    x = table[batch.items]
+    graph = SessionGraph.of(batch)
+    states = model.graph(x, graph)
+    own = PrefixNodes(states, graph.window, graph.visits, states[graph.node[batch.ends]])
+    same(model.graph.prefix_nodes(x, batch).last, own.last)
+    same(model(x, batch), model.readout(own))
+
+
+def test_one_pass_holds_two_states_per_event_at_most():
+    model, table = build("srgnn"), vectors()
+    rows = []
+    model.graph.from_state.register_forward_hook(lambda module, args, out: rows.append(len(out)))
+    batch = prefixes([[0, 1, 2, 3, 4] * 4], one_pass=True)
+    run(model, batch, table)
+    assert rows == [2 * len(batch.items)]
+
+
+def test_clipping_spares_short_rows():
+    x = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]], requires_grad=True)
+    same(clip_length(x), [[0.6, 0.8], [0.3, 0.4], [0, 0]], 1e-6)
+    clip_length(x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_core_drops_candidates_and_lessr_clips_them():
+    table = 3 * vectors()
+    core, lessr = build("core"), build("lessr")
+    same(core.candidates(table), table)
+    assert (core.train().candidates(table) == 0).any()
+    assert lessr.candidates(table).norm(dim=1).max() <= 1 + 1e-9
+    same(run(lessr, whole(MIXED), table), run(lessr, whole(MIXED), lessr.candidates(table)))
+
+
+def test_core_of_one_item_is_that_item():
+    for variant in ("ave", "trm"):
+        found = run(build("core", variant=variant), whole([[2], [2, 2, 2]]), vectors())
+        same(found, nn.functional.normalize(vectors()[[2, 2]], dim=1))
+
+
+def test_gcsan_without_attention_is_its_graph():
+    model, table, batch = build("gcsan", omega=0), vectors(), whole(MIXED)
+    graph = SessionGraph.of(batch)
+    same(run(model, batch, table), model.graph(table[batch.items], graph)[graph.node[batch.ends]])
+
+
+def test_lessr_hears_its_predecessors_in_order():
+    model = build("lessr", n_layers=1, batch_norm=False)
+    one, other = run(model, whole([[1, 2, 3, 2], [3, 2, 1, 2]]), vectors())
+    assert not torch.allclose(one, other)
+
+
+def test_lessr_norms_a_single_node_by_what_it_knows():
+    model, table = build("lessr", dropout=0.0), vectors()
+    expected = run(model, whole([[2]]), table)
+    same(run(model.train(), whole([[2]]), table), expected)
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
+    model, table = build("gcegnn", n_neighbours=3, hops=hops), vectors()
+    items, query = torch.tensor([0, 3, -1]), vectors(4, 3)
+    own = table[items.clamp(min=0)] * (items >= 0).unsqueeze(1)
+    found = model._global(own, items, query, lambda codes: table[codes])
+    expected = [slow_global(model, table, *row, hops) for row in zip(items.tolist(), own, query, strict=True)]
+    same(found, torch.stack(expected))
+
+
+def slow_global(model, table, item, own, query, depth):
+    """State of an item after `depth` layers: its state and its neighbours' states before the last of them."""
+    if depth == 0:
+        return own
+    layer = model.global_layers[depth - 1]
+    own_before = slow_global(model, table, item, own, query, depth - 1)
+    energies, values = [], []
+    for code, count in zip(*(part[item] for part in (model.neighbours, model.counts)), strict=True):
+        if item >= 0 and code >= 0:
+            values.append(slow_global(model, table, int(code), table[code], query, depth - 1))
+            key = nn.functional.leaky_relu(layer.key(torch.cat([query * values[-1], count.view(1)])), 0.2)
+            energies.append(layer.energy(key))
+    context = torch.cat(energies).softmax(0) @ torch.stack(values) if values else torch.zeros_like(own)
+    return layer.out(torch.cat([own_before, context])).relu()
+
+
+def test_gcegnn_does_not_mind_empty_places():
+    table, batch = vectors(), whole(MIXED)
+    same(run(build("gcegnn", n_neighbours=5), batch, table), run(build("gcegnn", n_neighbours=9), batch, table))
+
+
+def test_gcegnn_knows_its_neighbours():
+    model = build("gcegnn", n_neighbours=2, window=1)
+    sessions = encoded([[0, 1, 2, 1], [3]])
+    model.observe(sessions.items, sessions.offsets, 5)
+    assert model.neighbours.tolist() == [[1, -1], [2, 0], [1, -1], [-1, -1], [-1, -1]]
+    assert model.counts.tolist() == [[1, 0], [2, 1], [2, 0], [0, 0], [0, 0]]
+
+
+def test_gcegnn_asks_for_its_neighbours():
+    model = build("gcegnn")
+    model.observe(np.empty(0, np.int64), np.zeros(1, np.int64), 0)
+    with pytest.raises(RuntimeError, match=r"call observe\(codes, offsets, n_items\) first"):
+        run(model, whole(MIXED), vectors())

@@ -1,0 +1,105 @@
+"""The fused softmax loss against torch's own, and scores in blocks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sessionprompt import losses
+from sessionprompt.losses import FullSoftmax, linear_cross_entropy, score_blocks
+
+
+def problem(n: int, n_items: int, dim: int = 8, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(n * 7919 + n_items)
+    states, table = (torch.randn(rows, dim, generator=draw, dtype=dtype) for rows in (n, n_items))
+    return states.requires_grad_(), table.requires_grad_(), torch.randint(n_items, (n,), generator=draw)
+
+
+def both(states: Tensor, table: Tensor, targets: Tensor, scale: float = 1.0) -> tuple[list[Tensor], list[Tensor]]:
+    """(loss, gradients) of the fused loss and of torch's."""
+    results = []
+    for loss in (linear_cross_entropy(states, table, targets), F.cross_entropy(states @ table.T, targets)):
+        results.append([loss, *torch.autograd.grad(scale * loss, (states, table))])
+    return results[0], results[1]
+
+
+EDGES = [1, 2, 511, 512, 513, 767, 768, 769, 1030]
+
+
+@pytest.mark.parametrize("n_items", EDGES)
+@pytest.mark.parametrize("n", [1, 512, 513, 1030])
+def test_it_is_cross_entropy(n: int, n_items: int) -> None:
+    fused, plain = both(*problem(n, n_items))
+    for one, other in zip(fused, plain, strict=True):
+        largest = other.detach().abs().max().item() or 0.1  # with a single item, everything is zero
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize(("tile", "n", "n_items"), [(2, 5, 7), (3, 1, 1), (4, 9, 4), (1, 3, 3)])
+def test_gradcheck_over_tile_borders(monkeypatch: pytest.MonkeyPatch, tile: int, n: int, n_items: int) -> None:
+    monkeypatch.setattr(losses, "CPU_TILE", tile)
+    states, table, targets = problem(n, n_items, 3, torch.float64)
+    assert torch.autograd.gradcheck(lambda s, t: linear_cross_entropy(s, t, targets), (states, table))
+
+
+@pytest.mark.parametrize("scale", [0.5, -3.0])
+def test_a_loss_may_be_scaled(scale: float) -> None:
+    fused, plain = both(*problem(20, 30, dtype=torch.float64), scale=scale)
+    for one, other in zip(fused, plain, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_repeated_targets_add_up() -> None:
+    states, table, _ = problem(6, 4, dtype=torch.float64)
+    fused, plain = both(states, table, torch.tensor([1, 1, 1, 1, 3, 3]))
+    for one, other in zip(fused, plain, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_large_scores_do_not_overflow() -> None:
+    states, table, targets = problem(6, 40, dtype=torch.float64)
+    fused, plain = both((states * 1e3).detach().requires_grad_(), table, targets)
+    assert fused[0].isfinite()
+    for one, other in zip(fused, plain, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_going_back_twice_doubles_the_gradients() -> None:
+    states, table, targets = problem(6, 4)
+    loss = linear_cross_entropy(states, table, targets)
+    expected = [2 * grad for grad in torch.autograd.grad(loss, (states, table), retain_graph=True)]
+    loss.backward(retain_graph=True)
+    loss.backward()
+    torch.testing.assert_close([states.grad, table.grad], expected)
+
+
+def test_only_what_asks_gets_a_gradient() -> None:
+    states, table, targets = problem(6, 4)
+    linear_cross_entropy(states.detach(), table, targets).backward()
+    assert states.grad is None and table.grad is not None
+    assert not linear_cross_entropy(states.detach(), table.detach(), targets).requires_grad
+
+
+def test_the_loss_does_not_touch_its_inputs() -> None:
+    states, table, targets = problem(600, 700)
+    before = states.detach().clone(), table.detach().clone()
+    linear_cross_entropy(states, table, targets).backward()
+    assert torch.equal(states, before[0]) and torch.equal(table, before[1])
+
+
+def test_the_criterion_is_the_loss() -> None:
+    states, table, targets = problem(6, 4)
+    assert torch.equal(FullSoftmax()((states, table), targets), linear_cross_entropy(states, table, targets))
+
+
+@pytest.mark.parametrize("held", [1, 12, 15, 10_000])
+def test_score_blocks_are_the_scores(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    monkeypatch.setattr(losses, "BLOCK_SCORES", held)
+    states, table, _ = problem(7, 5)
+    with torch.no_grad():
+        blocks = [(rows, scores.clone()) for rows, scores in score_blocks(states, table)]
+    assert [row for rows, _ in blocks for row in range(rows.start, rows.stop)] == list(range(7))
+    assert all(scores.numel() <= max(held, 5) for _, scores in blocks)
+    torch.testing.assert_close(torch.cat([scores for _, scores in blocks]), (states @ table.T).detach())
