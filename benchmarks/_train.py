@@ -1,7 +1,8 @@
 """What the data-set scripts share: train with selection on validation, touch the test sessions once, write one line.
 
-Selection happens on the newest tenth of the training sessions, which neither the clusters nor the network see. With
-``--refit`` the whole training part is then trained on for the number of epochs found best, and that model is tested.
+Selection happens on the newest tenth of the training sessions, which neither the clusters nor the network see. What
+follows is chosen by ``--finish``: nothing, one epoch of ``partial_fit`` over that tenth, or a new fit of clusters and
+network on the whole training part for the number of epochs found best.
 """
 
 from __future__ import annotations
@@ -45,7 +46,12 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--clusters", default="leiden", choices=["leiden", "one", "random"], help="controls")
     parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter")
-    parser.add_argument("--refit", action="store_true", help="train anew on all training sessions before the test")
+    parser.add_argument(
+        "--finish",
+        choices=["none", "partial", "refit"],
+        default="none",
+        help="what follows selection: nothing, one epoch over the held-out sessions, or a new fit on everything",
+    )
     parser.add_argument("--epochs", type=int, help="skip selection: train on all training sessions for so many epochs")
     parser.add_argument("--no-test", action="store_true", help="stop after validation, as when choosing parameters")
     parser.add_argument("--seed", type=int, default=0)
@@ -149,10 +155,10 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
         "seconds_preparation": round(prepared, 2),
         "seconds_fit": round(seconds, 1),
         "seconds_per_epoch": round(float(np.median([row["dur"] for row in recommender.history_])), 2),
-        "refit": args.refit,
+        "finish": args.finish,
     }
     if not args.no_test:
-        line |= _test(pipeline, args, train, test)
+        line |= _test(_finished(pipeline, args, train, held_out), test)
     line["parameters"] = {k: v for k, v in pipeline[-1].get_params().items() if k != "random_state"}
     line |= machine(args)
     text = json.dumps(line, default=str)
@@ -164,17 +170,23 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
     return line
 
 
-def _test(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, test: Sessions) -> dict[str, Any]:
+def _finished(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, held_out: Sessions) -> Pipeline:
+    """The model that is tested: as selected, or taught the held-out sessions too."""
+    if args.finish == "partial":
+        return pipeline.partial_fit(held_out)
+    if args.finish == "none":
+        return pipeline
+    folder = pipeline[-1].checkpoint_dir
+    anew = build(args).set_params(
+        rec__max_epochs=max(pipeline[-1].best_epoch_, 1),
+        rec__validation_fraction=None,
+        rec__checkpoint_dir=folder and os.path.join(folder, "refit"),
+    )
+    return anew.fit(train)
+
+
+def _test(pipeline: Pipeline, test: Sessions) -> dict[str, Any]:
     """Metrics over all test targets, and over those that the model knows."""
-    if args.refit:
-        epochs = max(pipeline[-1].best_epoch_, 1)
-        folder = pipeline[-1].checkpoint_dir
-        pipeline = build(args).set_params(
-            rec__max_epochs=epochs,
-            rec__validation_fraction=None,
-            rec__checkpoint_dir=folder and os.path.join(folder, "refit"),
-        )
-        pipeline.fit(train)
     started = time.perf_counter()
     ranked = pipeline.ranks(test)
     seconds = time.perf_counter() - started

@@ -100,7 +100,7 @@ class CheckpointFile(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Replace the file by the new state; the old one stays whole until then."""
         best = self.best
-        history = [{key: value for key, value in row.items() if key != "batches"} for row in net.history]
+        history = [{key: _plain(value) for key, value in row.items() if key != "batches"} for row in net.history]
         state = {
             "fingerprint": self.fingerprint,
             "module": net.module_.state_dict(),
@@ -124,7 +124,9 @@ class CheckpointFile(Callback):
             state = torch.load(self.path, map_location=net.device, weights_only=True)
             fingerprint = state["fingerprint"]
         except Exception as error:
-            raise ValueError(f"checkpoint {self.path} cannot be read ({error}); delete it to start anew.") from error
+            raise ValueError(
+                f"checkpoint {self.path} cannot be read ({type(error).__name__}); delete it to start anew."
+            ) from error
         if fingerprint != self.fingerprint:
             raise ValueError(
                 f"checkpoint_dir={str(self.path.parent)!r} holds a fit of other data or parameters; "
@@ -141,6 +143,11 @@ class CheckpointFile(Callback):
             best["weights"],
         )
         return len(state["history"])
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own number, which loads without unpickling anything else."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class ProgressBar(Callback):

@@ -86,7 +86,7 @@ def _command(commands: Any, name: str, run: Callable[[Any], None], text: str) ->
     columns.add_argument("--user", metavar="NAME", help="user ids")
     columns.add_argument("--time", metavar="NAME", help="times: ISO dates or numbers")
     columns.add_argument("--unit", default="s", choices=("s", "ms", "us", "ns"), help="of numeric times (default: s)")
-    columns.add_argument("--gap", help="a longer pause begins a new session, such as 30min")
+    columns.add_argument("--gap", metavar="PAUSE", help="a longer pause begins a new session, such as 30min")
     return parser
 
 
@@ -102,7 +102,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--dim", type=int, metavar="N", help="size of the embeddings")
     model.add_argument("--batch-size", type=int, metavar="N", help="prefixes per step")
     model.add_argument("--lr", type=float, metavar="X", help="learning rate")
-    model.add_argument("--device", help="cpu, cuda or auto")
+    model.add_argument("--device", metavar="NAME", help="cpu, cuda or auto")
     model.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same model (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
 

@@ -213,7 +213,10 @@ def _without_hindsight(cut: CutSessions, encoder: SessionEncoder) -> Iterator[tu
         owner, lengths = np.repeat(rows, counts), ragged_range(first[rows], counts)
         for group in _annotated_together(lengths, inputs.annotator):
             single = encoder.encode(inputs.prefixes(owner[group], lengths[group]))
-            yield replace(single, first_prefix=lengths[group]), ragged_range(inputs.offsets[owner[group]], lengths[group])
+            yield (
+                replace(single, first_prefix=lengths[group]),
+                ragged_range(inputs.offsets[owner[group]], lengths[group]),
+            )
 
 
 def _annotated_together(lengths: np.ndarray, annotator: Any) -> list[np.ndarray]:

@@ -208,9 +208,7 @@ def _count(left: NDArray[Any], right: NDArray[Any], n_items: int) -> sparse.csr_
     low, high = np.minimum(left, right), np.maximum(left, right)
     ones = np.ones(len(low), dtype=np.int64)
     upper = sparse.coo_array((ones, (low, high)), shape=(n_items, n_items)).tocsr()
-    graph = upper + sparse.triu(upper, k=1).T.tocsr()
-    graph.sort_indices()
-    return graph
+    return upper + sparse.triu(upper, k=1).T.tocsr()
 
 
 def _check_positive(name: str, value: Any) -> None:

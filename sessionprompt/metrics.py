@@ -581,7 +581,9 @@ def session_weights(sample_weight: npt.ArrayLike | None, n: int) -> np.ndarray |
         return None
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape}, but X holds {n} sessions; pass one weight for each.")
+        raise ValueError(
+            f"sample_weight has shape {weights.shape}, but X holds {n} sessions; pass one weight for each."
+        )
     return weights
 
 

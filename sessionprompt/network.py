@@ -125,6 +125,7 @@ class SessionNetwork(nn.Module):
             Per table ("item" or a prompt kind), where the other's rows stand in this one's.
         """
         tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
+        seen_in_training = {"popularity", *(f"backbone.{name}" for name in self.backbone.observed)}
         mine, theirs = self.state_dict(), other.state_dict()
         if mine.keys() != theirs.keys() or any(mine[name].shape[1:] != theirs[name].shape[1:] for name in mine):
             raise ValueError(
@@ -134,5 +135,5 @@ class SessionNetwork(nn.Module):
         for name, weights in theirs.items():
             if name in tables:
                 mine[name][torch.from_numpy(rows[tables[name]]).long()] = weights.to(mine[name].device)
-            elif name != "popularity":
+            elif name not in seen_in_training:
                 mine[name].copy_(weights)

@@ -266,6 +266,7 @@ class PromptedSessionRecommender(BaseEstimator):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = self._build_network(encoder)
+            network.backbone.observe(encoder.item_codes(train), train.offsets, encoder.n_items)
             if previous:
                 network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
             one_pass = self._one_pass(network)

@@ -308,7 +308,9 @@ def _check_constructor(estimator: Any) -> None:
 def _check_unfitted(work: _Work) -> None:
     fresh = clone(pickle.loads(pickle.dumps(work.estimator)))
     for name in ("predict", "predict_topk", "evaluate", "score"):
-        _refuses(NotFittedError, lambda name=name: getattr(fresh, name)(work.test), f"{name} does not ask for fit first")
+        _refuses(
+            NotFittedError, lambda name=name: getattr(fresh, name)(work.test), f"{name} does not ask for fit first"
+        )
 
 
 def _check_fit(work: _Work) -> Any:

@@ -135,8 +135,6 @@ def test_top_items_by_hand(
 def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:
     table = network.table().detach()
     for _ in range(2):
-        codes, _ = top_items(
-            network, last_of([[-1]]), table, 2, batch_size=5, hidden=(np.array([0]), np.array([4]))
-        )
+        codes, _ = top_items(network, last_of([[-1]]), table, 2, batch_size=5, hidden=(np.array([0]), np.array([4])))
         assert codes.tolist() == [[5, 0]]
     assert network.popularity.tolist() == [5, 1, 4, 2, 7, 6, 3]

@@ -231,7 +231,7 @@ class Remembering(Popular):
 
 class Optimist(Popular):
     def predict_topk(self, X: Any, k: int = 10, return_scores: bool = False) -> Any:
-        return super().predict_topk(X, min(k, getattr(self, 'n_items_', k)), return_scores)
+        return super().predict_topk(X, min(k, getattr(self, "n_items_", k)), return_scores)
 
 
 class Unprepared(Popular):

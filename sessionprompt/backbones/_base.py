@@ -30,11 +30,14 @@ class Backbone(nn.Module):
     needs_items : bool
         Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the vectors, prompted
         like the inputs, of any known item codes.
+    observed : tuple of str
+        Buffers that `observe` fills; a model that goes on learning fills them anew from the new sessions.
     """
 
     causal: bool = False
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
+    observed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, dim: int) -> None:
         super().__init__()

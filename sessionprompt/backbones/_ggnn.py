@@ -129,9 +129,8 @@ class SoftAttention(nn.Module):
 
     def forward(self, nodes: PrefixNodes) -> Tensor:
         """Session embeddings (P, d)."""
-        energy = self.energy((self.query(nodes.last)[nodes.prefix] + self.key(nodes.states)).sigmoid()).squeeze(
-            1
-        )  # (M,)
+        query = self.query(nodes.last)[nodes.prefix]  # (M, d)
+        energy = self.energy((query + self.key(nodes.states)).sigmoid()).squeeze(1)  # (M,)
         visits = nodes.visits.to(energy.dtype)
         if self.softmax:
             weights = segment_softmax(energy + visits.log(), nodes.prefix, len(nodes.last))  # (M,)

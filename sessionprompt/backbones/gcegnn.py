@@ -51,6 +51,7 @@ class GCEGNN(Backbone):
     """
 
     needs_items = True
+    observed = ("neighbours", "counts")
 
     def __init__(
         self,

@@ -1,0 +1,376 @@
+"""What happens between epochs: the best weights, patience, checkpoints, interrupts and the progress bar."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from sessionprompt import PromptedSessionRecommender, Sessions
+from sessionprompt.backbones import GRU4Rec
+from sessionprompt.callbacks import CheckpointFile
+from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.testing import tiny_world
+from sessionprompt.training import SessionNet
+
+WORLD = tiny_world(120)
+
+
+def model_of(**params: Any) -> PromptedSessionRecommender:
+    small = {"prompts": (), "dim": 8, "lr": 0.02, "batch_size": 64, "max_epochs": 4, "patience": None}
+    return PromptedSessionRecommender(**{**small, "backbone_params": {"hidden": 8}, "random_state": 0, **params})
+
+
+def weights(model: PromptedSessionRecommender) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.network_.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def monitored(model: PromptedSessionRecommender) -> list[float]:
+    return [row[model.monitor] for row in model.history_]
+
+
+# ---------------------------------------------------------------------- best weights and patience
+def test_patience_ends_training_and_the_best_weights_stay(dice: Sessions) -> None:
+    model = model_of(lr=0.1, max_epochs=30, patience=2).fit(dice)
+    scores = monitored(model)
+    assert model.stop_reason_ == "patience"
+    assert model.best_epoch_ == 1 + int(np.argmax(scores)) == len(scores) - 2 == model.n_epochs_ - 2
+    assert model.best_score_ == max(scores) > scores[-1]
+    tail = temporal_train_test_split(dice)[1]
+    assert model.evaluate(tail, metrics="mrr@5")["mrr@5"] == pytest.approx(model.best_score_)
+    shorter = model_of(lr=0.1, max_epochs=model.best_epoch_, patience=2).fit(dice)
+    assert same(weights(model), weights(shorter))
+
+
+def test_without_patience_all_epochs_are_trained(dice: Sessions) -> None:
+    model = model_of(lr=0.1, max_epochs=6).fit(dice)
+    assert model.n_epochs_ == 6 and model.stop_reason_ == "max_epochs"
+    assert model.best_score_ == max(monitored(model))
+    tail = temporal_train_test_split(dice)[1]
+    assert model.score(tail) == pytest.approx(model.best_score_)
+
+
+@pytest.mark.parametrize("monitor", ["recall@3", "ndcg@10", "hr@1"])
+def test_another_metric_can_be_watched(monitor: str) -> None:
+    model = model_of(monitor=monitor).fit(WORLD)
+    tail = temporal_train_test_split(WORLD)[1]
+    assert model.evaluate(tail, metrics=monitor)[monitor] == pytest.approx(model.best_score_)
+
+
+def test_history_tells_of_every_epoch() -> None:
+    model = model_of().fit(WORLD)
+    assert [row["epoch"] for row in model.history_] == [1, 2, 3, 4]
+    for row in model.history_:
+        assert set(row) == {"epoch", "train_loss", "valid_loss", "mrr@5", "dur"}
+        assert all(np.isfinite(value) for value in row.values())
+    assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
+
+
+def test_without_validation_the_last_weights_stay() -> None:
+    model = model_of(validation_fraction=None, patience=1).fit(WORLD)
+    assert model.n_epochs_ == model.best_epoch_ == 4
+    assert np.isnan(model.best_score_) and model.stop_reason_ == "max_epochs"
+    assert all(set(row) == {"epoch", "train_loss", "dur"} for row in model.history_)
+    assert set(model.items_) == set(WORLD.vocabulary.ids[np.unique(WORLD.codes)])
+
+
+def test_validation_sessions_may_be_given() -> None:
+    train, valid = WORLD[:90], WORLD[90:]
+    model = model_of().fit(train, X_val=valid)
+    assert model.score(valid) == pytest.approx(model.best_score_)
+    assert set(model.items_) == set(train.vocabulary.ids[np.unique(train.codes)])
+    split_off = model_of(validation_fraction=0.25).fit(WORLD)
+    assert same(weights(model), weights(split_off))
+
+
+def test_refit_trains_anew_on_everything(dice: Sessions) -> None:
+    found = model_of(lr=0.1, max_epochs=20, patience=2).fit(dice)
+    model = model_of(lr=0.1, max_epochs=20, patience=2, refit=True).fit(dice)
+    expected = model_of(lr=0.1, max_epochs=found.best_epoch_, validation_fraction=None).fit(dice)
+    assert same(weights(model), weights(expected))
+    assert monitored(model) == monitored(found)
+    for name in ("best_epoch_", "best_score_", "stop_reason_"):
+        assert getattr(model, name) == getattr(found, name)
+
+
+def test_weights_are_not_kept_twice() -> None:
+    model = model_of().fit(WORLD)
+    assert not model.net_.optimizer_.state
+    assert all(getattr(callback, "weights_", None) is None for _, callback in model.net_.callbacks_)
+
+
+# ---------------------------------------------------------------------- interrupts
+def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+    """Raise in the second batch of an epoch."""
+    infer, calls = SessionNet.infer, []
+
+    def interrupted(self: SessionNet, x: Any, **kwargs: Any) -> Any:
+        calls.append(len(self.history))
+        if calls.count(epoch) == 2:
+            raise error
+        return infer(self, x, **kwargs)
+
+    monkeypatch.setattr(SessionNet, "infer", interrupted)
+
+
+def test_ctrl_c_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_epoch = model_of(max_epochs=1).fit(WORLD)
+    interrupt(monkeypatch, epoch=2)
+    with pytest.warns(UserWarning, match="interrupted after 1 of 4 epochs; the weights of epoch 1 are in use"):
+        model = model_of().fit(WORLD)
+    assert model.stop_reason_ == "interrupted" and model.n_epochs_ == model.best_epoch_ == 1
+    assert same(weights(model), weights(one_epoch))
+    assert model.predict([WORLD[0]], k=3).shape == (1, 3)
+
+
+def test_ctrl_c_in_the_first_epoch_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, epoch=1)
+    with pytest.warns(UserWarning, match="interrupted after 0 of 4 epochs; the model is hardly trained"):
+        model = model_of().fit(WORLD)
+    assert model.stop_reason_ == "interrupted" and model.n_epochs_ == 0 and model.history_ == []
+    assert np.isnan(model.best_score_)
+    assert model.predict([WORLD[0]], k=3).shape == (1, 3)
+
+
+def test_ctrl_c_does_not_start_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_epoch = model_of(max_epochs=1).fit(WORLD)
+    interrupt(monkeypatch, epoch=2)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = model_of(refit=True).fit(WORLD)
+    assert same(weights(model), weights(one_epoch))
+
+
+def test_other_errors_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, epoch=2, error=ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        model_of().fit(WORLD)
+
+
+# ---------------------------------------------------------------------- checkpoints
+class Killed(Exception):
+    pass
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """End the process, as it were, once the checkpoint of an epoch is on disk."""
+    write = CheckpointFile.on_epoch_end
+
+    def killed(self: CheckpointFile, net: SessionNet, **kwargs: Any) -> None:
+        write(self, net, **kwargs)
+        if len(net.history) == epoch:
+            raise Killed
+
+    monkeypatch.setattr(CheckpointFile, "on_epoch_end", killed)
+
+
+@pytest.mark.parametrize("when", ["between epochs", "within an epoch", "with patience"])
+def test_a_killed_fit_goes_on_as_if_nothing_had_happened(when: str, tmp_path: Path, dice: Sessions) -> None:
+    params = {"lr": 0.1, "max_epochs": 20, "patience": 2} if when == "with patience" else {"weight_decay": 0.01}
+    X = dice if when == "with patience" else WORLD
+    unbroken = model_of(**params).fit(X)
+    with pytest.MonkeyPatch.context() as patch:
+        if when == "within an epoch":
+            interrupt(patch, 3, Killed)
+        else:
+            kill_after(patch, 2)
+        with pytest.raises(Killed):
+            model_of(**params, checkpoint_dir=tmp_path).fit(X)
+    trained = count_epochs(model := model_of(**params, checkpoint_dir=tmp_path), X)
+    assert trained == unbroken.n_epochs_ - 2
+    assert same(weights(model), weights(unbroken))
+    for name in ("best_epoch_", "best_score_", "stop_reason_", "n_epochs_"):
+        assert getattr(model, name) == getattr(unbroken, name)
+    for one, other in zip(model.history_, unbroken.history_, strict=True):
+        assert {**one, "dur": 0} == {**other, "dur": 0}
+
+
+def count_epochs(model: PromptedSessionRecommender, X: Sessions) -> int:
+    """Fit, and say how many epochs were trained."""
+    with pytest.MonkeyPatch.context() as patch:
+        run, epochs = SessionNet.run_single_epoch, []
+
+        def counted(self: SessionNet, iterator: Any, training: bool, *args: Any, **kwargs: Any) -> None:
+            epochs.append(training)
+            run(self, iterator, training, *args, **kwargs)
+
+        patch.setattr(SessionNet, "run_single_epoch", counted)
+        model.fit(X)
+    return sum(epochs)
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_a_finished_fit_is_taken_up_without_training(patience: int | None, tmp_path: Path, dice: Sessions) -> None:
+    params = {"lr": 0.1, "max_epochs": 8, "patience": patience, "checkpoint_dir": tmp_path}
+    first = model_of(**params).fit(dice)
+    again = model_of(**params)
+    assert count_epochs(again, dice) == 0
+    assert same(weights(again), weights(first))
+    assert (again.stop_reason_, again.history_) == (first.stop_reason_, first.history_)
+
+
+def test_a_refit_that_was_killed_goes_on(tmp_path: Path) -> None:
+    unbroken = model_of(refit=True).fit(WORLD)
+    assert unbroken.best_epoch_ > 1
+    with pytest.MonkeyPatch.context() as patch:
+        write = CheckpointFile.on_epoch_end
+
+        def killed(self: CheckpointFile, net: SessionNet, **kwargs: Any) -> None:
+            write(self, net, **kwargs)
+            if self.path.name == "refit.pt":
+                raise Killed
+
+        patch.setattr(CheckpointFile, "on_epoch_end", killed)
+        with pytest.raises(Killed):
+            model_of(refit=True, checkpoint_dir=tmp_path).fit(WORLD)
+    model = model_of(refit=True, checkpoint_dir=tmp_path)
+    assert count_epochs(model, WORLD) == unbroken.best_epoch_ - 1
+    assert same(weights(model), weights(unbroken))
+
+
+def test_a_warm_start_is_a_fit_of_its_own(tmp_path: Path) -> None:
+    model = model_of(max_epochs=2, warm_start=True, checkpoint_dir=tmp_path).fit(WORLD)
+    with pytest.raises(ValueError, match="holds a fit of other data or parameters"):
+        model.fit(WORLD)
+    model.set_params(checkpoint_dir=tmp_path / "second")
+    assert count_epochs(model, WORLD) == 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"random_state": 1}, {"lr": 0.01}, {"dim": 4}, {"validation_fraction": 0.2}, {"max_epochs": 5}]
+)
+def test_the_checkpoint_of_another_fit_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    message = (
+        r"checkpoint_dir='.*' holds a fit of other data or parameters; name an empty folder, or delete selection.pt"
+    )
+    with pytest.raises(ValueError, match=message):
+        model_of(**{"max_epochs": 1, "checkpoint_dir": tmp_path, **changes}).fit(WORLD)
+
+
+def test_the_checkpoint_of_other_sessions_is_refused(tmp_path: Path) -> None:
+    model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    for X in (WORLD[:100], Sessions.from_lists([events[::-1] for events in WORLD])):
+        with pytest.raises(ValueError, match="holds a fit of other data"):
+            model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(X)
+
+
+def test_the_checkpoint_of_other_session_ids_is_refused(tmp_path: Path) -> None:
+    params = {"prompts": ("session",), "max_epochs": 1, "checkpoint_dir": tmp_path}
+    model_of(**params).fit(WORLD)
+    renamed = Sessions(WORLD.codes, WORLD.offsets, WORLD.vocabulary, ids=WORLD.ids[::-1])
+    with pytest.raises(ValueError, match="holds a fit of other data"):
+        model_of(**params).fit(renamed)
+
+
+def factory() -> Any:
+    """A new function object on every call, as after a restart."""
+    return lambda dim: GRU4Rec(dim, hidden=8)
+
+
+def test_a_restarted_process_finds_its_checkpoint(tmp_path: Path) -> None:
+    params = {"max_epochs": 1, "backbone_params": None}
+    model_of(**params, backbone=factory(), checkpoint_dir=tmp_path).fit(WORLD)
+    again = model_of(**params, backbone=factory(), checkpoint_dir=str(tmp_path), device="cpu")
+    assert count_epochs(again, WORLD) == 0
+    with pytest.raises(ValueError, match="other data or parameters"):
+        model_of(**params, backbone=GRU4Rec, checkpoint_dir=tmp_path).fit(WORLD)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign"])
+def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
+    model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    path = tmp_path / "selection.pt"
+    if damage == "foreign":
+        torch.save({"something": "else"}, path)
+    else:
+        content = path.read_bytes()
+        path.write_bytes({"truncated": content[: len(content) // 2], "noise": b"\x80noise" * 99, "empty": b""}[damage])
+    with pytest.raises(ValueError, match=r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew"):
+        model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    torch.save({"fingerprint": Trap(tmp_path / "sprung")}, tmp_path / "selection.pt")
+    with pytest.raises(ValueError, match="cannot be read"):
+        model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    assert not (tmp_path / "sprung").exists()
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    save, calls = torch.save, []
+
+    def full(state: Any, file: Any) -> None:
+        calls.append(state)
+        if len(calls) == 3:
+            file.write(b"half a checkpoint")
+            raise OSError("No space left on device")
+        save(state, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            model_of(checkpoint_dir=tmp_path).fit(WORLD)
+    assert [path.name for path in tmp_path.iterdir()] == ["selection.pt"]
+    model = model_of(checkpoint_dir=tmp_path)
+    assert count_epochs(model, WORLD) == 2
+    assert same(weights(model), weights(model_of().fit(WORLD)))
+
+
+# ---------------------------------------------------------------------- guests and the bar
+class Diary(Callback):
+    """Writes down which epochs ended."""
+
+    def __init__(self, pages: Any) -> None:
+        self.pages = pages
+
+    def on_epoch_end(self, net: SessionNet, **kwargs: Any) -> None:
+        self.pages.append((len(net.history), "mrr@5" in net.history[-1]))
+
+
+def test_callbacks_of_ones_own_are_called() -> None:
+    diary = Diary([])
+    named = Diary([])
+    model_of(max_epochs=2, net_params={"callbacks": [diary, ("named", named)]}).fit(WORLD)
+    assert diary.pages == named.pages == [(1, True), (2, True)]
+
+
+def test_the_optimizer_can_be_another() -> None:
+    model = model_of(max_epochs=1, net_params={"optimizer": torch.optim.Adagrad}).fit(WORLD)
+    assert isinstance(model.net_.optimizer_, torch.optim.Adagrad)
+    clipped = model_of(max_epochs=1, net_params={"optimizer__betas": (0.5, 0.9)}).fit(WORLD)
+    assert clipped.net_.optimizer_.defaults["betas"] == (0.5, 0.9)
+
+
+def test_the_bar_shows_loss_and_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    model = model_of(max_epochs=2, verbose=1).fit(WORLD)
+    shown = capsys.readouterr().err
+    assert "epoch 2/2" in shown and "loss=" in shown and f"mrr@5={model.history_[0]['mrr@5']:.4f}" in shown
+    model_of(max_epochs=1, verbose=0).fit(WORLD)
+    silent = capsys.readouterr()
+    assert silent.out == silent.err == ""
+
+
+def test_the_bar_does_not_change_the_result() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stderr", io.StringIO())
+        shown = model_of(verbose=1).fit(WORLD)
+    assert same(weights(shown), weights(model_of().fit(WORLD)))
