@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .clustering import ItemClusterer, PrecomputedClusters
-from .pipeline import Pipeline, make_session_pipeline
-from .recommender import PromptedSessionRecommender
-from .sessions import Sessions
+if TYPE_CHECKING:
+    from .clustering import ItemClusterer, PrecomputedClusters
+    from .persistence import load
+    from .pipeline import Pipeline, make_session_pipeline
+    from .recommender import PromptedSessionRecommender
+    from .sessions import Sessions
 
 __all__ = [
     "ItemClusterer",
@@ -21,19 +23,23 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
+_HOMES = {
+    "ItemClusterer": "clustering",
+    "Pipeline": "pipeline",
+    "PrecomputedClusters": "clustering",
+    "PromptedSessionRecommender": "recommender",
+    "Sessions": "sessions",
+    "load": "persistence",
+    "make_session_pipeline": "pipeline",
+}
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read an estimator that its `save` has written, see :func:`sessionprompt.persistence.load`.
 
-    Parameters
-    ----------
-    path : path
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: the command line and light users need no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
-    Returns
-    -------
-    estimator
-        Fitted, on the CPU.
-    """
-    from .persistence import load as read  # loads skorch, which nothing else needs before a fit
 
-    return read(path)
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

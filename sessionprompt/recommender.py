@@ -312,7 +312,8 @@ class PromptedSessionRecommender(BaseEstimator):
         cut = CutSessions.of(sessions, encoder)
         if not len(cut.rows):
             raise ValueError(
-                f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from."
+                f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from; "
+                "give longer ones, or leave out sessions of a single event beforehand."
             )
         return prefix_data(cut, encoder, self.max_length, one_pass)[0]
 
