@@ -80,8 +80,8 @@ class PromptBlend(nn.Module):
     With x^ and v^ the item embedding and the prompt of kind v, scaled to unit length, a gate is one of ``"add"``
     (x^ + sum of v^), ``"elementwise"`` (each part times the sigmoid of its own linear map: the form of the released
     code), ``"scalar"`` (shares that sum to one: the form of the paper's text) and ``"none"`` (x^ alone, a control).
-    A kind with several columns, such as clusters at several resolutions, is the sum of its unit rows. A prompt
-    that is absent (code -1) is a zero vector.
+    The prompt of a kind with several columns, such as clusters at several resolutions, is the sum of their rows. A
+    prompt that is absent (code -1) is a zero vector.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ class PromptBlend(nn.Module):
         return self.gate(parts)  # (n, d)
 
     def _lookup(self, kind: str, codes: Tensor | FixedCodes) -> Tensor:
-        """Sum of the unit prompts of all columns; the unit is taken of the small table, not of every row."""
-        prompts = unit(self.tables[kind])
+        """The prompt of each row: the sum over its columns, scaled to unit length."""
+        table = self.tables[kind]
         if isinstance(codes, FixedCodes):
-            return codes.sum_rows(prompts)  # (n, d)
-        rows = torch.cat([prompts, prompts.new_zeros(1, prompts.shape[1])])  # the blank is the last row
-        return F.embedding_bag(torch.where(codes < 0, len(prompts), codes), rows, mode="sum")  # (n, d)
+            return unit(codes.sum_rows(table))  # (n, d)
+        rows = torch.cat([table, table.new_zeros(1, table.shape[1])])  # the blank is the last row
+        return unit(F.embedding_bag(torch.where(codes < 0, len(table), codes), rows, mode="sum"))  # (n, d)
 
 
 class FixedCodes:

@@ -12,6 +12,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,10 @@ def check_backbone(backbone: Callable[..., Backbone], dim: int = 8, **params: An
     """Check that a session model does what the library asks of it.
 
     It gives finite embeddings (or, with target attention, scores) of the right shape in both precisions; a window is
-    encoded the same alone, in a batch and in any order; items are told apart by their vectors and by which are equal, not by their codes; windows may
-    hold one event, repeats and unknown items; evaluation is deterministic; every parameter gets a gradient; weights
-    can be stored and restored; and, if it claims to be causal, one pass over a window gives the embeddings of all its
-    prefixes. Where there is a GPU, it gives the same embeddings there.
+    encoded the same alone, in a batch and in any order; items are told apart by their vectors and by which are equal,
+    not by their codes; windows may hold one event, repeats and unknown items; evaluation is deterministic; every
+    parameter gets a gradient; weights can be stored and restored; and, if it claims to be causal, one pass over a
+    window gives the embeddings of all its prefixes. Where there is a GPU, it gives the same embeddings there.
 
     Parameters
     ----------
@@ -308,9 +309,7 @@ def _check_constructor(estimator: Any) -> None:
 def _check_unfitted(work: _Work) -> None:
     fresh = clone(pickle.loads(pickle.dumps(work.estimator)))
     for name in ("predict", "predict_topk", "evaluate", "score"):
-        _refuses(
-            NotFittedError, lambda name=name: getattr(fresh, name)(work.test), f"{name} does not ask for fit first"
-        )
+        _refuses(NotFittedError, partial(getattr(fresh, name), work.test), f"{name} does not ask for fit first")
 
 
 def _check_fit(work: _Work) -> Any:
@@ -332,7 +331,7 @@ def _global_states() -> str:
 
 
 def _numpy_state() -> list[Any]:
-    return [*np.random.get_state(), torch.get_rng_state()]  # noqa: NPY002: what must not change
+    return [*np.random.get_state(), torch.get_rng_state()]  # noqa: NPY002 - what must not change
 
 
 def _check_prediction(work: _Work, fitted: Any) -> None:
@@ -412,4 +411,5 @@ def _check_pipeline(work: _Work, fitted: Any) -> None:
     items = pipeline.predict(work.raw_test, k=3)
     assert (items == fitted.predict(work.test, k=3)).all(), "it predicts differently at the end of a Pipeline"
     expected = fitted.evaluate(work.test, metrics=["mrr@5"])["mrr@5"]
-    assert np.isclose(SessionScorer("mrr@5")(pipeline, work.raw_test), expected), "SessionScorer and evaluate differ"
+    found: Any = SessionScorer("mrr@5")(pipeline, work.raw_test)
+    assert np.isclose(found, expected), "SessionScorer and evaluate differ"

@@ -127,7 +127,7 @@ def test_top_items_by_hand(
     for row, prefix in enumerate(prefixes):
         own = scores_by_hand(network, prefix)
         left = [code for code in allowed if (row, code) not in set(zip(*map(np.ndarray.tolist, hidden), strict=True))]
-        expected = sorted(left, key=lambda code: -own[code])[:3]  # noqa: B023
+        expected = sorted(left, key=lambda code: -own[code])[:3]
         assert codes[row].tolist() == expected
         np.testing.assert_allclose(scores[row], own[expected], rtol=1e-5)
 

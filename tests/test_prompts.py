@@ -90,12 +90,11 @@ def test_several_kinds_and_columns(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 5, "user": 2}, gate).double()
     x, clusters, users = torch.randn(2, 4).double(), torch.tensor([[0, 3], [2, -1]]), torch.tensor([[1], [-1]])
-    tables = {kind: unit(table) for kind, table in blend.tables.items()}
-    zero = torch.zeros(4).double()
+    tables, zero = blend.tables, torch.zeros(4).double()
     parts = {
         "item": unit(x),
-        "cluster": torch.stack([tables["cluster"][0] + tables["cluster"][3], tables["cluster"][2]]),
-        "user": torch.stack([tables["user"][1], zero]),
+        "cluster": unit(torch.stack([tables["cluster"][0] + tables["cluster"][3], tables["cluster"][2]])),
+        "user": unit(torch.stack([tables["user"][1], zero])),
     }
     if gate == "add":
         expected = parts["item"] + parts["cluster"] + parts["user"]

@@ -204,7 +204,9 @@ def test_seen_items_can_be_left_out(plain: PromptedSessionRecommender) -> None:
         items = plain.predict_topk(lists, k=plain.n_items_ - 2, exclude_seen=True)
     for row, events in zip(items, lists, strict=True):
         assert not set(row) & set(events) and len(set(row)) == len(row)
-    with pytest.raises(ValueError, match=r"k=\d+ is larger than the \d+ items that session 0 leaves after exclude_seen"):
+    with pytest.raises(
+        ValueError, match=r"k=\d+ is larger than the \d+ items that session 0 leaves after exclude_seen"
+    ):
         plain.predict_topk(lists, k=plain.n_items_ - 1, exclude_seen=True)
 
 
@@ -317,7 +319,9 @@ def test_a_missing_gpu_is_named() -> None:
         model_of(device="cuda").fit(WORLD)
 
 
-@pytest.mark.parametrize("backbone", [GRU4Rec, lambda dim, hidden: GRU4Rec(dim, hidden=hidden)], ids=["class", "factory"])
+@pytest.mark.parametrize(
+    "backbone", [GRU4Rec, lambda dim, hidden: GRU4Rec(dim, hidden=hidden)], ids=["class", "factory"]
+)
 def test_a_backbone_may_be_a_class_or_a_factory(backbone: Any) -> None:
     model = model_of(backbone, backbone_params={"hidden": 8}).fit(WORLD)
     assert scores_of(model, WORLD[:3]) == scores_of(model_of().fit(WORLD), WORLD[:3])
@@ -368,7 +372,9 @@ def test_without_a_seed_every_fit_is_another() -> None:
 
 def test_training_in_one_pass_or_expanded_is_one_task(ring: Sessions) -> None:
     one, other = (
-        model_of(prefixes=prefixes, max_epochs=20, patience=None, backbone_params={"hidden": 16, "dropout": 0.0}).fit(ring)
+        model_of(prefixes=prefixes, max_epochs=20, patience=None, backbone_params={"hidden": 16, "dropout": 0.0}).fit(
+            ring
+        )
         for prefixes in ("one_pass", "expanded")
     )
     assert one.score(ring) > 0.9 and other.score(ring) > 0.9
@@ -431,7 +437,10 @@ def test_a_cold_start_forgets() -> None:
         ({"dim": 4}, "has other layers than the parameters ask for now; restore them, or start anew"),
         ({"backbone_params": {"hidden": 4}}, "has other layers"),
         ({"backbone": "narm"}, "has other layers"),
-        ({"prompts": ("user",)}, r"prompts=\('user',\) cannot follow a fit with prompts=\(\); keep those, or start anew"),
+        (
+            {"prompts": ("user",)},
+            r"prompts=\('user',\) cannot follow a fit with prompts=\(\); keep those, or start anew",
+        ),
     ],
 )
 def test_a_warm_start_with_another_shape_is_refused(changes: dict[str, Any], message: str) -> None:
