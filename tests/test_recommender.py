@@ -207,7 +207,7 @@ def test_seen_items_can_be_left_out(plain: PromptedSessionRecommender) -> None:
     with pytest.raises(
         ValueError, match=r"k=\d+ is larger than the \d+ items that session 0 leaves after exclude_seen"
     ):
-        plain.predict_topk(lists, k=plain.n_items_ - 1, exclude_seen=True)
+        plain.predict_topk(lists[:1], k=plain.n_items_ - 1, exclude_seen=True)
 
 
 def test_candidates_can_be_named(plain: PromptedSessionRecommender) -> None:
@@ -370,21 +370,17 @@ def test_without_a_seed_every_fit_is_another() -> None:
     assert one != other
 
 
-def test_training_in_one_pass_or_expanded_is_one_task(ring: Sessions) -> None:
-    one, other = (
-        model_of(prefixes=prefixes, max_epochs=20, patience=None, backbone_params={"hidden": 16, "dropout": 0.0}).fit(
-            ring
-        )
-        for prefixes in ("one_pass", "expanded")
-    )
-    assert one.score(ring) > 0.9 and other.score(ring) > 0.9
+@pytest.mark.parametrize("prefixes", ["one_pass", "expanded"])
+def test_training_in_one_pass_or_expanded_is_one_task(prefixes: str, ring: Sessions) -> None:
+    model = model_of(prefixes=prefixes, lr=0.05, max_epochs=8, patience=None).fit(ring)
+    assert model.score(ring) > 0.9
 
 
-def test_sessions_longer_than_the_window_are_learnt(ring: Sessions) -> None:
-    long = [[(start + step) % 12 for step in range(20)] for start in range(24)]
-    model = model_of(max_length=3, max_epochs=25, patience=None).fit(long)
+def test_sessions_longer_than_the_window_are_learnt() -> None:
+    long = [[(start + step) % 12 for step in range(14)] for start in range(12)] * 2
+    model = model_of(max_length=3, lr=0.05, max_epochs=8, patience=None).fit(long)
     assert model.score(long) > 0.9
-    assert model.evaluate(long)["n_targets"] == 24 * 19
+    assert model.evaluate(long)["n_targets"] == 24 * 13
 
 
 # ---------------------------------------------------------------------- going on
@@ -419,10 +415,10 @@ def test_partial_fit_learns() -> None:
     lists = [[(start + step) % 12 for step in range(4)] for start in range(12)] * 4
     assert model.partial_fit(lists) is model and model.n_epochs_ == 1
     first = model.score(lists)
-    for _ in range(15):
+    for _ in range(9):
         model.partial_fit(lists)
     assert model.score(lists) > max(first, 0.9)
-    assert model.encoder_.item_counts.tolist() == [16 * 16] * 12
+    assert model.encoder_.item_counts.tolist() == [10 * 16] * 12
 
 
 def test_a_cold_start_forgets() -> None:
