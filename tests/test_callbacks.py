@@ -14,7 +14,7 @@ from skorch.callbacks import Callback
 from sessionprompt import PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import GRU4Rec
 from sessionprompt.callbacks import CheckpointFile
-from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.model_selection import temporal_train_test_split, within_session_split
 from sessionprompt.testing import tiny_world
 from sessionprompt.training import SessionNet
 
@@ -90,6 +90,19 @@ def test_validation_sessions_may_be_given() -> None:
     assert set(model.items_) == set(train.vocabulary.ids[np.unique(train.codes)])
     split_off = model_of(validation_fraction=0.25).fit(WORLD)
     assert same(weights(model), weights(split_off))
+
+
+def test_validation_ranks_only_the_targets_it_is_for() -> None:
+    train, valid, _ = within_session_split(WORLD)
+    model = model_of(max_epochs=2).fit(train, X_val=valid)
+    assert model.evaluate(valid, metrics="mrr@5")["mrr@5"] == pytest.approx(model.best_score_)
+    assert len(model.ranks(valid).ranks) == (valid.lengths - valid.target_start).sum()
+
+
+def test_validation_may_know_nothing() -> None:
+    model = model_of(max_epochs=2).fit(WORLD, X_val=[["x", "y"], ["z", "x"]])
+    assert monitored(model) == [0, 0] and all(np.isnan(row["valid_loss"]) for row in model.history_)
+    assert model.best_epoch_ == 1 and model.best_score_ == 0
 
 
 def test_refit_trains_anew_on_everything(dice: Sessions) -> None:

@@ -350,7 +350,7 @@ def test_too_little_to_learn_from(lists: Any, params: dict[str, Any], message: s
 
 
 def test_single_events_teach_their_item_only() -> None:
-    lists = [["a", "b", "c"], ["d"], ["b", "c"], ["c", "a"]]
+    lists = [["a", "b", "c"], ["d"], [], ["b", "c"], ["c", "a"]]
     model = model_of().fit(lists)
     assert model.items_.tolist() == ["a", "b", "c", "d"] and np.isfinite(model.best_score_)
     with pytest.raises(ValueError, match="validation sessions: none of the 1 sessions has two events.*leave out"):
