@@ -206,8 +206,15 @@ class SessionEncoder:
     def _prompt_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
         if kind == "cluster":
             return self._cluster_codes(sessions)
-        codes = self.owners[kind].encode(_owners(sessions, kind), name=kind).astype(np.int64)
-        return np.repeat(codes, sessions.lengths)[:, None]
+        return np.repeat(self._owner_codes(sessions, kind), sessions.lengths)[:, None]
+
+    def _owner_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
+        try:
+            return self.owners[kind].encode(_owners(sessions, kind), name=kind).astype(np.int64)
+        except TypeError:
+            if kind == "user":
+                raise
+            return np.full(len(sessions), -1)  # numbered by default, while the known sessions have names
 
     def _cluster_codes(self, sessions: Sessions) -> np.ndarray:
         """Clusters of known items as they were learned, of other items as annotated."""

@@ -58,6 +58,14 @@ def test_unknown_items_users_and_sessions_are_blanks() -> None:
     assert encoded.offsets.tolist() == [0, 2, 3]
 
 
+def test_sessions_without_names_are_none_of_those_with_names() -> None:
+    train = Sessions.from_lists([["a", "b"], ["b"]], users=["ann", "bob"], ids=["s1", "s2"])
+    nameless = Sessions.from_lists([["a"], ["b"]], users=[1, 2])
+    assert SessionEncoder.learn(train, ("session",)).encode(nameless).prompts["session"].tolist() == [[-1], [-1]]
+    with pytest.raises(TypeError, match="'user' holds numbers"):
+        SessionEncoder.learn(train, ("user",)).encode(nameless)
+
+
 def test_columns_of_labels_share_a_table() -> None:
     labels = {"a": [0, 1], "b": [1, 0], "c": [1, 2], "d": [2, 9]}
     encoder = SessionEncoder.learn(labelled([["a", "b", "c"]], labels), ("cluster",))
