@@ -12,6 +12,7 @@ import torch
 
 from .backbones import BACKBONES
 from .encoding import check_prompts
+from .losses import PRECISIONS
 from .metrics import parse_metric
 from .network import SCORINGS
 from .prompts import GATES
@@ -37,6 +38,8 @@ def check_parameters(estimator: Any) -> tuple[str, ...]:
         )
     _check_choice("gate", estimator.gate, GATES)
     _check_choice("scoring", estimator.scoring, SCORINGS)
+    _check_choice("lr_schedule", estimator.lr_schedule, ("constant", "linear"))
+    _check_choice("precision", estimator.precision, PRECISIONS)
     _check_choice("prefixes", estimator.prefixes, ("auto", "one_pass", "expanded"))
     if parse_metric(estimator.monitor)[0] == "coverage":
         raise ValueError(f"monitor={estimator.monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k.")

@@ -19,7 +19,7 @@ from .encoding import SessionEncoder, check_prompts
 from .network import SessionNetwork
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
-from .training import build_net
+from .training import TrainingPlan, build_net
 
 __all__ = ["describe", "restore"]
 
@@ -185,8 +185,7 @@ def _take_model(model: PromptedSessionRecommender, fitted: dict[str, Any], shelf
         )
     network = _empty_network(model)
     _load_weights(network, shelf.take_weights())
-    settings = {name: getattr(model, name) for name in ("max_epochs", "monitor", "batch_size", "lr", "weight_decay")}
-    model.net_, model._table = build_net(network, net_params=model.net_params or {}, **settings), None
+    model.net_, model._table = build_net(network, TrainingPlan.of(model)), None
 
 
 def _empty_network(model: PromptedSessionRecommender) -> SessionNetwork:

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from ._files import write_atomically
 from .batches import PrefixData
 
-__all__ = ["BestWeights", "CheckpointFile", "ProgressBar", "StopWhenOutOfPatience"]
+__all__ = ["BestWeights", "CheckpointFile", "LinearDecay", "ProgressBar", "StopWhenOutOfPatience"]
 
 
 class BestWeights(Callback):
@@ -145,6 +145,29 @@ class CheckpointFile(Callback):
         return len(state["history"])
 
 
+class LinearDecay(Callback):
+    """Lower the learning rate step by step, to zero at the end of the last epoch."""
+
+    def on_train_begin(self, net: NeuralNet, X: tuple[PrefixData, PrefixData | None], **kwargs: Any) -> None:
+        """Count the steps."""
+        self.total_ = net.max_epochs * n_steps(X[0], net)
+
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: PrefixData, **kwargs: Any) -> None:
+        """Start where the epochs before have ended, in this process or an earlier one."""
+        self.done_ = (len(net.history) - 1) * n_steps(dataset_train, net)
+
+    def on_batch_begin(self, net: NeuralNet, training: bool = False, **kwargs: Any) -> None:
+        """Set the rate of this step."""
+        for group in net.optimizer_.param_groups:
+            group["lr"] = net.lr * max(0.0, 1 - self.done_ / self.total_)
+        self.done_ += training
+
+
+def n_steps(data: PrefixData, net: NeuralNet) -> int:
+    """Steps of an epoch."""
+    return -(-len(data) // net.batch_size)
+
+
 def _plain(value: Any) -> Any:
     """A NumPy scalar as Python's own number, which loads without unpickling anything else."""
     return value.item() if isinstance(value, np.generic) else value
@@ -158,7 +181,7 @@ class ProgressBar(Callback):
 
     def on_train_begin(self, net: NeuralNet, X: tuple[PrefixData, PrefixData | None], **kwargs: Any) -> None:
         """Open the bar."""
-        steps = -(-len(X[0]) // net.batch_size)
+        steps = n_steps(X[0], net)
         done = len(net.history)
         self.bar_ = tqdm(total=steps * net.max_epochs, initial=steps * done, unit="batch", dynamic_ncols=True)
         self.metric_: dict[str, str] = {}

@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,13 @@ class PromptedSessionRecommender(BaseEstimator):
         Prefixes per step.
     lr : float, default=0.001
         Learning rate of Adam.
+    lr_schedule : {"constant", "linear"}, default="constant"
+        ``"linear"`` lowers the rate step by step to zero at the end of `max_epochs`.
     weight_decay : float, default=0.0
+        Added to the gradients as this share of the weights.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the factors in the products of the training loss; sums, gradients and all scores are float32. ``"auto"`` is
+        bfloat16 where the processor has it built in, which halves the time of the loss.
     max_epochs : int, default=30
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The weights of the
@@ -140,7 +147,9 @@ class PromptedSessionRecommender(BaseEstimator):
         prefixes: str = "auto",
         batch_size: int = 512,
         lr: float = 0.001,
+        lr_schedule: str = "constant",
         weight_decay: float = 0.0,
+        precision: str = "auto",
         max_epochs: int = 30,
         patience: int | None = 3,
         monitor: str = "mrr@5",
@@ -165,7 +174,9 @@ class PromptedSessionRecommender(BaseEstimator):
         self.prefixes = prefixes
         self.batch_size = batch_size
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.precision = precision
         self.max_epochs = max_epochs
         self.patience = patience
         self.monitor = monitor
@@ -260,7 +271,7 @@ class PromptedSessionRecommender(BaseEstimator):
         stage: str | None,
     ) -> PromptedSessionRecommender:
         """Train a network on `train`, keep the epoch that is best on `valid`, and take it as the model."""
-        from .training import train_network  # skorch loads only when something is trained
+        from .training import TrainingPlan, train_network  # skorch loads only when something is trained
 
         encoder = previous.encoder_.grow(train, prompts) if previous else SessionEncoder.learn(train, prompts)
         with torch.random.fork_rng():
@@ -277,15 +288,8 @@ class PromptedSessionRecommender(BaseEstimator):
                 network.to(resolve_device(self.device)),
                 data,
                 held_out,
+                replace(TrainingPlan.of(self), max_epochs=epochs),
                 seed=seed,
-                max_epochs=epochs,
-                patience=self.patience,
-                monitor=self.monitor,
-                batch_size=self.batch_size,
-                lr=self.lr,
-                weight_decay=self.weight_decay,
-                verbose=self.verbose,
-                net_params=self.net_params or {},
                 checkpoint=None if folder is None else os.path.join(folder, f"{stage}.pt"),
                 identity=self._identity(train, valid, seed, epochs, previous) if folder else "",
             )

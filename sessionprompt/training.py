@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch import Tensor
 
 from .batches import PrefixData, SessionBatch
-from .callbacks import BestWeights, CheckpointFile, ProgressBar, StopWhenOutOfPatience
+from .callbacks import BestWeights, CheckpointFile, LinearDecay, ProgressBar, StopWhenOutOfPatience
 from .inference import rank_targets
 from .losses import FullSoftmax
 from .metrics import ranking_metrics
 from .network import SessionNetwork
 
-__all__ = ["SessionNet", "build_net", "train_network"]
+__all__ = ["SessionNet", "TrainingPlan", "build_net", "train_network"]
 
 
 class SessionNet(NeuralNet):
@@ -79,17 +80,29 @@ def _mix(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+@dataclass(frozen=True)
+class TrainingPlan:
+    """The parameters of :class:`~sessionprompt.recommender.PromptedSessionRecommender` that training reads."""
+
+    max_epochs: int
+    patience: int | None
+    monitor: str
+    batch_size: int
+    lr: float
+    lr_schedule: str
+    weight_decay: float
+    precision: str
+    verbose: int
+    net_params: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> TrainingPlan:
+        """Read the parameters off an estimator."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
+
 def build_net(
-    network: SessionNetwork,
-    *,
-    callbacks: Sequence[Callback] = (),
-    seed: int = 0,
-    max_epochs: int,
-    monitor: str,
-    batch_size: int,
-    lr: float,
-    weight_decay: float,
-    net_params: dict[str, Any],
+    network: SessionNetwork, plan: TrainingPlan, *, seed: int = 0, callbacks: Sequence[Callback] = ()
 ) -> SessionNet:
     """Put a network into a net that can train it.
 
@@ -97,32 +110,35 @@ def build_net(
     ----------
     network : SessionNetwork
         On the device to train on.
+    plan : TrainingPlan
+    seed : int
     callbacks : sequence of Callback
-    seed, max_epochs, monitor, batch_size, lr, weight_decay, net_params
-        As in :class:`~sessionprompt.recommender.PromptedSessionRecommender`.
 
     Returns
     -------
     SessionNet
         Initialized; the network keeps its weights.
     """
+    own = plan.net_params or {}
     settings = {
         "criterion": FullSoftmax,
         "optimizer": torch.optim.Adam,
-        "optimizer__weight_decay": weight_decay,
+        "optimizer__weight_decay": plan.weight_decay,
         "optimizer__fused": True,
-        **net_params,
+        **own,
         "callbacks": list(callbacks),
     }
-    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in net_params:
+    if settings["criterion"] is FullSoftmax:
+        settings.setdefault("criterion__precision", plan.precision)
+    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in own:
         del settings["optimizer__fused"]
     return SessionNet(
         network,
-        lr=lr,
-        max_epochs=max_epochs,
-        batch_size=batch_size,
+        lr=plan.lr,
+        max_epochs=plan.max_epochs,
+        batch_size=plan.batch_size,
         device=network.items.device,
-        monitor=monitor,
+        monitor=plan.monitor,
         seed=seed,
         verbose=0,
         **settings,
@@ -133,18 +149,11 @@ def train_network(
     network: SessionNetwork,
     train: PrefixData,
     valid: PrefixData | None,
+    plan: TrainingPlan,
     *,
     seed: int,
-    max_epochs: int,
-    patience: int | None,
-    monitor: str,
-    batch_size: int,
-    lr: float,
-    weight_decay: float,
-    verbose: int,
-    net_params: dict[str, Any],
-    checkpoint: str | None,
-    identity: str,
+    checkpoint: str | None = None,
+    identity: str = "",
 ) -> dict[str, Any]:
     """Train a network in place and report how it went.
 
@@ -156,37 +165,26 @@ def train_network(
         On the device to train on.
     train, valid : PrefixData
         Without validation data all epochs are trained and the last weights stay.
+    plan : TrainingPlan
+    seed : int
     checkpoint : path or None
         File for the state of training; taken up if it exists.
     identity : str
         What the checkpoint must have been written for.
-    seed, max_epochs, patience, monitor, batch_size, lr, weight_decay, verbose, net_params
-        As in :class:`~sessionprompt.recommender.PromptedSessionRecommender`.
 
     Returns
     -------
     dict
         Learned attributes: ``net_``, ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``, ``stop_reason_``.
     """
-    best = BestWeights(monitor, patience if valid is not None else None)
+    best = BestWeights(plan.monitor, plan.patience if valid is not None else None)
     file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
-    own = [best, file, ProgressBar(monitor) if verbose else None, *net_params.get("callbacks", ())]
-    net = build_net(
-        network,
-        callbacks=[*filter(None, own), StopWhenOutOfPatience(best)],
-        seed=seed,
-        max_epochs=max_epochs,
-        monitor=monitor,
-        batch_size=batch_size,
-        lr=lr,
-        weight_decay=weight_decay,
-        net_params=net_params,
-    )
+    net = build_net(network, plan, seed=seed, callbacks=_callbacks(plan, best, file))
     done = file.resume(net) if file else 0
-    net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else max_epochs - done)
+    net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else plan.max_epochs - done)
     net.optimizer_.state.clear()  # its moments are as large as two more models
     best.weights_ = None
-    columns = ("epoch", "train_loss", "valid_loss", monitor, "dur")
+    columns = ("epoch", "train_loss", "valid_loss", plan.monitor, "dur")
     history = [{name: row[name] for name in columns if name in row} for row in net.history if "dur" in row]
     return {
         "net_": net,
@@ -196,3 +194,11 @@ def train_network(
         "best_score_": best.best_score_ if np.isfinite(best.best_score_) else float("nan"),
         "stop_reason_": best.stop_reason_,
     }
+
+
+def _callbacks(plan: TrainingPlan, best: BestWeights, file: CheckpointFile | None) -> list[Callback]:
+    """An epoch's end is judged, then written down; only then may training stop."""
+    schedule = LinearDecay() if plan.lr_schedule == "linear" else None
+    bar = ProgressBar(plan.monitor) if plan.verbose else None
+    own = (plan.net_params or {}).get("callbacks", ())
+    return [*filter(None, (best, file, schedule, bar)), *own, StopWhenOutOfPatience(best)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +280,8 @@ def test_the_checkpoint_of_other_sessions_is_refused(tmp_path: Path) -> None:
 def test_the_checkpoint_of_other_session_ids_is_refused(tmp_path: Path) -> None:
     params = {"prompts": ("session",), "max_epochs": 1, "checkpoint_dir": tmp_path}
     model_of(**params).fit(WORLD)
-    renamed = Sessions(WORLD.codes, WORLD.offsets, WORLD.vocabulary, ids=WORLD.ids[::-1])
     with pytest.raises(ValueError, match="holds a fit of other data"):
-        model_of(**params).fit(renamed)
+        model_of(**params).fit(replace(WORLD, ids=WORLD.ids[::-1]))
 
 
 def factory() -> Any:
@@ -364,6 +364,18 @@ def test_callbacks_of_ones_own_are_called() -> None:
     named = Diary([])
     model_of(max_epochs=2, net_params={"callbacks": [diary, ("named", named)]}).fit(WORLD)
     assert diary.pages == named.pages == [(1, True), (2, True)]
+
+
+class SeedDiary(Diary):
+    def on_batch_begin(self, net: SessionNet, **kwargs: Any) -> None:
+        self.pages.append((len(net.history), torch.initial_seed()))
+
+
+def test_every_epoch_has_a_seed_of_its_own() -> None:
+    diary = SeedDiary([])
+    model_of(max_epochs=3, validation_fraction=None, net_params={"callbacks": [diary]}).fit(WORLD)
+    seeds = dict(page for page in diary.pages if page[1] is not False)
+    assert set(seeds) == {1, 2, 3} and len(set(seeds.values())) == 3
 
 
 def test_the_optimizer_can_be_another() -> None:

@@ -20,16 +20,16 @@ def problem(n: int, n_items: int, dim: int = 8, dtype: torch.dtype = torch.float
 def both(states: Tensor, table: Tensor, targets: Tensor, scale: float = 1.0) -> tuple[list[Tensor], list[Tensor]]:
     """(loss, gradients) of the fused loss and of torch's."""
     results = []
-    for loss in (linear_cross_entropy(states, table, targets), F.cross_entropy(states @ table.T, targets)):
+    for loss in (linear_cross_entropy(states, table, targets, "float32"), F.cross_entropy(states @ table.T, targets)):
         results.append([loss, *torch.autograd.grad(scale * loss, (states, table))])
     return results[0], results[1]
 
 
-EDGES = [1, 2, 511, 512, 513, 767, 768, 769, 1030]
+EDGES = [1, 2, 513, 4095, 4097, 6145, 8200]
 
 
 @pytest.mark.parametrize("n_items", EDGES)
-@pytest.mark.parametrize("n", [1, 512, 513, 1030])
+@pytest.mark.parametrize("n", [1, 128, 129, 330])
 def test_it_is_cross_entropy(n: int, n_items: int) -> None:
     fused, plain = both(*problem(n, n_items))
     for one, other in zip(fused, plain, strict=True):
@@ -37,9 +37,55 @@ def test_it_is_cross_entropy(n: int, n_items: int) -> None:
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * largest)
 
 
+def relative(one: Tensor, other: Tensor) -> float:
+    return ((one - other).norm() / other.norm()).item()
+
+
+@pytest.mark.parametrize("sharpness", [1.0, 14.0, 60.0])  # up to targets that are almost certain
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 5e-3)])
+def test_gradients_are_close_however_sure_the_model_is(precision: str, bound: float, sharpness: float) -> None:
+    states, table, targets = problem(300, 5000, 32, torch.float64)
+    with torch.no_grad():
+        table /= table.norm(dim=1, keepdim=True)
+        states += 3 * table[targets]
+        states *= sharpness / states.norm(dim=1, keepdim=True)
+    rounded = [tensor.detach().float().requires_grad_() for tensor in (states, table)]
+    loss = linear_cross_entropy(*rounded, targets, precision)
+    exact = F.cross_entropy(rounded[0].double() @ rounded[1].double().T, targets)
+    for one, other in zip(torch.autograd.grad(loss, rounded), torch.autograd.grad(exact, rounded), strict=True):
+        assert one.dtype == torch.float32 and relative(one, other) < bound
+    assert relative(loss, exact) < bound
+
+
+def test_the_precision_of_other_products_is_left_alone() -> None:
+    states, table, targets = problem(300, 500, 64)
+    expected = states @ table.T
+    linear_cross_entropy(states, table, targets, "bfloat16").backward()
+    assert torch.equal(states @ table.T, expected)
+
+
+def test_double_precision_stays_double() -> None:
+    states, table, targets = problem(20, 30, dtype=torch.float64)
+    fused, _ = both(states, table, targets)
+    assert linear_cross_entropy(states, table, targets, "bfloat16") == fused[0]
+
+
+def test_under_autocast_the_loss_is_exact() -> None:
+    states, table, targets = problem(20, 30)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(states.bfloat16().requires_grad_(), table, targets, "float32")
+    torch.testing.assert_close(loss, F.cross_entropy(states.bfloat16().float() @ table.T, targets))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"precision='half' is not known; choose one of \['auto'"):
+        linear_cross_entropy(*problem(2, 3), "half")
+
+
 @pytest.mark.parametrize(("tile", "n", "n_items"), [(2, 5, 7), (3, 1, 1), (4, 9, 4), (1, 3, 3)])
 def test_gradcheck_over_tile_borders(monkeypatch: pytest.MonkeyPatch, tile: int, n: int, n_items: int) -> None:
-    monkeypatch.setattr(losses, "CPU_TILE", tile)
+    monkeypatch.setattr(losses, "ROWS", tile)
+    monkeypatch.setattr(losses, "COLUMNS", tile)
     states, table, targets = problem(n, n_items, 3, torch.float64)
     assert torch.autograd.gradcheck(lambda s, t: linear_cross_entropy(s, t, targets), (states, table))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Iterator
 from itertools import combinations
@@ -257,6 +258,12 @@ def test_k_is_an_integer(plain: PromptedSessionRecommender, k: Any) -> None:
 def test_what_is_no_session_is_refused(plain: PromptedSessionRecommender, X: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         plain.predict(X, k=1)
+
+
+def test_what_can_be_computed_again_is_not_pickled(plain: PromptedSessionRecommender) -> None:
+    plain.predict(WORLD[:2], k=1)
+    assert plain._table is not None
+    assert pickle.loads(pickle.dumps(plain))._table is None
 
 
 # ---------------------------------------------------------------------- parameters
