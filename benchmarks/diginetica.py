@@ -5,20 +5,18 @@ python benchmarks/diginetica.py --data FOLDER --fraction 0.25 --backbone gru4rec
 
 from __future__ import annotations
 
-import narwhals as nw
-from _train import arguments, newest, read_parquet, run
+from pathlib import Path
 
+from _train import arguments, newest, run
+
+from sessionprompt.datasets import load_parquet
 from sessionprompt.sessions import Sessions
 
 
 def load(args) -> tuple[Sessions, Sessions]:
     """Training and test sessions; the file's order of sessions is their order in time."""
-    events = read_parquet(args, args.file).sort("session_id", "pos")
-    parts = [
-        Sessions.from_events(events.filter(nw.col("split") == part), item="item_id", session="session_id")
-        for part in ("train", "test")
-    ]
-    return newest(parts[0], args.fraction), parts[1]
+    train, test = load_parquet(Path(args.data or ".") / f"{args.file}.parquet")
+    return newest(train, args.fraction), test
 
 
 if __name__ == "__main__":

@@ -5,25 +5,19 @@ python benchmarks/globo.py --data FOLDER --backbone gru4rec --prompts user,clust
 
 from __future__ import annotations
 
-import numpy as np
-from _train import arguments, newest, read_parquet, run
+from pathlib import Path
 
+import numpy as np
+from _train import arguments, newest, run
+
+from sessionprompt.datasets import load_parquet, paper_filter
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
 
 def load(args) -> tuple[Sessions, Sessions]:
     """Training and test sessions of all users, or of a fixed random sample of them."""
-    events = read_parquet(args, args.file).sort("session_id", "pos")
-    sessions = Sessions.from_events(
-        events,
-        item="item_id",
-        session="session_id",
-        user="user_id",
-        time="ts",
-        min_length=3,
-        min_user_sessions=5,
-    )
+    sessions = paper_filter(load_parquet(Path(args.data or ".") / f"{args.file}.parquet"))
     if args.users:
         known = np.unique(sessions.users)
         chosen = np.random.default_rng(0).choice(known, size=min(args.users, len(known)), replace=False)

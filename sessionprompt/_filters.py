@@ -20,13 +20,13 @@ class FilterReport:
     ----------
     steps : list of dict
         One per step, in order: ``step`` (what was done) and the numbers of ``sessions``, ``events``,
-        ``items`` and ``users`` left after it; ``users`` is None where users are not known.
+        ``items`` and ``users`` left after it, each None where it is not known.
 
     Examples
     --------
     >>> FilterReport([dict(step="start", sessions=2, events=5, items=4, users=None)])
-    step   sessions  events  items
-    start         2       5      4
+    step   sessions  events  items  mean length
+    start         2       5      4         2.50
     """
 
     steps: list[dict[str, Any]]
@@ -45,12 +45,26 @@ class FilterReport:
         start = {**self.steps[0], "events": self.steps[0]["events"] + n_repeats}
         return FilterReport([start, {**self.steps[0], "step": "duplicates=drop"}, *self.steps[1:]])
 
+    def then(self, *later: dict[str, Any]) -> FilterReport:
+        """Return the report with more steps at its end.
+
+        Parameters
+        ----------
+        *later : dict
+            As in `steps`.
+
+        Returns
+        -------
+        FilterReport
+        """
+        return FilterReport([*self.steps, *later])
+
     def __repr__(self) -> str:
-        columns = [
-            "step",
-            *(c for c in ("sessions", "events", "items", "users") if self.steps[0][c] is not None),
-        ]
-        rows = [columns, *([s["step"], *(f"{s[c]:,}" for c in columns[1:])] for s in self.steps)]
+        counts = [c for c in ("sessions", "events", "items", "users") if any(s[c] is not None for s in self.steps)]
+        rows = [["step", *counts, "mean length"]]
+        for s in self.steps:
+            numbers = ["-" if s[c] is None else f"{s[c]:,}" for c in counts]
+            rows.append([s["step"], *numbers, f"{s['events'] / s['sessions']:.2f}" if s["sessions"] else "-"])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

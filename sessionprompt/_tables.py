@@ -15,7 +15,7 @@ import narwhals as nw
 
 from ._files import write_atomically
 
-__all__ = ["check_writable", "read_table", "write_table"]
+__all__ = ["check_writable", "find_backend", "read_frame", "read_table", "write_table"]
 
 Backend = Literal["polars", "pyarrow", "pandas"]
 BACKENDS: tuple[Backend, ...] = ("polars", "pyarrow", "pandas")
@@ -54,7 +54,7 @@ def read_table(
         If the file cannot be read, a column is not there, or a time is not understood.
     """
     path = Path(path)
-    frame = _read(path)
+    frame = read_frame(path)
     for column in [*ids, *([] if time is None else [time])]:
         if column not in frame.columns:
             raise ValueError(f"column {column!r} is not in {path}; it has {', '.join(map(repr, frame.columns))}.")
@@ -64,12 +64,13 @@ def read_table(
     return frame.select(**columns).to_native()
 
 
-def _read(path: Path) -> nw.DataFrame[Any]:
+def read_frame(path: Path) -> nw.DataFrame[Any]:
+    """Read all columns of a file that ends in ``.csv``, ``.csv.gz`` (as text) or ``.parquet``, or say why not."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     if not _is_csv(path) and path.suffix != ".parquet":
         raise ValueError(f"{path} is of no known format; give a file that ends in .csv, .csv.gz or .parquet.")
-    backend = _backend()
+    backend = find_backend()
     try:
         return _read_csv(path, backend) if _is_csv(path) else nw.read_parquet(path, backend=backend)
     except Exception as error:  # each library has errors of its own
@@ -94,7 +95,8 @@ def _read_csv(path: Path, backend: Backend) -> nw.DataFrame[Any]:
     return nw.read_csv(path, backend=backend, convert_options=as_text)
 
 
-def _backend() -> Backend:
+def find_backend() -> Backend:
+    """Return the name of the library that reads and writes tables here."""
     for backend in BACKENDS:
         if find_spec(backend) is not None:
             return backend
@@ -132,7 +134,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise unless `path` ends in ``.csv`` or ``.parquet`` and a library is there to write it."""
     if Path(path).suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path} is of no known format; name a file that ends in .jsonl, .csv or .parquet.")
-    _backend()
+    find_backend()
 
 
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
@@ -145,6 +147,6 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     columns : mapping of str to array-like
     """
     check_writable(path)
-    frame, buffer = nw.from_dict(dict(columns), backend=_backend()), BytesIO()
+    frame, buffer = nw.from_dict(dict(columns), backend=find_backend()), BytesIO()
     (frame.write_csv if Path(path).suffix == ".csv" else frame.write_parquet)(buffer)
     write_atomically(path, lambda file: file.write(buffer.getvalue()))

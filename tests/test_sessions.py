@@ -666,8 +666,8 @@ def test_the_report_tells_each_step() -> None:
         {"step": "min_length=2", "sessions": 2, "events": 5, "items": 3, "users": 1},
     ]
     first, *_, last = str(report).splitlines()
-    assert first.split() == ["step", "sessions", "events", "items", "users"]
-    assert last.split() == ["min_length=2", "2", "5", "3", "1"]
+    assert first.split() == ["step", "sessions", "events", "items", "users", "mean", "length"]
+    assert last.split() == ["min_length=2", "2", "5", "3", "1", "2.50"]
     assert sessions.report is None and sessions.filter()[:2].report is None
 
 

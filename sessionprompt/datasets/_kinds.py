@@ -1,0 +1,64 @@
+"""What the texts in a raw log stand for, and how they become values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import narwhals as nw
+
+__all__ = ["DAY", "MAYBE", "MILLISECONDS", "SECONDS", "TEXT", "UTC", "WHOLE", "Kind"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of column.
+
+    Parameters
+    ----------
+    words : str
+        What a value is, for errors.
+    pattern : str
+        What its text looks like, to find the first that does not.
+    parse : callable
+        Makes values of texts.
+    required : bool
+        Whether a missing value is an error.
+    time : bool
+        Whether values are times, which must be of this age.
+    """
+
+    words: str
+    pattern: str
+    parse: Callable[[nw.Expr], nw.Expr] = lambda column: column
+    required: bool = True
+    time: bool = False
+
+
+TEXT = Kind("a text", "")
+MAYBE = Kind("a text or nothing", "", required=False)
+WHOLE = Kind("a whole number", r"^-?\d{1,18}$", lambda column: column.cast(nw.Int64()))
+SECONDS = Kind(
+    "seconds since 1970",
+    r"^\d+(?:\.\d*)?$",
+    lambda column: (column.cast(nw.Float64()) * 1000).cast(nw.Int64()).cast(nw.Datetime("ms")),
+    time=True,
+)
+MILLISECONDS = Kind(
+    "milliseconds since 1970",
+    r"^\d{1,18}$",
+    lambda column: column.cast(nw.Int64()).cast(nw.Datetime("ms")),
+    time=True,
+)
+UTC = Kind(
+    "a time such as 2009-05-04T23:08:57Z",
+    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?$",
+    lambda column: column.str.slice(0, 19).str.to_datetime(format="%Y-%m-%dT%H:%M:%S"),
+    time=True,
+)
+DAY = Kind(
+    "a date such as 2016-05-31",
+    r"^\d{4}-\d\d-\d\d$",
+    lambda column: column.str.to_datetime(format="%Y-%m-%d"),
+    time=True,
+)

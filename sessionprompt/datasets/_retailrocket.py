@@ -1,0 +1,80 @@
+"""RetailRocket: views, carts and purchases in an online shop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import narwhals as nw
+import numpy as np
+
+from ..sessions import Sessions
+from ._kinds import MILLISECONDS, TEXT, WHOLE
+from ._raw import RawLog
+from ._steps import cut_sessions, finished, keep_events, rows_step, support_filter, untagged
+
+__all__ = ["load_retailrocket"]
+
+SOURCE = (
+    "It is events.csv of 'Retailrocket recommender system dataset', "
+    "https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset."
+)
+EVENTS = ("view", "addtocart", "transaction")
+
+
+def load_retailrocket(
+    path: str | os.PathLike[str],
+    *,
+    events: Sequence[str] = ("view",),
+    gap: str = "30min",
+    min_item_support: int = 5,
+) -> Sessions:
+    r"""Load the events of the Retailrocket data set, as session-rec (Ludewig and Jannach 2018) does.
+
+    Pauses of more than half an hour between any two events of a visitor end a session; then the wanted kinds of
+    events stay, and sessions of one event, items with fewer than five, and what has become sessions of one event go.
+
+    Parameters
+    ----------
+    path : path
+        ``events.csv``, plain or ending in ``.gz``.
+    events : sequence of {"view", "addtocart", "transaction"}
+        Kinds of events to keep.
+    gap : str
+        The silence that ends a session.
+    min_item_support : int
+        Events that an item needs.
+
+    Returns
+    -------
+    Sessions
+        With users (the visitors), times (UTC) and a `report` of all steps.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If the file is not such a log, or a parameter is not possible.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "events.csv")
+    >>> lines = ["timestamp,visitorid,event,itemid,transactionid", "1433221332117,257597,view,355908,"]
+    >>> lines += ["1433221342117,257597,addtocart,355908,", "1433221352117,257597,view,248676,"]
+    >>> _ = path.write_text("\n".join(lines))
+    >>> load_retailrocket(path, min_item_support=1).to_lists()
+    [[355908, 248676]]
+    """
+    if isinstance(events, str) or not events or not set(events) <= set(EVENTS):
+        raise ValueError(f"events={events!r} must be a list of some of {', '.join(map(repr, EVENTS))}.")
+    columns = {"visitorid": WHOLE, "itemid": WHOLE, "event": TEXT, "timestamp": MILLISECONDS}
+    rows = RawLog(Path(path), SOURCE).read(columns)
+    report = [rows_step("rows read", rows)]
+    wanted = nw.col("event").is_in(list(events)).cast(nw.Int64())
+    tagged = rows.with_columns(tagged=nw.col("itemid") * 2 + wanted)
+    made = cut_sessions(tagged, report, f"gap={gap}", item="tagged", user="visitorid", time="timestamp", gap=gap)
+    sessions, is_wanted = untagged(made, 2)
+    kept = keep_events(sessions, is_wanted.astype(np.bool_), "events=" + ",".join(events))
+    return finished(support_filter(kept, min_item_support))
