@@ -1,0 +1,221 @@
+"""Nearest neighbours among the sessions of the past."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .._checks import check_integer, check_number
+from .._ragged import ragged_range
+from ._base import Incremental
+from ._rows import ItemRows, largest_per_row
+
+__all__ = ["STAN", "VSKNN"]
+
+
+class SessionKNN(Incremental):
+    """Base of the session neighbours: which sessions are near, and what their items are worth.
+
+    Sessions are numbered from the newest on.
+    """
+
+    n_neighbors: int
+    sample_size: int | None
+
+    def _check_parameters(self) -> None:
+        check_integer("n_neighbors", self.n_neighbors)
+        if self.sample_size is not None:
+            check_integer("sample_size", self.sample_size)
+
+    def _similarity_weights(self, steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Weight of a common item that the running session has clicked so many steps back."""
+        raise NotImplementedError
+
+    def _session_weights(self, n_items: np.ndarray, age: np.ndarray) -> np.ndarray:
+        """Factor of sessions of so many items, and of an age from 0 (newest) to 1 (oldest)."""
+        return np.ones(len(age))
+
+    def _item_weights(self, steps: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """Weight of an item so far from the last common one, which was clicked so many steps back."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ fitting
+    def _learn(self, rows: ItemRows) -> None:
+        self._sessions = rows
+        newest_first = rows.take(np.arange(len(rows))[::-1])
+        clicks = newest_first.last_clicks(self.n_items_)
+        n_clicks = np.bincount(clicks.rows, minlength=len(rows))
+        self._items, self._positions = clicks.items, clicks.positions
+        self._offsets = np.append(0, np.cumsum(n_clicks))
+        self._factors = self._session_weights(np.maximum(n_clicks, 1), np.arange(len(rows)) / len(rows))
+        ones = np.ones(len(clicks.items))
+        self._holders = sparse.coo_array((ones, (clicks.items, clicks.rows)), (self.n_items_, len(rows))).tocsr()
+        if self.sample_size:  # the newest sessions of a session's items are among the newest of each item
+            self._holders = _first_columns(self._holders, self.sample_size)
+
+    def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
+        before = self._sessions
+        self._learn(
+            ItemRows(
+                np.concatenate([moved[before.items], rows.items]),
+                np.concatenate([before.offsets, before.offsets[-1] + rows.offsets[1:]]),
+            )
+        )
+
+    # ------------------------------------------------------------------ scoring
+    def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
+        clicks = prefixes.last_clicks(self.n_items_)
+        steps = prefixes.lengths[clicks.rows] - clicks.positions
+        neighbors = self._neighbors(prefixes, clicks.rows, clicks.items, steps)
+        steps_of = np.full((len(prefixes), self.n_items_), np.iinfo(np.int32).max, dtype=np.int32)
+        steps_of[clicks.rows, clicks.items] = steps
+        return self._score_items(neighbors, steps_of)
+
+    def _neighbors(self, prefixes: ItemRows, row: np.ndarray, item: np.ndarray, steps: np.ndarray) -> sparse.csr_array:
+        """Similarity to the nearest sessions; shape (n_prefixes, n_sessions)."""
+        weights = self._similarity_weights(steps, prefixes.lengths[row])
+        clicked = sparse.csr_array((weights, (row, item)), shape=(len(prefixes), self.n_items_))
+        candidates = (clicked @ self._holders).tocsr()
+        if self.sample_size:
+            candidates = _first_columns(candidates, self.sample_size)
+        candidates.data *= self._factors[candidates.indices]
+        return largest_per_row(candidates, self.n_neighbors)
+
+    def _score_items(self, neighbors: sparse.csr_array, steps_of: np.ndarray) -> sparse.csr_array:
+        """Add up what the neighbours say of their items; shape (n_prefixes, n_items)."""
+        row = np.repeat(np.arange(neighbors.shape[0]), np.diff(neighbors.indptr))
+        starts = self._offsets[neighbors.indices]
+        counts = self._offsets[neighbors.indices + 1] - starts
+        clicks, owner = ragged_range(starts, counts), np.repeat(np.arange(len(row)), counts)
+        items, positions = self._items[clicks], self._positions[clicks]
+        steps = steps_of[row[owner], items]
+        first = np.cumsum(counts) - counts
+        latest = np.minimum.reduceat(steps, first) if len(first) else first
+        common = np.maximum.reduceat(np.where(steps == latest[owner], positions, 0), first) if len(first) else first
+        weights = self._item_weights(latest[owner], np.abs(positions - common[owner]))
+        values = neighbors.data[owner] * weights
+        return sparse.coo_array((values, (row[owner], items)), shape=steps_of.shape).tocsr()
+
+
+def _first_columns(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
+    """The entries of each row in its first `n` columns that are not empty."""
+    lengths = np.diff(matrix.indptr)
+    if (lengths <= n).all():
+        return matrix
+    matrix.sort_indices()
+    kept = ragged_range(matrix.indptr[:-1], np.minimum(lengths, n))
+    offsets = np.append(0, np.cumsum(np.minimum(lengths, n)))
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+
+
+class VSKNN(SessionKNN):
+    """Recommend the items of the sessions that are nearest to the running one, later clicks counting more.
+
+    Of the sessions that share an item with the running one, the `sample_size` newest are looked at. The similarity of
+    one is the sum over the common items of their place in the running session (1 for the first, and so on; of repeated
+    items the last) over its length. Each of the `n_neighbors` most similar ones, newer ones first among equals, adds
+    to the score of its items its similarity, divided by the steps back to the last common item.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=100
+    sample_size : int or None, default=1000
+        None looks at all sessions.
+
+    Attributes
+    ----------
+    items_ : ndarray of shape (n_items,)
+        Raw ids of the known items.
+    n_items_ : int
+
+    References
+    ----------
+    Ludewig, Jannach, "Evaluation of session-based recommendation algorithms", UMUAI 2018.
+
+    Examples
+    --------
+    >>> model = VSKNN().fit([["tea", "cup"], ["tea", "pot"], ["ink", "pen"]])
+    >>> model.predict_topk([["pot", "cup"]], k=2, return_scores=True)
+    (array([['tea', 'cup']], dtype=object), array([[1.25, 1.  ]], dtype=float32))
+    """
+
+    def __init__(self, *, n_neighbors: int = 100, sample_size: int | None = 1000) -> None:
+        self.n_neighbors = n_neighbors
+        self.sample_size = sample_size
+
+    def _similarity_weights(self, steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return (lengths - steps + 1) / lengths
+
+    def _item_weights(self, steps: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        return 1 / steps
+
+
+class STAN(SessionKNN):
+    """Recommend from the nearest sessions, with decays over both sessions and over time.
+
+    The similarity of a past session is the sum over the common items of ``exp(-d / lambda1)``, where d counts the
+    events after the item in the running session, over the root of the session's number of items, times
+    ``exp(-age / lambda2)``. Each of the `n_neighbors` most similar ones adds to the score of its items its similarity
+    times ``exp(-d / lambda3)``, where d is the distance in that session to the common item that was clicked last in
+    the running one. Of repeated items the last event counts.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=500
+    sample_size : int or None, default=None
+        Look at this many sessions that share an item, the newest; None looks at all.
+    lambda1 : float or None, default=1.0
+        Scale of the decay over the running session, in events. None is no decay, also below.
+    lambda2 : float or None, default=None
+        Scale of the decay over time. The age of a session is the share of training sessions that are newer, in 0..1;
+        the paper measures days.
+    lambda3 : float or None, default=2.0
+        Scale of the decay over the past session, in events.
+
+    Attributes
+    ----------
+    items_ : ndarray of shape (n_items,)
+        Raw ids of the known items.
+    n_items_ : int
+
+    References
+    ----------
+    Garg, Gupta, Malhotra, Vig, Shroff, "Sequence and time aware neighborhood for session-based recommendations: STAN",
+    SIGIR 2019.
+
+    Examples
+    --------
+    >>> model = STAN().fit([["tea", "cup", "pot"], ["ink", "pen"]])
+    >>> model.predict([["cup"]], k=3)
+    array([['cup', 'pot', 'tea']], dtype=object)
+    """
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 500,
+        sample_size: int | None = None,
+        lambda1: float | None = 1.0,
+        lambda2: float | None = None,
+        lambda3: float | None = 2.0,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.sample_size = sample_size
+        self.lambda1 = lambda1
+        self.lambda2 = lambda2
+        self.lambda3 = lambda3
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        for name in ("lambda1", "lambda2", "lambda3"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), lambda value: value > 0, "above 0, or None")
+
+    def _similarity_weights(self, steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        return np.exp((1 - steps) / (self.lambda1 or np.inf))
+
+    def _session_weights(self, n_items: np.ndarray, age: np.ndarray) -> np.ndarray:
+        return np.exp(-age / (self.lambda2 or np.inf)) / np.sqrt(n_items)
+
+    def _item_weights(self, steps: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        return np.exp(-distance / (self.lambda3 or np.inf))
