@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from ._ragged import ragged_range
 from .encoding import EncodedSessions
+from .segments import Pairs
 
 __all__ = ["Examples", "PrefixData", "SessionBatch", "last_prefixes", "prefix_examples", "ragged_range"]
 
@@ -55,26 +57,28 @@ def last_prefixes(sessions: EncodedSessions, max_length: int) -> Examples:
     return Examples(sessions, sessions.offsets[1:] - lengths, lengths, np.ones_like(lengths))
 
 
-def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool) -> Examples:
+def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool | str) -> Examples:
     """Examples that ask once for every prefix of every session, from its `first_prefix` to its whole length.
 
     In one pass, the prefixes of up to `max_length` events share a window; longer ones get a window of their own,
-    since the state of a truncated prefix starts anew. Otherwise every prefix has its own window.
+    since the state of a truncated prefix starts anew. ``"distinct"`` also gives prefixes in which an item occurs twice
+    a window of their own. Otherwise every prefix has its own window.
 
     Parameters
     ----------
     sessions : EncodedSessions
     max_length : int
         Longest window, in events.
-    one_pass : bool
-        Whether one window serves many prefixes (exact for causal backbones).
+    one_pass : bool or "distinct"
+        Whether one window serves many prefixes, as :attr:`~sessionprompt.backbones.Backbone.one_pass` allows.
 
     Returns
     -------
     examples : Examples
     """
     first, last = sessions.first_prefix, sessions.lengths
-    shared_last = np.minimum(last, max_length) if one_pass else np.zeros_like(last)
+    longest = _distinct_lengths(sessions) if one_pass == "distinct" else last if one_pass else np.zeros_like(last)
+    shared_last = np.minimum(longest, max_length)
     shared = np.flatnonzero(shared_last >= first)
     own_first = np.maximum(first, shared_last + 1)
     counts = np.maximum(last - own_first + 1, 0)
@@ -86,6 +90,17 @@ def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool) 
         np.concatenate([shared_last[shared], window]),
         np.concatenate([(shared_last - first + 1)[shared], np.ones_like(window)]),
     )
+
+
+def _distinct_lengths(sessions: EncodedSessions) -> np.ndarray:
+    """Events of each session before an item occurs for the second time."""
+    session = np.repeat(np.arange(len(sessions)), sessions.lengths)
+    order = np.lexsort((sessions.items, session))  # stable, so by time within an item of a session
+    same = (np.diff(sessions.items[order]) == 0) & (np.diff(session[order]) == 0)
+    repeats = order[1:][same]
+    lengths = sessions.lengths.copy()
+    np.minimum.at(lengths, session[repeats], repeats - sessions.offsets[session[repeats]])
+    return lengths
 
 
 @dataclass(frozen=True)
@@ -190,17 +205,24 @@ class SessionBatch:
         return torch.arange(len(self.items), device=self.items.device) - self.starts[self.session]
 
     @cached_property
-    def prefix_pairs(self) -> tuple[Tensor, Tensor]:
-        """Every event of every prefix asked for: (prefix in 0..P-1, event in 0..T-1), each of shape (pairs,)."""
-        sizes = self.position[self.ends] + 1
-        prefix = torch.repeat_interleave(sizes)
-        place = torch.arange(len(prefix), device=prefix.device) - (sizes.cumsum(0) - sizes)[prefix]
-        return prefix, (self.ends - sizes + 1)[prefix] + place
+    def prefix_pairs(self) -> Pairs:
+        """Every event of every prefix asked for: pairs (prefix in 0..P-1, event in 0..T-1)."""
+        return self.pairs_up_to(self.ends)
+
+    def pairs_up_to(self, ends: Tensor) -> Pairs:
+        """Pairs of a place in `ends` and an event of the same window at or before that end."""
+        sizes = self.position.index_select(0, ends) + 1
+        stops = sizes.cumsum(0)
+        row = torch.repeat_interleave(sizes)
+        event = torch.arange(len(row), device=row.device) + (ends + 1 - stops).index_select(0, row)
+        return Pairs(row, event, len(ends), len(self.items))
 
     @cached_property
     def known(self) -> Tensor:
         """Whether each prefix asked for holds anything the model knows, an item or a prompt; shape (P,)."""
         something = self.items >= 0
+        if something.all():
+            return torch.ones_like(self.ends, dtype=torch.bool)
         for codes in self.prompts.values():
             something = something | (codes >= 0).any(dim=1)
         total = torch.cat([something.new_zeros(1, dtype=torch.long), something.cumsum(0)])
@@ -209,6 +231,10 @@ class SessionBatch:
     @cached_property
     def _time_order(self) -> tuple[Tensor, Tensor]:
         """Events by position, longest windows first, and the number of windows alive at each position."""
+        if len(self.lengths) == 1:
+            return torch.arange(len(self.items), device=self.items.device), torch.ones(
+                len(self.items), dtype=torch.long
+            )
         rank = torch.empty_like(self.lengths)
         rank[torch.argsort(self.lengths, descending=True, stable=True)] = torch.arange(len(rank), device=rank.device)
         order = torch.argsort(self.position * len(rank) + rank[self.session])
@@ -217,21 +243,9 @@ class SessionBatch:
     def pack(self, x: Tensor) -> PackedSequence:
         """Event rows (T, d) as the packed sequence that torch's recurrent layers take."""
         order, alive = self._time_order
-        return PackedSequence(x[order], alive)
+        return PackedSequence(x.index_select(0, order), alive)
 
     def unpack(self, packed: PackedSequence) -> Tensor:
         """Back from a packed sequence to event rows (T, d)."""
         order, _ = self._time_order
         return torch.empty_like(packed.data).index_copy(0, order, packed.data)
-
-
-def ragged_range(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """``starts[i], starts[i] + 1, ..., starts[i] + lengths[i] - 1`` for every i, one after another.
-
-    Examples
-    --------
-    >>> ragged_range(np.array([5, 0]), np.array([2, 3])).tolist()
-    [5, 6, 0, 1, 2]
-    """
-    before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .batches import SessionBatch
+from .segments import Pairs
 
 __all__ = ["SessionGraph"]
 
@@ -112,19 +113,20 @@ class SessionGraph:
         moves, ends = self.moves[order], sizes.cumsum(0) - 1
         return moves, SessionBatch(self.batch.items[moves], {}, sizes, ends, np.empty(0, np.int64))
 
-    def shortcuts(self, self_loops: bool = True) -> tuple[Tensor, Tensor]:
-        """Pairs of nodes (from, to) of which the first is visited at or before some visit of the second.
+    def shortcuts(self, self_loops: bool = True) -> Pairs:
+        """Pairs of nodes (to, from) of which the second is visited at or before some visit of the first.
 
         Without `self_loops` strictly before: a node leads to itself only if it is visited twice.
         """
         nodes = torch.bincount(self.window, minlength=len(self.batch.lengths))
-        source, target = _runs((nodes.cumsum(0) - nodes)[self.window], nodes[self.window])
-        reach = self.first[source] <= self.last[target] if self_loops else self.first[source] < self.last[target]
-        return source[reach], target[reach]
+        target, source = _runs((nodes.cumsum(0) - nodes)[self.window], nodes[self.window])
+        first, last = self.first.index_select(0, source), self.last.index_select(0, target)
+        reach = first <= last if self_loops else first < last
+        return Pairs(target[reach], source[reach], len(self), len(self))
 
     @cached_property
-    def relations(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pairs (node, neighbour) and how they are joined: 0 to itself, 1 from it, 2 towards it, 3 both ways.
+    def relations(self) -> tuple[Pairs, Tensor]:
+        """Pairs of a node and a neighbour, and how they are joined: 0 to itself, 1 from it, 2 towards it, 3 both ways.
 
         "From" means that the neighbour comes just before the node. An item that follows itself adds nothing.
         """
@@ -132,12 +134,10 @@ class SessionGraph:
         source, target = source[source != target], target[source != target]
         both = torch.isin(target * len(self) + source, source * len(self) + target)
         itself = _arange(self.first)
-        kinds = [torch.zeros_like(itself), torch.where(both, 3, 1), torch.full_like(source[~both], 2)]
-        return (
-            torch.cat([itself, target, source[~both]]),
-            torch.cat([itself, source, target[~both]]),
-            torch.cat(kinds),
-        )
+        kinds = torch.cat([torch.zeros_like(itself), torch.where(both, 3, 1), torch.full_like(source[~both], 2)])
+        rows, columns = torch.cat([itself, target, source[~both]]), torch.cat([itself, source, target[~both]])
+        order = torch.argsort(rows, stable=True)
+        return Pairs(rows[order], columns[order], len(self), len(self)), kinds[order]
 
     @cached_property
     def _by_node(self) -> Tensor:

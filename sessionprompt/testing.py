@@ -69,9 +69,10 @@ def check_backbone(backbone: Callable[..., Backbone], dim: int = 8, **params: An
 
     It gives finite embeddings (or, with target attention, scores) of the right shape in both precisions; a window is
     encoded the same alone, in a batch and in any order; items are told apart by their vectors and by which are equal,
-    not by their codes; windows may hold one event, repeats and unknown items; evaluation is deterministic; every
-    parameter gets a gradient; weights can be stored and restored; and, if it claims to be causal, one pass over a
-    window gives the embeddings of all its prefixes. Where there is a GPU, it gives the same embeddings there.
+    not by their codes; windows may hold one event, repeats and unknown items, in training too; evaluation is
+    deterministic; every parameter gets a gradient; weights can be stored and restored; and, if it claims to be causal,
+    always or for distinct items, one pass over a window gives the embeddings of all its prefixes. Where there is a GPU,
+    it gives the same embeddings there.
 
     Parameters
     ----------
@@ -97,6 +98,7 @@ def check_backbone(backbone: Callable[..., Backbone], dim: int = 8, **params: An
         for check in (_check_embeddings, _check_company, _check_order, _check_relabelling, _check_causality):
             check(case)
         _check_gradients(case)
+        _check_training(case)
         _check_weights(case, _Case(backbone(dim, **params), case.table, case.candidates))
         if torch.cuda.is_available():
             _check_gpu(case)
@@ -177,16 +179,18 @@ def _check_relabelling(case: _Case) -> None:
 
 
 def _check_causality(case: _Case) -> None:
-    if not case.model.causal:
+    if not case.model.one_pass:
         return
     sessions = _encoded(WINDOWS)
-    shared, own = (prefix_examples(sessions, MAX_LENGTH, one_pass) for one_pass in (True, False))
+    shared, own = (prefix_examples(sessions, MAX_LENGTH, way) for way in (case.model.one_pass, False))
     apart = case.encode(own)[np.argsort(own.ends, kind="stable")]
     together = case.encode(shared)[np.argsort(shared.ends, kind="stable")]
     _same(together, apart, "it claims to be causal, but one pass differs from its prefixes one by one")
 
 
 def _check_gradients(case: _Case) -> None:
+    if not any(True for _ in case.model.parameters()):
+        return
     states = case.encode()
     case.model.zero_grad()
     (states * torch.randn_like(states)).sum().backward()
@@ -194,6 +198,13 @@ def _check_gradients(case: _Case) -> None:
         assert parameter.grad is not None, f"no gradient reaches the parameter {name}"
         assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
         assert parameter.grad.any(), f"the gradient of {name} is zero"
+
+
+def _check_training(case: _Case) -> None:
+    busy = _Case(copy.deepcopy(case.model), case.table, case.candidates)
+    busy.model.train()
+    for windows in (WINDOWS, *([window] for window in WINDOWS)):
+        assert busy.encode(windows).isfinite().all(), f"in training, embeddings of {windows} are not finite"
 
 
 def _check_weights(case: _Case, other: _Case) -> None:
@@ -401,8 +412,9 @@ def _check_repetition(work: _Work, fitted: Any) -> None:
     expected = fitted.predict_topk(work.test, k=5, return_scores=True)[1]
     again = clone(work.estimator).fit(work.train)
     assert (again.predict_topk(work.test, k=5, return_scores=True)[1] == expected).all(), "one seed gives two results"
-    again.fit(work.train[:60])
-    again.set_params(**work.estimator.get_params()).fit(work.train)
+    fresh = clone(work.estimator).fit(work.train[:60])
+    expected = fresh.predict_topk(work.test, k=5, return_scores=True)[1]
+    again.set_params(**work.estimator.get_params()).fit(work.train[:60])
     assert (again.predict_topk(work.test, k=5, return_scores=True)[1] == expected).all(), "fit does not start anew"
 
 

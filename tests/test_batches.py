@@ -62,6 +62,23 @@ def test_every_prefix_is_asked_for_once_in_its_own_window(
         assert (examples.n_prefixes == 1).all()
 
 
+@given(st.lists(st.lists(st.integers(-1, 4), max_size=8), min_size=1, max_size=6), st.integers(1, 6))
+@laws
+def test_windows_of_distinct_items_are_shared(sessions: list[list[int]], max_length: int) -> None:
+    offsets = np.append(0, np.cumsum([len(session) for session in sessions]))
+    items = np.array([item for session in sessions for item in session], np.int64)
+    columns = EncodedSessions(items, offsets, {}, np.ones(len(sessions), np.int64))
+    examples = prefix_examples(columns, max_length, "distinct")
+    expected = []
+    for start, session in zip(offsets, sessions, strict=False):
+        shared = [n for n in range(1, len(session) + 1) if n <= max_length and len(set(session[:n])) == n]
+        expected += [(start, len(shared), len(shared))] if shared else []
+        for n in range(len(shared) + 1, len(session) + 1):
+            expected.append((start + max(0, n - max_length), min(n, max_length), 1))
+    found = zip(examples.starts, examples.lengths, examples.n_prefixes, strict=True)
+    assert sorted(found) == sorted(expected)
+
+
 def test_one_pass_shares_windows() -> None:
     examples = prefix_examples(encoded([(5, 1), (3, 2)]), 4, one_pass=True)
     windows = zip(examples.starts.tolist(), examples.lengths.tolist(), examples.n_prefixes.tolist(), strict=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sessionprompt.segments import segment_softmax, segment_sum
+from sessionprompt.segments import Pairs, segment_softmax, segment_sum
 
 layouts = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 laws = settings(max_examples=50, deadline=None)
@@ -53,3 +53,50 @@ def test_segments_may_be_empty() -> None:
     nothing = torch.empty(0, 2)
     assert segment_sum(nothing, torch.empty(0, dtype=torch.long), 3).tolist() == [[0, 0]] * 3
     assert segment_softmax(nothing, torch.empty(0, dtype=torch.long), 3).shape == (0, 2)
+
+
+# ---------------------------------------------------------------------- pairs
+some_pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9).map(lambda found: sorted(found))
+
+
+def pairs_of(found: list[tuple[int, int]]) -> Pairs:
+    return Pairs(*torch.tensor(found, dtype=torch.long).view(-1, 2).T.contiguous(), 4, 3)
+
+
+@laws
+@given(some_pairs)
+def test_pairs_are_loops(found: list[tuple[int, int]]) -> None:
+    pairs, left, right, weights = pairs_of(found), rows(4, 5), rows(3, 5), rows(len(found))
+    products, sums = torch.zeros(len(found), dtype=torch.float64), torch.zeros(4, 5, dtype=torch.float64)
+    for place, (i, j) in enumerate(found):
+        products[place] = left[i] @ right[j]
+        sums[i] += weights[place] * right[j]
+    torch.testing.assert_close(pairs.dot(left, right), products)
+    torch.testing.assert_close(pairs.sum(weights, right), sums)
+    torch.testing.assert_close(pairs.softmax(weights), segment_softmax(weights, pairs.rows, 4))
+    own = rows(len(found), 5) if found else torch.empty(0, 5, dtype=torch.float64)
+    torch.testing.assert_close(pairs.row_sums(own), segment_sum(own, pairs.rows, 4))
+    torch.testing.assert_close(pairs.column_sums(own), segment_sum(own, pairs.columns, 3))
+
+
+@laws
+@given(some_pairs, st.integers(1, 3))
+def test_pairs_turn_around_and_repeat(found: list[tuple[int, int]], n: int) -> None:
+    pairs = pairs_of(found)
+    turned = list(zip(*(side.tolist() for side in pairs.transposed), strict=True))
+    assert turned == sorted(((j, i) for i, j in found), key=lambda pair: pair[0])
+    copies = list(zip(*(side.tolist() for side in pairs.repeat(n)), strict=True))
+    assert copies == [(i + 4 * k, j + 3 * k) for k in range(n) for i, j in found]
+
+
+def test_gradients_of_pairs() -> None:
+    pairs = pairs_of([(0, 1), (0, 1), (2, 0), (2, 2), (3, 1)])
+    left, right, weights = (part.requires_grad_() for part in (rows(4, 2), rows(3, 2), rows(5)))
+    assert torch.autograd.gradcheck(pairs.dot, (left, right))
+    assert torch.autograd.gradcheck(pairs.sum, (weights, right))
+
+
+def test_pairs_warn_of_nothing(recwarn: pytest.WarningsRecorder) -> None:
+    pairs = pairs_of([(0, 1), (2, 0)])
+    pairs.dot(rows(4, 2).requires_grad_(), rows(3, 2)).sum().backward()
+    assert not recwarn.list

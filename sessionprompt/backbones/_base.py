@@ -25,16 +25,20 @@ class Backbone(nn.Module):
     causal : bool
         Whether the embedding of a prefix depends on nothing after its end, so that one window can serve all
         prefixes of a session. Otherwise every window comes with a single prefix: the whole window.
+    causal_if_distinct : bool
+        Whether that holds for windows in which no item occurs twice, when not for all; others come with one prefix.
     scoring : {"dot", "cosine"} or None
         The scoring that the model is defined with; None leaves it to the recommender.
     needs_items : bool
         Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the vectors, prompted
         like the inputs, of any known item codes.
     observed : tuple of str
-        Buffers that `observe` fills; a model that goes on learning fills them anew from the new sessions.
+        Buffers that `observe` fills; a model that goes on learning fills them from the new sessions and then with what
+        `recall` keeps of the earlier ones.
     """
 
     causal: bool = False
+    causal_if_distinct: bool = False
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
     observed: ClassVar[tuple[str, ...]] = ()
@@ -42,6 +46,11 @@ class Backbone(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
+
+    @property
+    def one_pass(self) -> bool | str:
+        """Which windows may serve many prefixes: all, none, or those of ``"distinct"`` items."""
+        return self.causal or (self.causal_if_distinct and "distinct")
 
     def observe(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
         """Learn what a model takes from the training sessions as a whole, before training; most take nothing.
@@ -53,6 +62,17 @@ class Backbone(nn.Module):
         offsets : ndarray of shape (n_sessions + 1,)
             Session i holds the events ``offsets[i]`` to ``offsets[i + 1] - 1``.
         n_items : int
+        """
+
+    def recall(self, earlier: Backbone, rows: np.ndarray) -> None:
+        """Join what a model observed in earlier sessions with what this one has observed since; most have nothing.
+
+        Parameters
+        ----------
+        earlier : Backbone
+            Of the same class and parameters.
+        rows : ndarray of shape (n_earlier_items,)
+            The codes that the earlier model's items have now.
         """
 
     def candidates(self, table: Tensor) -> Tensor:

@@ -8,28 +8,30 @@ import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ..segments import segment_softmax, segment_sum
+from ..segments import Pairs, segment_sum
 from ..session_graphs import SessionGraph
+from ._attention import AdditiveEnergy
 from ._layers import check_choice, check_count, segment_mean
 
 __all__ = ["GatedGraph", "PrefixNodes", "SoftAttention"]
 
 
 class PrefixNodes(NamedTuple):
-    """States of the nodes of every prefix asked for, M in all.
+    """States of the nodes of every prefix asked for; prefixes of a window share most of them.
 
     Attributes
     ----------
-    states : Tensor of shape (M, d)
-    prefix : LongTensor of shape (M,)
+    states : Tensor of shape (V, d)
+    pairs : Pairs
+        The M pairs of a prefix and a row of `states`.
     visits : LongTensor of shape (M,)
         Events of the prefix at the node.
-    last : Tensor of shape (P, d)
-        State of the node at which each prefix ends.
+    last : LongTensor of shape (P,)
+        The row at which each prefix ends.
     """
 
     states: Tensor
-    prefix: Tensor
+    pairs: Pairs
     visits: Tensor
     last: Tensor
 
@@ -63,11 +65,11 @@ class GatedGraph(nn.Module):
 
     def forward(self, x: Tensor, graph: SessionGraph) -> Tensor:
         """Node states (V, d) of whole windows."""
-        h = x[graph.first]  # (V, d)
+        h = x.index_select(0, graph.first)  # (V, d)
         source, target = graph.node[graph.edges], graph.node[graph.edges + 1]  # (edges,) each
         for _ in range(self.steps):
-            before = segment_mean(self.before(h)[source], target, len(graph))  # (V, d)
-            after = segment_mean(self.after(h)[target], source, len(graph))  # (V, d)
+            before = segment_mean(self.before(h).index_select(0, source), target, len(graph))  # (V, d)
+            after = segment_mean(self.after(h).index_select(0, target), source, len(graph))  # (V, d)
             h = self._cell(torch.cat([before, after], dim=1), h)  # (V, d)
         return h
 
@@ -75,35 +77,40 @@ class GatedGraph(nn.Module):
         """Node states of every prefix asked for; with more than one step, every window must be a prefix."""
         graph = SessionGraph.of(batch)
         if self.steps > 1:
-            states = self(x, graph)  # (V, d)
-            return PrefixNodes(states, graph.window, graph.visits, states[graph.node[batch.ends]])
-        ending, passed = self._versions(x[graph.first[graph.node]], graph)  # (T, d) each
+            pairs = Pairs(graph.window, torch.arange(len(graph), device=x.device), len(batch), len(graph))
+            return PrefixNodes(self(x, graph), pairs, graph.visits, graph.node[batch.ends])
         prefix, event = batch.prefix_pairs  # (pairs,) each
         end = batch.ends[prefix]
         newest = graph.next_visit[event] > end  # the events that stand for the nodes of the prefix
         prefix, event, end = prefix[newest], event[newest], end[newest]  # (M,) each
-        states = torch.where((event == end).unsqueeze(1), ending[event], passed[event])  # (M, d)
-        return PrefixNodes(states, prefix, graph.visit[event] + 1, ending[batch.ends])
+        later = torch.zeros_like(graph.node)
+        later[graph.moves] = torch.arange(len(batch), len(batch) + len(graph.moves), device=x.device)
+        states = self._versions(x.index_select(0, graph.first[graph.node]), graph, batch.ends)  # (P + moves, d)
+        node = torch.where(event == end, prefix, later[event])
+        pairs = Pairs(prefix, node, len(batch), len(states))
+        return PrefixNodes(states, pairs, graph.visit[event] + 1, torch.arange(len(batch), device=x.device))
 
-    def _versions(self, x: Tensor, graph: SessionGraph) -> tuple[Tensor, Tensor]:
-        """State of each event's node in the prefix that ends at the event, and in those that go on.
+    def _versions(self, x: Tensor, graph: SessionGraph, ends: Tensor) -> Tensor:
+        """State of each event's node in the prefix that ends at the event (P, d), and in those that go on (moves, d).
 
         A move changes only the nodes at its two ends, so after one step a node has no other state until its next
         event. Both lack edges of later events; only the second knows of the move that leaves the event.
         """
-        arriving, leaving = torch.zeros_like(x), torch.zeros_like(x)
-        arriving[graph.edges + 1] = self.before(x)[graph.edges]  # (T, d)
-        leaving[graph.edges] = self.after(x)[graph.edges + 1]  # (T, d)
-        arrives = x.new_zeros(len(x), 1).index_fill_(0, graph.edges + 1, 1)
-        leaves = x.new_zeros(len(x), 1).index_fill_(0, graph.edges, 1)
+        out, into = graph.edges, graph.edges + 1
+        arriving = torch.zeros_like(x).index_copy(0, into, self.before(x).index_select(0, out))  # (T, d)
+        leaving = torch.zeros_like(x).index_copy(0, out, self.after(x).index_select(0, into))  # (T, d)
+        arrives = x.new_zeros(len(x), 1).index_fill_(0, into, 1)
+        leaves = x.new_zeros(len(x), 1).index_fill_(0, out, 1)
         rows = torch.cat([arriving, leaving, arrives, leaves], dim=1)
         later, earlier = graph.revisits
         d = x.shape[1]
-        came, went, n_came, n_went = segment_sum(rows[earlier], later, len(x)).split([d, d, 1, 1], dim=1)
+        earlier_sums = segment_sum(rows.index_select(0, earlier), later, len(x))
+        came, went, n_came, n_went = earlier_sums.split([d, d, 1, 1], dim=1)
         before = (came + arriving) / (n_came + arrives).clamp(min=1)  # (T, d)
-        messages = [torch.cat([before, went / n_went.clamp(min=1)], dim=1)]
-        messages.append(torch.cat([before, (went + leaving) / (n_went + leaves).clamp(min=1)], dim=1))
-        return self._cell(torch.cat(messages), x.repeat(2, 1)).chunk(2)  # type: ignore[return-value]
+        stays = torch.cat([before, went / n_went.clamp(min=1)], dim=1).index_select(0, ends)  # (P, 2d)
+        after = (went + leaving) / (n_went + leaves).clamp(min=1)  # (T, d)
+        moves = torch.cat([before, after], dim=1).index_select(0, graph.moves)  # (moves, 2d)
+        return self._cell(torch.cat([stays, moves]), x.index_select(0, torch.cat([ends, graph.moves])))
 
     def _cell(self, messages: Tensor, h: Tensor) -> Tensor:
         reset_a, update_a, new_a = self.from_messages(messages).chunk(3, dim=1)  # (n, d) each
@@ -124,17 +131,13 @@ class SoftAttention(nn.Module):
         super().__init__()
         self.softmax = softmax
         self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.energy = nn.Linear(dim, 1, bias=False)
+        self.energy = AdditiveEnergy(dim)
         self.out = nn.Linear(2 * dim, dim)
 
     def forward(self, nodes: PrefixNodes) -> Tensor:
         """Session embeddings (P, d)."""
-        query = self.query(nodes.last)[nodes.prefix]  # (M, d)
-        energy = self.energy((query + self.key(nodes.states)).sigmoid()).squeeze(1)  # (M,)
+        last = nodes.states.index_select(0, nodes.last)  # (P, d)
+        energy = self.energy(self.query(last), self.key(nodes.states), nodes.pairs)  # (M,)
         visits = nodes.visits.to(energy.dtype)
-        if self.softmax:
-            weights = segment_softmax(energy + visits.log(), nodes.prefix, len(nodes.last))  # (M,)
-        else:
-            weights = energy * visits  # (M,)
-        attended = segment_sum(weights.unsqueeze(1) * nodes.states, nodes.prefix, len(nodes.last))  # (P, d)
-        return self.out(torch.cat([attended, nodes.last], dim=1))  # (P, d)
+        weights = nodes.pairs.softmax(energy + visits.log()) if self.softmax else energy * visits  # (M,)
+        return self.out(torch.cat([nodes.pairs.sum(weights, nodes.states), last], dim=1))  # (P, d)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..batches import SessionBatch
-from ..segments import segment_softmax, segment_sum
+from ..segments import segment_sum
 
 __all__ = [
-    "CausalBlock",
+    "Dropout",
     "check_choice",
     "check_count",
     "clip_length",
-    "history_pairs",
     "position_rows",
     "segment_mean",
     "uniform_",
@@ -55,6 +52,40 @@ class _Unit(torch.autograd.Function):
         return torch.addcmul(grad, result, along, value=-1).div_(length)
 
 
+class Dropout(nn.Module):
+    """Elements are zero with probability `p` in training, the others 1 / (1 - p) times as large.
+
+    As torch's dropout, but on the CPU in a fifth of its time: four elements share a random number, so probabilities
+    are multiples of 2**-16.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout={p} is a probability; give a number from 0 to 1.")
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements in training, none in evaluation."""
+        dropped = round(self.p * 2**16)
+        if not self.training or not dropped:
+            return x
+        if x.is_cuda or dropped == 2**16:
+            return F.dropout(x, self.p)
+        numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        kept = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
+        return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
+
+    def extra_repr(self) -> str:
+        """What stands in the brackets of its name."""
+        return f"p={self.p}"
+
+
 def clip_length(x: Tensor) -> Tensor:
     """Shrink the rows of `x` that are longer than one to length one.
 
@@ -71,11 +102,6 @@ def segment_mean(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
     """Mean of the rows of `values` (n, d) that share a segment; zero where a segment has no rows."""
     counts = torch.bincount(segments, minlength=n_segments).clamp(min=1)
     return segment_sum(values, segments, n_segments) / counts.unsqueeze(1)
-
-
-def history_pairs(batch: SessionBatch) -> tuple[Tensor, Tensor]:
-    """Pairs (event, event at or before it in its window), each of shape (pairs,)."""
-    return replace(batch, ends=torch.arange(len(batch.items), device=batch.items.device)).prefix_pairs
 
 
 def position_rows(table: Tensor, positions: Tensor) -> Tensor:
@@ -105,43 +131,3 @@ def check_count(name: str, value: object) -> None:
     """Raise unless `value` is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name}={value!r} must be an integer of at least 1.")
-
-
-class CausalBlock(nn.Module):
-    """A transformer block with norms after the sums, in which an event attends to itself and what came before.
-
-    y = norm(drop(W_o attention(x)) + x);  z = norm(drop(W_2 gelu(W_1 y)) + y).
-
-    Parameters
-    ----------
-    dim : int
-    n_heads : int
-        Has to divide `dim`.
-    inner : int
-        Width of the hidden layer.
-    dropouts : (float, float)
-        On attention weights and on the outputs of both parts, in training.
-    """
-
-    def __init__(self, dim: int, n_heads: int, inner: int, dropouts: tuple[float, float]) -> None:
-        super().__init__()
-        check_count("n_heads", n_heads)
-        if dim % n_heads:
-            raise ValueError(f"n_heads={n_heads} does not divide dim={dim}; choose a divisor.")
-        self.n_heads = n_heads
-        self.qkv, self.mix = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.widen, self.narrow = nn.Linear(dim, inner), nn.Linear(inner, dim)
-        self.norms = nn.ModuleList(nn.LayerNorm(dim, eps=1e-12) for _ in range(2))
-        self.drop_weights, self.drop = (nn.Dropout(p) for p in dropouts)
-
-    def forward(self, x: Tensor, pairs: tuple[Tensor, Tensor]) -> Tensor:
-        """Event rows (T, d) to event rows (T, d); `pairs` as :func:`history_pairs` gives them."""
-        y = self.norms[0](self.drop(self.mix(self._attend(x, *pairs))) + x)  # (T, d)
-        return self.norms[1](self.drop(self.narrow(F.gelu(self.widen(y)))) + y)  # (T, d)
-
-    def _attend(self, x: Tensor, later: Tensor, earlier: Tensor) -> Tensor:
-        heads = self.qkv(x).view(len(x), 3, self.n_heads, -1)  # (T, 3, H, d / H)
-        query, key, value = heads.unbind(1)
-        logits = torch.linalg.vecdot(query[later], key[earlier]) / key.shape[-1] ** 0.5  # (pairs, H)
-        weights = self.drop_weights(segment_softmax(logits, later, len(x))).unsqueeze(-1)  # (pairs, H, 1)
-        return segment_sum(weights * value[earlier], later, len(x)).flatten(1)  # (T, d)

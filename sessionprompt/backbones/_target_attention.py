@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..segments import segment_sum
+from ._target_blocks import Inputs, blocks, in_tiles
 
 __all__ = ["TargetAttention"]
-
-TILE = 1_048_576  # pairs of node and candidate at a time: 4 MB of float32 for each of a few tensors
 
 
 @dataclass(frozen=True)
 class TargetAttention:
     """score_j = (s + sum_m beta_jm h_m) . e_j with beta_j = softmax over the events m of the prefix of k_m . e_j.
 
-    The sum is a weighted mean of the products h_m . e_j, so nothing of size (P, N, d) is needed. Candidates are taken
-    a tile at a time, and the backward pass computes each tile anew: the memory is that of the scores.
+    The sum is a weighted mean of the products h_m . e_j, so nothing of size (P, N, d) is needed. Prefixes that share
+    a node share its products and exponentials: the cost grows with the nodes, not with the pairs.
 
     Attributes
     ----------
     states : Tensor of shape (P, d)
         The part s that is the same for all candidates.
-    keys, values : Tensor of shape (M, d)
-        k and h of the nodes of all prefixes.
-    prefix : LongTensor of shape (M,)
-        Prefix of each node, in 0..P-1.
+    keys, values : Tensor of shape (V, d)
+        k and h of the nodes.
+    prefix, node : LongTensor of shape (M,)
+        Pairs of a prefix in 0..P-1 and a node of it in 0..V-1, by rising prefix. A prefix without nodes attends to
+        nothing.
     visits : LongTensor of shape (M,)
         Events of the prefix at the node.
     """
@@ -39,6 +38,7 @@ class TargetAttention:
     keys: Tensor
     values: Tensor
     prefix: Tensor
+    node: Tensor
     visits: Tensor
 
     def __len__(self) -> int:
@@ -46,56 +46,82 @@ class TargetAttention:
 
     def __getitem__(self, rows: slice) -> TargetAttention:
         first, stop, _ = rows.indices(len(self))
-        inside = (self.prefix >= first) & (self.prefix < stop)
-        nodes = (self.keys[inside], self.values[inside], self.prefix[inside] - first, self.visits[inside])
-        return TargetAttention(self.states[rows], *nodes)
+        return TargetAttention(*Inputs(*vars(self).values()).part(slice(first, stop))[0])
 
     def scores(self, table: Tensor) -> Tensor:
         """Scores (P, N) of the candidates of a table (N, d), differentiable once."""
-        return _Scores.apply(self.states, self.keys, self.values, table, self.prefix, self.visits)
+        return _Scores.apply(table, *self._inputs())
+
+    def cross_entropy(self, table: Tensor, targets: Tensor, low: bool = False) -> Tensor:
+        """Mean cross-entropy of the softmax over the candidates; no more than a block of scores is kept.
+
+        Parameters
+        ----------
+        table : Tensor of shape (N, d)
+        targets : LongTensor of shape (P,)
+            The right candidate of each prefix.
+        low : bool, default=False
+            Whether the factors of the gradient's products are rounded to bfloat16; scores and loss never are.
+
+        Returns
+        -------
+        Tensor
+            A scalar, differentiable (once) in `states`, `keys`, `values` and `table`.
+        """
+        return _CrossEntropy.apply(targets, torch.bfloat16 if low else table.dtype, table, *self._inputs())
+
+    def _inputs(self) -> Inputs:
+        """What scores are made of. A single node has all attention: it joins the state, which saves its products."""
+        alone = torch.bincount(self.prefix, minlength=len(self))[self.prefix] == 1
+        states = self.states.index_add(0, self.prefix[alone], self.values[self.node[alone]])
+        several = ~alone
+        nodes, node = torch.unique(self.node[several], return_inverse=True)
+        pairs = (self.prefix[several], node, self.visits[several])
+        return Inputs(states, self.keys[nodes], self.values[nodes], *pairs)
 
 
 class _Scores(torch.autograd.Function):
-    """score = s . e + t with t = sum_m beta_m r_m and r_m = h_m . e.
-
-    A gradient g reaches r_m as beta_m g, and k_m . e as beta_m g (r_m - t).
-    """
+    """All scores; the backward pass computes what it needs of them anew, block by block."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-        states, table = inputs[0], inputs[3]
-        ctx.save_for_backward(*inputs)
-        scores = states.new_empty(len(states), len(table))
-        for columns, _, _, _, attended in _tiles(*inputs):
-            torch.addmm(attended, states, table[columns].T, out=scores[:, columns])
+    def forward(ctx: Any, table: Tensor, *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(table, *inputs)
+        scores = table.new_empty(len(inputs[0]), len(table))
+        for rows, block in blocks(Inputs(*inputs), table):
+            scores[rows] = block.scores.transpose(0, 1).flatten(1)[:, : len(table)]
         return scores
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        states, keys, values, table, prefix, _ = ctx.saved_tensors
-        keys_grad, values_grad, table_grad = torch.zeros_like(keys), torch.zeros_like(values), grad.T @ states
-        for columns, powers, total, products, attended in _tiles(*ctx.saved_tensors):
-            to_products = powers.mul_((grad[:, columns] / total)[prefix])  # (M, n)
-            to_energies = products.sub_(attended[prefix]).mul_(to_products)  # (M, n)
-            values_grad.addmm_(to_products, table[columns])
-            keys_grad.addmm_(to_energies, table[columns])
-            table_grad[columns].addmm_(to_products.T, values).addmm_(to_energies.T, keys)
-        return grad @ table, keys_grad, values_grad, table_grad, None, None
+        table, *inputs = ctx.saved_tensors
+        sums = [torch.zeros_like(tensor) for tensor in (*inputs[:3], table)]
+        for rows, block in blocks(Inputs(*inputs), table):
+            block.scores.copy_(in_tiles(grad[rows].T, block.scores.shape[2]).transpose(1, 2))
+            block.add_gradients(table.dtype, sums[0][rows], *sums[1:])
+        return sums[3], *sums[:3], None, None, None
 
 
-def _tiles(
-    states: Tensor, keys: Tensor, values: Tensor, table: Tensor, prefix: Tensor, visits: Tensor
-) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor]]:
-    """Yield (columns, exp(k . e), its sum per prefix, r, t) for slices of the candidates.
+class _CrossEntropy(torch.autograd.Function):
+    """Loss and all gradients at once, block by block."""
 
-    Exponentials (M, n) are over those of the highest event of the prefix, sums are (P, n), r is (M, n) and t (P, n).
-    """
-    step, often = max(1, TILE // len(keys)), visits.to(keys.dtype).log().unsqueeze(1)
-    for start in range(0, len(table), step):
-        columns = slice(start, min(start + step, len(table)))
-        powers, products = torch.addmm(often, keys, table[columns].T), values @ table[columns].T
-        highest = powers.new_full((len(states), powers.shape[1]), -torch.inf)
-        highest.scatter_reduce_(0, prefix.unsqueeze(1).expand_as(powers), powers, "amax")
-        powers.sub_(highest[prefix]).exp_()
-        total = segment_sum(powers, prefix, len(states))
-        yield columns, powers, total, products, segment_sum(powers * products, prefix, len(states)).div_(total)
+    @staticmethod
+    def forward(ctx: Any, targets: Tensor, factors: torch.dtype, table: Tensor, *inputs: Tensor) -> Tensor:
+        share = 1 / len(targets)  # of each prefix in the mean
+        sums = [torch.zeros_like(tensor) for tensor in (*inputs[:3], table)]
+        loss = table.new_zeros(())
+        for rows, block in blocks(Inputs(*inputs), table):
+            scores, target = block.scores, targets[rows]
+            tile, place = target // scores.shape[2], target % scores.shape[2]
+            chosen = tile, torch.arange(len(target), device=target.device), place
+            log_total = scores.logsumexp(dim=(0, 2))  # (rows,)
+            loss += share * (log_total - scores[chosen]).sum()
+            scores.sub_((log_total - math.log(share)).unsqueeze(1)).exp_()
+            scores[chosen] -= share
+            block.add_gradients(factors, sums[0][rows], *sums[1:])
+        ctx.save_for_backward(*sums)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        states, keys, values, table = (grad * tensor for tensor in ctx.saved_tensors)
+        return None, None, table, states, keys, values, None, None, None

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ..segments import segment_softmax, segment_sum
+from ._attention import Block
 from ._base import Backbone
-from ._layers import CausalBlock, check_choice, check_count, history_pairs, position_rows
+from ._layers import Dropout, check_choice, check_count, position_rows
 
 __all__ = ["CORE"]
 
@@ -62,16 +62,15 @@ class CORE(Backbone):
         check_choice("variant", variant, ("trm", "ave"))
         check_count("n_layers", n_layers)
         check_count("n_positions", n_positions)
-        self.drop_in, self.drop_candidates = nn.Dropout(session_dropout), nn.Dropout(item_dropout)
+        self.drop_in, self.drop_candidates = Dropout(session_dropout), Dropout(item_dropout)
         self.weigh = _Weigh(dim, n_layers, n_heads, inner, dropouts, n_positions) if variant == "trm" else None
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d), not yet of unit length."""
         x = self.drop_in(x)  # (T, d)
-        prefix, event = batch.prefix_pairs  # (pairs,) each
+        pairs = batch.prefix_pairs  # of a prefix and an event
         logits = x.new_zeros(len(x)) if self.weigh is None else self.weigh(x, batch)  # (T,)
-        weights = segment_softmax(logits[event], prefix, len(batch))  # (pairs,)
-        return segment_sum(weights.unsqueeze(1) * x[event], prefix, len(batch))  # (P, d)
+        return pairs.sum(pairs.softmax(logits.index_select(0, pairs.columns)), x)  # (P, d)
 
     def candidates(self, table: Tensor) -> Tensor:
         """Candidates with dropped elements, (N, d)."""
@@ -86,13 +85,13 @@ class _Weigh(nn.Module):
     ) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.empty(n_positions, dim).uniform_(-(dim**-0.5), dim**-0.5))
-        self.norm, self.drop = nn.LayerNorm(dim, eps=1e-12), nn.Dropout(dropouts[1])
-        self.blocks = nn.ModuleList(CausalBlock(dim, n_heads, inner, dropouts) for _ in range(n_layers))
+        self.norm, self.drop, self.n_heads = nn.LayerNorm(dim, eps=1e-12), Dropout(dropouts[1]), n_heads
+        self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         self.energy = nn.Linear(dim, 1, bias=False)  # a bias would cancel in the softmax
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         out = self.drop(self.norm(x + position_rows(self.positions, batch.position)))  # (T, d)
-        pairs = history_pairs(batch)
+        pairs = batch.pairs_up_to(torch.arange(len(x), device=x.device)).repeat(self.n_heads)
         for block in self.blocks:
-            out = block(out, pairs)  # (T, d)
+            out = block(out, out, pairs)  # (T, d)
         return self.energy(out).squeeze(1)  # (T,)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
 from ..graphs import top_neighbors, window_graph
-from ..segments import segment_softmax, segment_sum
+from ..segments import Pairs
 from ..session_graphs import SessionGraph
+from ._attention import AdditiveEnergy
 from ._base import Backbone
-from ._layers import check_count, position_rows, segment_mean, uniform_
+from ._layers import Dropout, check_count, position_rows, segment_mean, uniform_
 
 __all__ = ["GCEGNN"]
 
@@ -29,17 +32,19 @@ class GCEGNN(Backbone):
     neighbours j of i in all training sessions, with their counts w_ij and the session's mean q.
 
     The neighbours of an item are the `n_neighbours` that stood most often within `window` events of it, learned by
-    :meth:`observe`; an item with fewer has fewer, one without any has n_i = 0. Every prefix is encoded on its own.
-    Parameters start at U(-1/sqrt d, 1/sqrt d).
+    :meth:`observe`; an item with fewer has fewer, one without any has n_i = 0, where the authors' code draws some
+    twice and RecBole-GNN attends to padding. When learning goes on, counts of new sessions are added to those kept of
+    earlier ones. Every prefix is encoded on its own. Parameters start at U(-1/sqrt d, 1/sqrt d).
 
     Parameters
     ----------
     dim : int
         Size d of the vectors in and out.
     window : int, default=3
+        As the authors have it; RecBole-GNN counts four events.
     n_neighbours : int, default=12
     hops : int, default=1
-        Global layers; with two, neighbours take in their own neighbours first.
+        Global layers; with two, as the authors use on some data, neighbours take in their own neighbours first.
     dropouts : (float, float, float), default=(0.0, 0.5, 0.0)
         On local states, on global states and inside the global layers, in training.
     n_positions : int, default=50
@@ -68,13 +73,13 @@ class GCEGNN(Backbone):
         for name, value in counts.items():
             check_count(name, value)
         self.window, self.n_neighbours = window, n_neighbours
-        self.drop_local, self.drop_global = nn.Dropout(dropouts[0]), nn.Dropout(dropouts[1])
+        self.drop_local, self.drop_global = Dropout(dropouts[0]), Dropout(dropouts[1])
         self.relations = nn.Parameter(torch.empty(4, dim))
         self.global_layers = nn.ModuleList(_GlobalLayer(dim, dropouts[2]) for _ in range(hops))
         self.positions = nn.Parameter(torch.empty(n_positions, dim))
         self.place = nn.Linear(2 * dim, dim, bias=False)
         self.key, self.query = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False)
-        self.energy = nn.Linear(dim, 1, bias=False)
+        self.energy = AdditiveEnergy(dim)
         uniform_(self, dim**-0.5)
         self.neighbours: Tensor
         self.counts: Tensor
@@ -83,7 +88,16 @@ class GCEGNN(Backbone):
 
     def observe(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
         """Find the neighbours of every item in the training sessions."""
-        graph = window_graph(codes, offsets, n_items, self.window)
+        self._keep_heaviest(window_graph(codes, offsets, n_items, self.window))
+
+    def recall(self, earlier: Backbone, rows: np.ndarray) -> None:
+        """Add the counts of the neighbours that were kept of earlier sessions, and keep the heaviest of all."""
+        kept = [_edges(earlier, rows), _edges(self, np.arange(len(self.neighbours)))]
+        items, others, counts = (np.concatenate(ends) for ends in zip(*kept, strict=True))
+        n = len(self.neighbours)
+        self._keep_heaviest(sparse.coo_array((counts, (items, others)), shape=(n, n)).tocsr())
+
+    def _keep_heaviest(self, graph: sparse.csr_array) -> None:
         neighbours, counts = top_neighbors(graph, self.n_neighbours)
         self.neighbours = torch.from_numpy(neighbours).to(self.neighbours.device)
         self.counts = torch.from_numpy(counts).to(self.counts)
@@ -93,38 +107,63 @@ class GCEGNN(Backbone):
         if not len(self.neighbours):
             raise RuntimeError("This model knows no neighbours yet; call observe(codes, offsets, n_items) first.")
         graph = SessionGraph.of(batch)
-        nodes = x[graph.first]  # (V, d)
+        nodes = x.index_select(0, graph.first)  # (V, d)
         mean = segment_mean(x, batch.session, len(batch.lengths))  # (B, d)
-        around = self._global(nodes, batch.items[graph.first], mean[graph.window], lookup)  # (V, d)
+        around = self._global(nodes, _Ring(batch.items.index_select(0, graph.first), graph.window), mean, lookup)
         states = self.drop_local(self._local(nodes, graph)) + self.drop_global(around)  # (V, d)
-        return self._read(states[graph.node], batch)  # (P, d)
+        return self._read(states.index_select(0, graph.node), batch)  # (P, d)
 
     def _local(self, nodes: Tensor, graph: SessionGraph) -> Tensor:
-        node, neighbour, relation = graph.relations  # (pairs,) each
-        energy = torch.linalg.vecdot(self.relations[relation], nodes[node] * nodes[neighbour])  # (pairs,)
-        weights = segment_softmax(F.leaky_relu(energy, 0.2), node, len(nodes)).unsqueeze(1)
-        return segment_sum(weights * nodes[neighbour], node, len(nodes))  # (V, d)
+        pairs, relation = graph.relations  # of a node and a neighbour
+        scaled = (nodes.unsqueeze(1) * self.relations).flatten(0, 1)  # (4 V, d), one for each way of being joined
+        ways = Pairs(pairs.rows, 4 * pairs.columns + relation, len(nodes), len(scaled))
+        weights = pairs.softmax(F.leaky_relu(ways.dot(nodes, scaled), 0.2))  # (pairs,)
+        return pairs.sum(weights, nodes)  # (V, d)
 
-    def _global(self, nodes: Tensor, items: Tensor, query: Tensor, lookup: Callable[[Tensor], Tensor]) -> Tensor:
-        """Level by level outwards for the neighbours, then layer by layer inwards for their vectors."""
-        codes, vectors, counts = [items.unsqueeze(1)], [nodes.unsqueeze(1)], []
+    def _global(self, nodes: Tensor, ring: _Ring, query: Tensor, lookup: Callable[[Tensor], Tensor]) -> Tensor:
+        """Ring by ring outwards for the neighbours, then layer by layer inwards for their vectors."""
+        vectors, edges = [nodes], []
         for _ in self.global_layers:
-            known, place = codes[-1] >= 0, codes[-1].clamp(min=0)
-            codes.append(torch.where(known.unsqueeze(2), self.neighbours[place].long(), -1).flatten(1))  # (V, S^k)
-            counts.append(self.counts[place].to(nodes.dtype))  # (V, S^(k-1), S)
-            distinct, place = torch.unique(codes[-1].clamp(min=0), return_inverse=True)
-            vectors.append(lookup(distinct)[place])  # (V, S^k, d)
+            pairs, counts, ring = ring.around(self.neighbours, self.counts.to(nodes.dtype))
+            distinct, place = torch.unique(ring.items, return_inverse=True)
+            vectors.append(lookup(distinct).index_select(0, place))  # (R, d)
+            edges.append((pairs, counts, query.index_select(0, ring.window)))
         for layer in self.global_layers:
-            edges = zip(vectors, vectors[1:], codes[1:], counts, strict=False)
-            vectors = [layer(*edge, query) for edge in edges]
-        return vectors[0].squeeze(1)  # (V, d)
+            vectors = [layer(*both, *edge) for *both, edge in zip(vectors, vectors[1:], edges, strict=False)]
+        return vectors[0]  # (V, d)
 
     def _read(self, states: Tensor, batch: SessionBatch) -> Tensor:
-        backwards = batch.lengths[batch.session] - 1 - batch.position  # (T,)
+        backwards = batch.lengths.index_select(0, batch.session) - 1 - batch.position  # (T,)
         places = torch.cat([position_rows(self.positions, backwards), states], dim=1)  # (T, 2d)
         query = self.query(segment_mean(states, batch.session, len(batch.lengths)))  # (P, d)
-        weights = self.energy((self.key(self.place(places).tanh()) + query[batch.session]).sigmoid())  # (T, 1)
-        return segment_sum(weights * states, batch.session, len(batch.lengths))  # (P, d)
+        pairs = batch.prefix_pairs  # of a prefix and an event
+        weights = self.energy(query, self.key(self.place(places).tanh()), pairs)  # (T,)
+        return pairs.sum(weights, states)  # (P, d)
+
+
+def _edges(model: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Items, neighbours and counts that a model knows, in codes as `rows` translates them."""
+    neighbours, counts = model.neighbours.cpu().numpy(), model.counts.cpu().numpy()
+    item, slot = np.nonzero(neighbours >= 0)
+    return rows[item], rows[neighbours[item, slot]], counts[item, slot]
+
+
+class _Ring(NamedTuple):
+    """Items (R,) that windows look at, and the window (R,) that each is looked at by; nothing twice."""
+
+    items: Tensor
+    window: Tensor
+
+    def around(self, neighbours: Tensor, counts: Tensor) -> tuple[Pairs, Tensor, _Ring]:
+        """Pairs of this ring and the next one, which holds its neighbours, with their counts."""
+        near = neighbours.index_select(0, self.items.clamp(min=0)).masked_fill_((self.items < 0).unsqueeze(1), -1)
+        place = torch.nonzero(near.flatten() >= 0).squeeze(1)  # (M,)
+        row = place // near.shape[1]
+        key = self.window.index_select(0, row) * len(neighbours) + near.flatten().index_select(0, place)
+        distinct, column = torch.unique(key, return_inverse=True)
+        joined = counts.index_select(0, self.items.clamp(min=0)).flatten().index_select(0, place)
+        ring = _Ring(distinct % len(neighbours), distinct // len(neighbours))
+        return Pairs(row, column, len(self.items), len(distinct)), joined, ring
 
 
 class _GlobalLayer(nn.Module):
@@ -133,14 +172,30 @@ class _GlobalLayer(nn.Module):
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.key, self.energy = nn.Linear(dim + 1, dim, bias=False), nn.Linear(dim, 1, bias=False)
-        self.out, self.drop = nn.Linear(2 * dim, dim, bias=False), nn.Dropout(dropout)
+        self.out, self.drop = nn.Linear(2 * dim, dim, bias=False), Dropout(dropout)
 
-    def forward(self, own: Tensor, near: Tensor, codes: Tensor, counts: Tensor, query: Tensor) -> Tensor:
-        """New vectors (V, n, d) of n items per node, each with S neighbours: near (V, n S, d), codes (V, n S)."""
-        near, present = near.view(*counts.shape, -1), codes.view(counts.shape) >= 0  # (V, n, S, d), (V, n, S)
-        keys = torch.cat([query[:, None, None] * near, counts.unsqueeze(-1)], dim=-1)  # (V, n, S, d + 1)
-        energy = self.energy(F.leaky_relu(self.key(keys), 0.2)).squeeze(-1)  # (V, n, S)
-        lowest = torch.finfo(energy.dtype).min  # not -inf, whose softmax over no neighbours has no gradient
-        weights = energy.masked_fill(~present, lowest).softmax(dim=-1) * present  # (V, n, S)
-        context = (weights.unsqueeze(-1) * near).sum(dim=-2)  # (V, n, d)
-        return self.out(self.drop(torch.cat([own, context], dim=-1))).relu()  # (V, n, d)
+    def forward(self, own: Tensor, near: Tensor, pairs: Pairs, counts: Tensor, query: Tensor) -> Tensor:
+        """New vectors (n, d) of items with vectors `own`, from neighbours `near` (R, d) seen by `query` (R, d)."""
+        of_vector, of_count = self.key.weight[:, :-1], self.key.weight[:, -1]  # (d, d), (d,)
+        keys = F.linear(query * near, of_vector)  # (R, d)
+        energy = _CountedEnergy.apply(keys, counts, of_count, self.energy.weight, pairs)  # (M,)
+        context = pairs.sum(pairs.softmax(energy), near)  # (n, d)
+        return self.out(self.drop(torch.cat([own, context], dim=1))).relu()  # (n, d)
+
+
+class _CountedEnergy(torch.autograd.Function):
+    """q . leaky(key_j + w_ij c) of pairs (i, j) with counts w; keeps no more than the leaky vectors."""
+
+    @staticmethod
+    def forward(ctx: Any, keys: Tensor, counts: Tensor, of_count: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
+        vectors = keys.index_select(0, pairs.columns).addcmul_(counts.unsqueeze(1), of_count)  # (M, d)
+        F.leaky_relu_(vectors, 0.2)
+        ctx.save_for_backward(vectors, counts, weight)
+        ctx.pairs = pairs
+        return vectors @ weight.squeeze(0)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        vectors, counts, weight = ctx.saved_tensors
+        through = torch.ops.aten.leaky_relu_backward(grad.unsqueeze(1) * weight, vectors, 0.2, True)  # (M, d)
+        return ctx.pairs.column_sums(through), None, counts @ through, grad.unsqueeze(0) @ vectors, None

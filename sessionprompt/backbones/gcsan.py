@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
 from ..session_graphs import SessionGraph
+from ._attention import Block
 from ._base import Backbone
 from ._ggnn import GatedGraph
-from ._layers import CausalBlock, check_count, history_pairs, uniform_
+from ._layers import check_count, uniform_
 
 __all__ = ["GCSAN"]
 
@@ -57,9 +59,9 @@ class GCSAN(Backbone):
         check_count("n_layers", n_layers)
         if not 0 <= omega <= 1:
             raise ValueError(f"omega={omega} is a share; give a number from 0 to 1.")
-        self.omega = omega
+        self.omega, self.n_heads = omega, n_heads
         self.graph = GatedGraph(dim, steps, update_gate)
-        self.blocks = nn.ModuleList(CausalBlock(dim, n_heads, inner, dropouts) for _ in range(n_layers))
+        self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         uniform_(self.graph, dim**-0.5)
         for linear in (module for module in self.blocks.modules() if isinstance(module, nn.Linear)):
             nn.init.normal_(linear.weight, std=0.02)
@@ -68,8 +70,11 @@ class GCSAN(Backbone):
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
         graph = SessionGraph.of(batch)
-        states = self.graph(x, graph)[graph.node]  # (T, d)
-        attended, pairs = states, history_pairs(batch)
-        for block in self.blocks:
-            attended = block(attended, pairs)  # (T, d)
-        return self.omega * attended[batch.ends] + (1 - self.omega) * states[batch.ends]  # (P, d)
+        states = self.graph(x, graph).index_select(0, graph.node)  # (T, d)
+        last, attended = states.index_select(0, batch.ends), states  # (P, d), (T, d)
+        pairs = batch.pairs_up_to(torch.arange(len(x), device=x.device)).repeat(self.n_heads)
+        for block in self.blocks[:-1]:
+            attended = block(attended, attended, pairs)  # (T, d)
+        pairs = batch.prefix_pairs.repeat(self.n_heads)
+        attended = self.blocks[-1](attended.index_select(0, batch.ends), attended, pairs)  # (P, d)
+        return self.omega * attended + (1 - self.omega) * last  # (P, d)

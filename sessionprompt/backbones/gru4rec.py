@@ -6,8 +6,10 @@ from torch import Tensor, nn
 
 from ..batches import SessionBatch
 from ._base import Backbone
+from ._layers import Dropout
+from ._recurrent import recurrent_states
 
-__all__ = ["GRU4Rec", "recurrent_states"]
+__all__ = ["GRU4Rec"]
 
 
 class GRU4Rec(Backbone):
@@ -39,7 +41,7 @@ class GRU4Rec(Backbone):
         self, dim: int, *, hidden: int = 128, n_layers: int = 1, dropout: float = 0.3, bias: bool = False
     ) -> None:
         super().__init__(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=bias)
         for matrix in self.gru.all_weights[0][:2]:
             nn.init.xavier_uniform_(matrix)
@@ -48,9 +50,4 @@ class GRU4Rec(Backbone):
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
         states = recurrent_states(self.gru, self.dropout(x), batch)  # (T, h)
-        return self.out(states[batch.ends])  # (P, d)
-
-
-def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
-    """States of a GRU after every event, (T, h): windows run side by side, each for its own length."""
-    return batch.unpack(gru(batch.pack(x))[0])
+        return self.out(states.index_select(0, batch.ends))  # (P, d)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ..segments import segment_softmax, segment_sum
+from ..segments import Pairs
 from ..session_graphs import SessionGraph
+from ._attention import AdditiveEnergy
 from ._base import Backbone
-from ._layers import check_count, clip_length
-from .gru4rec import recurrent_states
+from ._layers import Dropout, check_count, clip_length
+from ._norms import CountedNorm, NoNorm
+from ._recurrent import recurrent_states
 
 __all__ = ["LESSR"]
 
@@ -26,9 +29,11 @@ class LESSR(Backbone):
     w . sigmoid(W_q F'_u + b_q + W_k F'_v);  F' = drop(norm(F)).
     Readout: g = PReLU(W_out sum_i a_i F'_i), a = softmax over nodes of w . sigmoid(U F'_i + V F'_last + b).
 
-    Inputs and candidates longer than one are clipped to length one, as the authors' code does; the clip is
-    differentiated. A node reaches itself by a shortcut, as there; ``self_loops=False`` is RecBole-GNN's reading. A
-    batch of a single node is normed by the running statistics. Every prefix is encoded on its own.
+    Inputs and candidates longer than one are clipped to length one, as the authors' code does; RecBole-GNN leaves
+    candidates as they are, which is ``clip_candidates=False``. The clip is differentiated. A node reaches itself by a
+    shortcut, as in the authors' code; ``self_loops=False`` is RecBole-GNN's reading. A batch of a single node is normed
+    by the running statistics. A window serves its prefixes up to the first repeated item, longer ones are encoded on
+    their own; a node counts as often in the statistics as there are prefixes with it.
 
     Parameters
     ----------
@@ -40,11 +45,15 @@ class LESSR(Backbone):
         Whether norm is batch normalisation over nodes, or nothing.
     self_loops : bool, default=True
         Whether every node attends to itself in the shortcut layers.
+    clip_candidates : bool, default=True
+        Whether candidates have length one at most.
 
     References
     ----------
     Chen and Wong, Handling information loss of graph neural networks for session-based recommendation, KDD 2020.
     """
+
+    causal_if_distinct = True
 
     def __init__(
         self,
@@ -54,47 +63,65 @@ class LESSR(Backbone):
         dropout: float = 0.2,
         batch_norm: bool = True,
         self_loops: bool = True,
+        clip_candidates: bool = True,
     ) -> None:
         super().__init__(dim)
         check_count("n_layers", n_layers)
-        norm = _Norm if batch_norm else _identity
+        norm = CountedNorm if batch_norm else NoNorm
         layers = (_OrderLayer, _ShortcutLayer)
         width = (n_layers + 1) * dim
-        self.self_loops = self_loops
+        self.self_loops, self.clip_candidates = self_loops, clip_candidates
         self.layers = nn.ModuleList(
             layers[i % 2]((i + 1) * dim, dim, norm((i + 1) * dim), dropout) for i in range(n_layers)
         )
         self.readout = _Readout(width, dim, norm(width), dropout)
-        self.norm, self.drop = norm(width + dim), nn.Dropout(dropout)
+        self.norm, self.drop = norm(width + dim), Dropout(dropout)
         self.out = nn.Linear(width + dim, dim, bias=False)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
-        graph = SessionGraph.of(batch)
-        shortcuts = graph.shortcuts(self.self_loops)
-        nodes = clip_length(x[graph.first])  # (V, d)
+        view = _View.of(SessionGraph.of(batch), self.self_loops)
+        nodes = clip_length(x.index_select(0, view.graph.first))  # (V, d)
         for layer in self.layers:
-            nodes = torch.cat([layer(nodes, graph, shortcuts), nodes], dim=1)  # (V, 2d), (V, 3d), ...
-        last = graph.node[batch.ends]  # (P,)
-        pair = torch.cat([nodes[last], self.readout(nodes, graph, last)], dim=1)  # (P, (n_layers + 2) d)
-        return self.out(self.drop(self.norm(pair)))  # (P, d)
+            nodes = torch.cat([layer(nodes, view), nodes], dim=1)  # (V, 2d), (V, 3d), ...
+        last = view.graph.node.index_select(0, batch.ends)  # (P,)
+        pair = torch.cat([nodes.index_select(0, last), self.readout(nodes, view, last)], dim=1)  # (P, (layers + 2) d)
+        return self.out(self.drop(self.norm(pair, None)))  # (P, d)
 
     def candidates(self, table: Tensor) -> Tensor:
-        """Candidates of length one at most, (N, d)."""
-        return clip_length(table)
+        """Candidates, of length one at most unless they are to stay as they are, (N, d)."""
+        return clip_length(table) if self.clip_candidates else table
 
 
-class _Norm(nn.BatchNorm1d):
-    """Batch normalisation that takes its running statistics for a single row, which has no spread."""
+class _View(NamedTuple):
+    """What the layers see of the windows.
 
-    def forward(self, x: Tensor) -> Tensor:
-        if len(x) > 1:
-            return super().forward(x)
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+    Attributes
+    ----------
+    graph : SessionGraph
+    shortcuts : Pairs
+        Of a node and another that it attends to.
+    members : Pairs
+        Of a prefix and a node of it.
+    copies : Tensor of shape (V,) or None
+        How many prefixes hold each node; None where all are held by one.
+    """
 
+    graph: SessionGraph
+    shortcuts: Pairs
+    members: Pairs
+    copies: Tensor | None
 
-def _identity(width: int) -> nn.Module:
-    return nn.Identity()
+    @classmethod
+    def of(cls, graph: SessionGraph, self_loops: bool) -> _View:
+        batch = graph.batch
+        prefix, event = batch.prefix_pairs
+        node = graph.node.index_select(0, event)
+        once = graph.first.index_select(0, node) == event
+        members = Pairs(prefix[once], node[once], len(batch), len(graph))
+        alone = len(batch) == len(batch.lengths)
+        copies = None if alone else torch.bincount(members.columns, minlength=len(graph))
+        return cls(graph, graph.shortcuts(self_loops), members, copies)
 
 
 class _OrderLayer(nn.Module):
@@ -102,19 +129,20 @@ class _OrderLayer(nn.Module):
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, nn.Dropout(dropout)
+        self.norm, self.drop = norm, Dropout(dropout)
         self.gru = nn.GRU(width, width)
         self.own, self.neighbours = nn.Linear(width, dim, bias=False), nn.Linear(width, dim, bias=False)
         self.activation = nn.PReLU(dim)
 
-    def forward(self, x: Tensor, graph: SessionGraph, shortcuts: tuple[Tensor, Tensor]) -> Tensor:
-        x = self.norm(x)  # (V, width)
+    def forward(self, x: Tensor, view: _View) -> Tensor:
+        x = self.norm(x, view.copies)  # (V, width)
         out = self.own(x)  # (V, d)
-        moves, arrivals = graph.arrivals
+        moves, arrivals = view.graph.arrivals
         if len(moves):
-            states = recurrent_states(self.gru, self.drop(x)[graph.node[moves]], arrivals)  # (moves, width)
-            target = graph.node[moves[arrivals.ends] + 1]
-            out = out.index_add(0, target, self.neighbours(states[arrivals.ends]))  # (V, d)
+            messages = self.drop(x).index_select(0, view.graph.node[moves])  # (moves, width)
+            states = recurrent_states(self.gru, messages, arrivals).index_select(0, arrivals.ends)  # (targets, width)
+            target = view.graph.node[moves[arrivals.ends] + 1]
+            out = out.index_add(0, target, self.neighbours(states))  # (V, d)
         return self.activation(out)  # (V, d)
 
 
@@ -123,18 +151,16 @@ class _ShortcutLayer(nn.Module):
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, nn.Dropout(dropout)
+        self.norm, self.drop = norm, Dropout(dropout)
         self.query, self.key = nn.Linear(width, dim), nn.Linear(width, dim, bias=False)
         self.value = nn.Linear(width, dim, bias=False)
-        self.energy = nn.Linear(dim, 1, bias=False)
+        self.energy = AdditiveEnergy(dim)
         self.activation = nn.PReLU(dim)
 
-    def forward(self, x: Tensor, graph: SessionGraph, shortcuts: tuple[Tensor, Tensor]) -> Tensor:
-        x = self.drop(self.norm(x))  # (V, width)
-        source, target = shortcuts  # (pairs,) each
-        energy = self.energy((self.query(x)[source] + self.key(x)[target]).sigmoid()).squeeze(1)  # (pairs,)
-        weights = segment_softmax(energy, target, len(x)).unsqueeze(1)  # (pairs, 1)
-        return self.activation(segment_sum(weights * self.value(x)[source], target, len(x)))  # (V, d)
+    def forward(self, x: Tensor, view: _View) -> Tensor:
+        x, pairs = self.drop(self.norm(x, view.copies)), view.shortcuts  # (V, width)
+        weights = pairs.softmax(self.energy(self.key(x), self.query(x), pairs))  # (pairs,)
+        return self.activation(pairs.sum(weights, self.value(x)))  # (V, d)
 
 
 class _Readout(nn.Module):
@@ -142,14 +168,13 @@ class _Readout(nn.Module):
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, nn.Dropout(dropout)
+        self.norm, self.drop = norm, Dropout(dropout)
         self.key, self.query = nn.Linear(width, dim, bias=False), nn.Linear(width, dim)
-        self.energy = nn.Linear(dim, 1, bias=False)
+        self.energy = AdditiveEnergy(dim)
         self.out = nn.Linear(width, dim, bias=False)
         self.activation = nn.PReLU(dim)
 
-    def forward(self, x: Tensor, graph: SessionGraph, last: Tensor) -> Tensor:
-        x = self.drop(self.norm(x))  # (V, width)
-        energy = self.energy((self.key(x) + self.query(x[last])[graph.window]).sigmoid()).squeeze(1)  # (V,)
-        weights = segment_softmax(energy, graph.window, len(last)).unsqueeze(1)  # (V, 1)
-        return self.activation(self.out(segment_sum(weights * x, graph.window, len(last))))  # (P, d)
+    def forward(self, x: Tensor, view: _View, last: Tensor) -> Tensor:
+        x, pairs = self.drop(self.norm(x, view.copies)), view.members  # (V, width)
+        energy = self.energy(self.query(x.index_select(0, last)), self.key(x), pairs)  # (pairs,)
+        return self.activation(self.out(pairs.sum(pairs.softmax(energy), x)))  # (P, d)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ..segments import segment_softmax, segment_sum
+from ._attention import AdditiveEnergy
 from ._base import Backbone
-from .gru4rec import recurrent_states
+from ._layers import Dropout
+from ._recurrent import recurrent_states
 
 __all__ = ["NARM"]
 
@@ -49,22 +50,22 @@ class NARM(Backbone):
         if attention_norm not in ("none", "softmax"):
             raise ValueError(f"attention_norm={attention_norm!r} is not known; choose 'none' or 'softmax'.")
         self.attention_norm = attention_norm
-        self.drop_in, self.drop_out = (nn.Dropout(p) for p in dropouts)
+        self.drop_in, self.drop_out = (Dropout(p) for p in dropouts)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)
         self.key = nn.Linear(hidden, hidden, bias=False)
         self.query = nn.Linear(hidden, hidden, bias=False)
-        self.energy = nn.Linear(hidden, 1, bias=False)
+        self.energy = AdditiveEnergy(hidden)
         self.out = nn.Linear(2 * hidden, dim, bias=False)
-        for linear in (self.key, self.query, self.energy, self.out):
-            nn.init.xavier_normal_(linear.weight)
+        for layer in (self.key, self.query, self.energy, self.out):
+            nn.init.xavier_normal_(layer.weight)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
         states = recurrent_states(self.gru, self.drop_in(x), batch)  # (T, h)
-        last = states[batch.ends]  # (P, h)
-        prefix, event = batch.prefix_pairs  # (pairs,) each
-        weights = self.energy((self.key(states)[event] + self.query(last)[prefix]).sigmoid())  # (pairs, 1)
+        last = states.index_select(0, batch.ends)  # (P, h)
+        pairs = batch.prefix_pairs  # of a prefix and an event
+        weights = self.energy(self.query(last), self.key(states), pairs)  # (pairs,)
         if self.attention_norm == "softmax":
-            weights = segment_softmax(weights, prefix, len(last))
-        attended = segment_sum(weights * states[event], prefix, len(last))  # (P, h)
+            weights = pairs.softmax(weights)
+        attended = pairs.sum(weights, states)  # (P, h)
         return self.out(self.drop_out(torch.cat([attended, last], dim=1)))  # (P, d)

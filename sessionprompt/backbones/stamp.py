@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ..segments import segment_sum
+from ._attention import AdditiveEnergy
 from ._base import Backbone
+from ._layers import clip_length
 
 __all__ = ["STAMP"]
 
@@ -17,12 +18,15 @@ class STAMP(Backbone):
 
     m_s = mean of the x_p;  alpha_p = w . sigmoid(W_1 x_p + W_2 x_t + W_3 m_s + b);  m_a = sum_p alpha_p x_p + m_s.
     The sums run over the events p up to t, and alpha is no softmax. As in the code of the paper the score is the
-    plain product with the candidate, without the sigmoid of the paper's text. Maps start at N(0, .05), biases at zero.
+    plain product with the candidate, without the sigmoid of the paper's text. That code also shrinks inputs longer
+    than one to length one, which `clip` selects, and has no b_A and b_B. Maps start at N(0, .05), biases at zero.
 
     Parameters
     ----------
     dim : int
         Size d of the vectors in and out.
+    clip : bool, default=False
+        Whether inputs have length one at most.
 
     References
     ----------
@@ -31,24 +35,26 @@ class STAMP(Backbone):
 
     causal = True
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, clip: bool = False) -> None:
         super().__init__(dim)
+        self.clip = clip
         self.key = nn.Linear(dim, dim, bias=False)
         self.query = nn.Linear(2 * dim, dim)
-        self.energy = nn.Linear(dim, 1, bias=False)
+        self.energy = AdditiveEnergy(dim)
         self.memory = nn.Linear(dim, dim)
         self.recent = nn.Linear(dim, dim)
-        for linear in (self.key, self.query, self.energy, self.memory, self.recent):
-            nn.init.normal_(linear.weight, std=0.05)
+        for layer in (self.key, self.query, self.energy, self.memory, self.recent):
+            nn.init.normal_(layer.weight, std=0.05)
         for linear in (self.query, self.memory, self.recent):
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
-        prefix, event = batch.prefix_pairs  # (pairs,) each
-        last, length = x[batch.ends], batch.position[batch.ends] + 1  # (P, d), (P,)
-        mean = segment_sum(x[event], prefix, len(last)) / length.unsqueeze(1)  # (P, d)
+        pairs = batch.prefix_pairs  # of a prefix and an event
+        x = clip_length(x) if self.clip else x  # (T, d)
+        last, length = x.index_select(0, batch.ends), batch.position.index_select(0, batch.ends) + 1  # (P, d), (P,)
+        mean = pairs.sum((1 / length.to(x.dtype)).index_select(0, pairs.rows), x)  # (P, d)
         query = self.query(torch.cat([last, mean], dim=1))  # (P, d)
-        weights = self.energy((self.key(x)[event] + query[prefix]).sigmoid())  # (pairs, 1)
-        attended = segment_sum(weights * x[event], prefix, len(last)) + mean  # (P, d)
+        weights = self.energy(query, self.key(x), pairs)  # (pairs,)
+        attended = pairs.sum(weights, x) + mean  # (P, d)
         return self.memory(attended).tanh() * self.recent(last).tanh()  # (P, d)

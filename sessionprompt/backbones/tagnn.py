@@ -49,5 +49,5 @@ class TAGNN(Backbone):
     def forward(self, x: Tensor, batch: SessionBatch) -> TargetAttention:
         """Session embeddings (P, d) for every candidate."""
         nodes = self.graph.prefix_nodes(x, batch)
-        keys = self.target(nodes.states)  # (M, d)
-        return TargetAttention(self.readout(nodes), keys, nodes.states, nodes.prefix, nodes.visits)
+        pairs, keys = nodes.pairs, self.target(nodes.states)  # (V, d)
+        return TargetAttention(self.readout(nodes), keys, nodes.states, pairs.rows, pairs.columns, nodes.visits)

@@ -7,12 +7,14 @@ import torch
 from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, same, vectors, whole
 
 from sessionprompt.backbones import BACKBONES
+from sessionprompt.batches import SessionBatch, prefix_examples
 
 TRANSFORMER = {"inner": 8, "n_heads": 2, "n_layers": 2}
 MODELS = {
     "gru4rec": ("gru4rec", {"hidden": 5}),
     "narm": ("narm", {"hidden": 5}),
     "stamp": ("stamp", {}),
+    "stamp-clip": ("stamp", {"clip": True}),
     "core-ave": ("core", {"variant": "ave"}),
     "core-trm": ("core", TRANSFORMER),
     "srgnn": ("srgnn", {}),
@@ -23,9 +25,9 @@ MODELS = {
     "gcegnn": ("gcegnn", {"n_neighbours": 6}),
     "gcegnn-2": ("gcegnn", {"n_neighbours": 5, "hops": 2}),
     "lessr": ("lessr", {}),
-    "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False}),
+    "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False, "clip_candidates": False}),
 }
-ANY_ORDER = {"stamp", "core-ave"}
+ANY_ORDER = {"stamp", "stamp-clip", "core-ave"}
 IN_ONE_PASS = [
     case for case in MODELS if case not in {"srgnn-2", "tagnn-2", "gcsan"} and case[:3] not in {"gce", "les"}
 ]
@@ -78,6 +80,25 @@ def test_one_pass_serves_all_prefixes(case):
 @pytest.mark.parametrize("case", sorted(set(MODELS) - set(IN_ONE_PASS)))
 def test_the_others_do_not_claim_to(case):
     assert not model_of(case).causal
+
+
+SOME_DISTINCT = [*MIXED, [0, 1, 2, 3, 4], [0, -1, 0, -1, 2], [1, 2, -1, 3], [4, 3, 2, 2]]
+
+
+@pytest.mark.parametrize("params", [{}, {"self_loops": False}, {"batch_norm": False}])
+@pytest.mark.parametrize("training", [False, True])
+def test_lessr_shares_windows_of_distinct_items(params, training):
+    """Scores, gradients and running statistics, which count a shared node once for each prefix."""
+    found = []
+    for one_pass in ("distinct", False):
+        model, table = build("lessr", dropout=0.0, **params).train(training), vectors().requires_grad_()
+        assert model.one_pass == "distinct"
+        examples = prefix_examples(encoded(SOME_DISTINCT), 50, one_pass)
+        states = run(model, SessionBatch.collate(examples), table)[torch.from_numpy(examples.ends).argsort()]
+        (states * torch.arange(states.numel()).view_as(states)).sum().backward()
+        found.append([states, table.grad, *(p.grad for p in model.parameters()), *model.buffers()])
+    for one, other in zip(*found, strict=True):
+        same(one, other, 1e-9 * max(1, other.abs().max().item()))
 
 
 @every_model

@@ -8,18 +8,22 @@ import torch
 from samples import MIXED, build, encoded, prefixes, run, same, vectors, whole
 from torch import nn
 
+from sessionprompt.backbones._attention import AdditiveEnergy, Block
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
-from sessionprompt.backbones._layers import CausalBlock, clip_length, history_pairs
+from sessionprompt.backbones._layers import Dropout, clip_length
+from sessionprompt.backbones._recurrent import recurrent_states
+from sessionprompt.backbones.gcegnn import _Ring
+from sessionprompt.segments import Pairs
 from sessionprompt.session_graphs import SessionGraph
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4])
 def test_the_block_is_torchs_own_without_padding(n_heads):
     torch.manual_seed(0)
-    mine = CausalBlock(4, n_heads, 6, (0.5, 0.5)).double().eval()
+    mine = Block(4, n_heads, 6, (0.5, 0.5)).double().eval()
     theirs = nn.TransformerEncoderLayer(4, n_heads, 6, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
     theirs = theirs.double().eval()
-    pairs = {
+    names = {
         theirs.self_attn.in_proj_weight: mine.qkv.weight,
         theirs.self_attn.in_proj_bias: mine.qkv.bias,
         theirs.self_attn.out_proj.weight: mine.mix.weight,
@@ -29,7 +33,7 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
         theirs.linear2.weight: mine.narrow.weight,
         theirs.linear2.bias: mine.narrow.bias,
     }
-    for target, source in pairs.items():
+    for target, source in names.items():
         target.data = source.data
     batch, table = whole(MIXED), vectors()
     x = table[batch.items]
@@ -37,7 +41,8 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
         theirs(table[session].unsqueeze(0), src_mask=torch.ones(len(session), len(session)).triu(1).bool())[0]
         for session in MIXED
     ]
-    same(mine(x, history_pairs(batch)), torch.cat(expected))
+    pairs = batch.pairs_up_to(torch.arange(len(x))).repeat(n_heads)
+    same(mine(x, x, pairs), torch.cat(expected))
 
 
 @pytest.mark.parametrize("update_gate", ["recbole", "original"])
@@ -72,18 +77,66 @@ def test_versions_of_nodes_are_those_of_the_prefixes_own_graphs():
     x = table[batch.items]
     graph = SessionGraph.of(batch)
     states = model.graph(x, graph)
-    own = PrefixNodes(states, graph.window, graph.visits, states[graph.node[batch.ends]])
-    same(model.graph.prefix_nodes(x, batch).last, own.last)
+    pairs = Pairs(graph.window, torch.arange(len(graph)), len(batch), len(graph))
+    own = PrefixNodes(states, pairs, graph.visits, graph.node[batch.ends])
+    versions = model.graph.prefix_nodes(x, batch)
+    same(versions.states[versions.last], own.states[own.last])
     same(model(x, batch), model.readout(own))
 
 
-def test_one_pass_holds_two_states_per_event_at_most():
+def test_one_pass_makes_a_state_per_prefix_and_move():
     model, table = build("srgnn"), vectors()
     rows = []
     model.graph.from_state.register_forward_hook(lambda module, args, out: rows.append(len(out)))
     batch = prefixes([[0, 1, 2, 3, 4] * 4], one_pass=True)
     run(model, batch, table)
-    assert rows == [2 * len(batch.items)]
+    assert rows == [len(batch) + len(batch.items) - 1]
+
+
+@pytest.mark.parametrize(("n_layers", "bias"), [(1, False), (1, True), (2, True)])
+def test_recurrent_states_are_those_of_torch(n_layers, bias):
+    torch.manual_seed(0)
+    gru, x = nn.GRU(3, 5, n_layers, bias=bias).double(), torch.randn(20, 3, dtype=torch.float64, requires_grad=True)
+    batch = whole([[0] * 4, [0], [0] * 7, [0] * 7, [0]])
+    expected = torch.cat([gru(window.unsqueeze(1))[0].squeeze(1) for window in x.split(batch.lengths.tolist())])
+    found, weight = recurrent_states(gru, x, batch), torch.randn_like(expected)
+    same(found, expected)
+    inputs = (x, *gru.parameters())
+    for one, other in zip(
+        torch.autograd.grad((found * weight).sum(), inputs),
+        torch.autograd.grad((expected * weight).sum(), inputs),
+        strict=True,
+    ):
+        same(one, other)
+
+
+def test_additive_energies_are_their_formula():
+    pairs = Pairs(torch.tensor([0, 0, 2]), torch.tensor([1, 0, 1]), 3, 2)
+    energy = AdditiveEnergy(4).double()
+    query, key = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 2))
+    same(energy(query, key, pairs), (query[pairs.rows] + key[pairs.columns]).sigmoid() @ energy.weight[0])
+    assert torch.autograd.gradcheck(
+        lambda q, k, w: torch.func.functional_call(energy, {"weight": w}, (q, k, pairs)), (query, key, energy.weight)
+    )
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
+def test_dropout_drops_as_many_as_it_should(p):
+    torch.manual_seed(0)
+    drop, x = Dropout(p), torch.ones(101, 99, requires_grad=True)
+    found = drop(x)
+    assert abs((found == 0).double().mean() - p) < 0.02
+    torch.testing.assert_close(found.max().item(), 1 / (1 - p) if p < 1 else 0.0, atol=1e-4, rtol=0)
+    assert len(found.unique()) <= 2
+    found.sum().backward()
+    assert torch.equal(x.grad, found.detach())
+    assert not torch.equal(found, drop(x)) or p in (0, 1)
+    assert drop.eval()(x) is x
+
+
+def test_dropout_wants_a_probability():
+    with pytest.raises(ValueError, match="dropout=1.5 is a probability; give a number from 0 to 1."):
+        Dropout(1.5)
 
 
 def test_clipping_spares_short_rows():
@@ -100,6 +153,14 @@ def test_core_drops_candidates_and_lessr_clips_them():
     assert (core.train().candidates(table) == 0).any()
     assert lessr.candidates(table).norm(dim=1).max() <= 1 + 1e-9
     same(run(lessr, whole(MIXED), table), run(lessr, whole(MIXED), lessr.candidates(table)))
+    assert build("lessr", clip_candidates=False).candidates(table) is table
+
+
+def test_stamp_clips_inputs_if_asked():
+    table, batch = 3 * vectors(), whole(MIXED)
+    clipped, plain = build("stamp", clip=True), build("stamp")
+    same(run(clipped, batch, table), run(plain, batch, clip_length(table)))
+    assert not torch.allclose(run(plain, batch, table), run(clipped, batch, table))
 
 
 def test_core_of_one_item_is_that_item():
@@ -131,7 +192,7 @@ def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
     model, table = build("gcegnn", n_neighbours=3, hops=hops), vectors()
     items, query = torch.tensor([0, 3, -1]), vectors(4, 3)
     own = table[items.clamp(min=0)] * (items >= 0).unsqueeze(1)
-    found = model._global(own, items, query, lambda codes: table[codes])
+    found = model._global(own, _Ring(items, torch.arange(3)), query, lambda codes: table[codes])
     expected = [slow_global(model, table, *row, hops) for row in zip(items.tolist(), own, query, strict=True)]
     same(found, torch.stack(expected))
 
@@ -150,6 +211,22 @@ def slow_global(model, table, item, own, query, depth):
             energies.append(layer.energy(key))
     context = torch.cat(energies).softmax(0) @ torch.stack(values) if values else torch.zeros_like(own)
     return layer.out(torch.cat([own_before, context])).relu()
+
+
+def test_gcegnn_remembers_earlier_neighbours_under_new_codes():
+    earlier, later, together = (build("gcegnn", n_neighbours=6) for _ in range(3))
+    first, second, rows = [[0, 1, 0, 2], [2, 3]], [[5, 0, 1], [4, 5, 4]], np.array([4, 5, 1, 3])
+    earlier.observe(*columns(first), 4)
+    later.observe(*columns(second), 6)
+    later.recall(earlier, rows)
+    together.observe(*columns([rows[session].tolist() for session in first] + second), 6)
+    assert torch.equal(later.neighbours, together.neighbours)
+    assert torch.equal(later.counts, together.counts)
+
+
+def columns(sessions):
+    known = encoded(sessions)
+    return known.items, known.offsets
 
 
 def test_gcegnn_does_not_mind_empty_places():

@@ -66,7 +66,8 @@ def test_the_network_trains_and_scores_models_of_both_kinds(name):
     loss = FullSoftmax()(one(batch), torch.arange(len(batch)) % N_ITEMS)
     loss.backward()
     assert one.items.grad.isfinite().all()
-    (rows, scores), *more = one.score_blocks(batch, one.table())
+    with torch.no_grad():
+        (rows, scores), *more = one.score_blocks(batch, one.table())
     assert (rows, more) == (slice(0, len(batch)), [])
     same(scores[-2:], one.popularity.expand(2, -1))
     log_share = scores[:-2].log_softmax(1)[torch.arange(len(batch) - 2), torch.arange(len(batch) - 2) % N_ITEMS]

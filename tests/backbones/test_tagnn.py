@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from samples import MIXED, build, prefixes, same, vectors, whole
 
 from sessionprompt import losses
-from sessionprompt.backbones import TargetAttention, _target_attention
+from sessionprompt.backbones import TargetAttention, _target_blocks
 from sessionprompt.losses import FullSoftmax, score_blocks
 
-LENGTHS, VISITS = [2, 1, 4], [1, 2, 1, 1, 3, 1, 1]
+LENGTHS, NODES, VISITS = [2, 1, 4], [4, 2, 0, 1, 2, 3, 4], [1, 2, 1, 1, 3, 1, 1]
 
 
 @pytest.fixture
 def attention() -> TargetAttention:
     torch.manual_seed(0)
-    states, keys, values = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 7, 7))
+    states, keys, values = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 5, 5))
     prefix = torch.repeat_interleave(torch.arange(3), torch.tensor(LENGTHS))
-    return TargetAttention(states, keys, values, prefix, torch.tensor(VISITS))
+    return TargetAttention(states, keys, values, prefix, torch.tensor(NODES), torch.tensor(VISITS))
 
 
 @pytest.fixture
@@ -31,31 +33,80 @@ def slow_scores(attention, table):
     """A vector per session and candidate, as the paper has it: every event of an item is there as often as it is."""
     rows = []
     for number, state in enumerate(attention.states):
-        times = torch.where(attention.prefix == number, attention.visits, 0)
-        keys, values = (part.repeat_interleave(times, dim=0) for part in (attention.keys, attention.values))
+        inside = attention.prefix == number
+        events = attention.node[inside].repeat_interleave(attention.visits[inside])
+        keys, values = attention.keys[events], attention.values[events]
         beta = (table @ keys.T).softmax(dim=1)  # (N, events)
         rows.append(((state + beta @ values) * table).sum(dim=1))
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("tile", [1, 21, 1000])
-def test_scores_and_gradients_are_those_of_the_definition(attention, table, tile, monkeypatch):
-    monkeypatch.setattr(_target_attention, "TILE", tile)
-    inputs = (attention.states, attention.keys, attention.values, table)
-    weight = torch.randn(3, 9, dtype=torch.float64)
+@pytest.fixture(params=[(1, 1), (2, 150), (1024, 8_000_000)], ids=["single", "few", "one block"])
+def sizes(request, monkeypatch) -> None:
+    """Tiles and blocks of several sizes."""
+    for name, value in zip(("TILE", "BLOCK"), request.param, strict=True):
+        monkeypatch.setattr(_target_blocks, name, value)
+
+
+def gradients(attention, table, result):
+    return torch.autograd.grad(result, (attention.states, attention.keys, attention.values, table))
+
+
+def scaled(attention, factor):
+    return replace(attention, keys=(factor * attention.keys).detach().requires_grad_())
+
+
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("factor", [1, 1e4])  # at which no two prefixes can share the highest exponent
+def test_scores_and_gradients_are_those_of_the_definition(attention, table, factor):
+    attention, weight = scaled(attention, factor), torch.randn(3, 9, dtype=torch.float64)
     found, expected = attention.scores(table), slow_scores(attention, table)
     same(found, expected)
     for one, other in zip(
-        torch.autograd.grad((found * weight).sum(), inputs),
-        torch.autograd.grad((expected * weight).sum(), inputs),
+        gradients(attention, table, (found * weight).sum()),
+        gradients(attention, table, (expected * weight).sum()),
         strict=True,
     ):
         same(one, other)
 
 
-def test_large_energies_do_not_overflow(attention, table):
-    loud = TargetAttention(attention.states, 1e4 * attention.keys, attention.values, attention.prefix, attention.visits)
-    same(loud.scores(table), slow_scores(loud, table))
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("factor", [1, 1e4])
+def test_loss_and_gradients_are_those_of_the_definition(attention, table, factor):
+    attention, targets = scaled(attention, factor), torch.tensor([0, 8, 3])
+    found, expected = attention.cross_entropy(table, targets), F.cross_entropy(slow_scores(attention, table), targets)
+    same(found, expected)
+    pairs = zip(gradients(attention, table, 3 * found), gradients(attention, table, 3 * expected), strict=True)
+    for one, other in pairs:
+        same(one, other)
+
+
+def test_the_loss_passes_gradcheck(attention, table):
+    def loss(states, keys, values, candidates):
+        attended = replace(attention, states=states, keys=keys, values=values)
+        return attended.cross_entropy(candidates, torch.tensor([4, 0, 8]))
+
+    assert torch.autograd.gradcheck(loss, (attention.states, attention.keys, attention.values, table))
+
+
+def test_single_precision_keeps_five_digits(attention, table):
+    short = [part.detach().float().requires_grad_() for part in (attention.states, attention.keys, attention.values)]
+    single = replace(attention, states=short[0], keys=short[1], values=short[2])
+    candidates, targets = table.detach().float().requires_grad_(), torch.tensor([0, 8, 3])
+    expected = gradients(attention, table, F.cross_entropy(slow_scores(attention, table), targets))
+    found = gradients(single, candidates, single.cross_entropy(candidates, targets))
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).norm() <= 1e-5 * other.norm()
+
+
+def test_only_single_nodes(table):
+    states, keys, values = (torch.randn(2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    one = torch.arange(2)
+    attention, targets = TargetAttention(states, keys, values, one, one, one + 1), torch.tensor([5, 1])
+    same(attention.scores(table), slow_scores(attention, table))
+    same(attention.cross_entropy(table, targets), F.cross_entropy(slow_scores(attention, table), targets))
+    attention.cross_entropy(table, targets).backward()
+    same(states.grad, values.grad)
 
 
 def test_the_loss_is_cross_entropy(attention, table):
@@ -77,7 +128,7 @@ def test_a_single_event_has_all_the_attention():
     model, table = build("tagnn"), vectors()
     with torch.no_grad():
         scored = model(table[:1], whole([[0]]))
-        same(scored.scores(table), (scored.states + scored.values) @ table.T)
+        same(scored.scores(table), (scored.states + scored.values[scored.node]) @ table.T)
 
 
 def test_attention_to_everything_alike_is_a_mean():
@@ -87,6 +138,6 @@ def test_attention_to_everything_alike_is_a_mean():
     with torch.no_grad():
         scored = model(table[batch.items], batch)
         events = scored.visits.double().unsqueeze(1)
-        total = torch.zeros_like(scored.states).index_add(0, scored.prefix, scored.values * events)
+        total = torch.zeros_like(scored.states).index_add(0, scored.prefix, scored.values[scored.node] * events)
         mean = total / torch.zeros(len(batch), 1).double().index_add(0, scored.prefix, events)
         same(scored.scores(table), (scored.states + mean) @ table.T)
