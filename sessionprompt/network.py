@@ -40,6 +40,12 @@ class SessionNetwork(nn.Module):
         Whether candidates are prompted like inputs.
     scoring : {"cosine", "dot"}
     temperature : float
+
+    Attributes
+    ----------
+    sparse : bool
+        Whether the gradient of the item table holds only the rows that were looked up; only for losses that never
+        ask for the whole table.
     """
 
     def __init__(
@@ -58,7 +64,7 @@ class SessionNetwork(nn.Module):
         self.backbone = backbone
         self.blend = blend
         self.prompt_candidates = prompt_candidates and bool(candidate_codes)
-        self.scoring, self.temperature = scoring, temperature
+        self.scoring, self.temperature, self.sparse = scoring, temperature, False
         self.popularity: Tensor
         self.register_buffer("popularity", popularity)
         self._candidate_codes = candidate_codes
@@ -70,8 +76,8 @@ class SessionNetwork(nn.Module):
 
     def states(self, batch: SessionBatch) -> Tensor | TargetAttention:
         """Session embeddings of the prefixes asked for, (P, d)."""
-        known = batch.items >= 0
-        x = F.embedding(batch.items.clamp(min=0), self.items) * known.unsqueeze(1)  # (T, d), unknown items are blank
+        x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
+        x = x * (batch.items >= 0).unsqueeze(1)  # unknown items are blank
         if self.blend is not None:
             x = self.blend(x, batch.prompts)  # (T, d)
         extra = (self.lookup,) if self.backbone.needs_items else ()
@@ -80,26 +86,37 @@ class SessionNetwork(nn.Module):
 
     def lookup(self, items: Tensor) -> Tensor:
         """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
-        x = F.embedding(items, self.items)  # (n, d)
-        if self.blend is None:
-            return x
-        return self.blend(x, {kind: codes.to(items.device)[items] for kind, codes in self._candidate_codes.items()})
+        x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
+        return x if self.blend is None else self.blend(x, self._codes_of(items))
 
-    def table(self) -> Tensor:
-        """Candidate embeddings, (N, d)."""
-        table: Tensor = self.items
-        if self.prompt_candidates:
-            table = self.blend(table, self._fixed_codes())  # type: ignore[misc]
+    def table(self, items: Tensor | None = None) -> Tensor:
+        """Candidate embeddings: of all items, (N, d), or of some item codes, (n, d)."""
+        if items is not None:
+            table = self.lookup(items) if self.prompt_candidates else F.embedding(items, self.items, sparse=self.sparse)
+        else:
+            table = self.blend(self.items, self._fixed_codes()) if self.prompt_candidates else self.items  # type: ignore[misc]
         table = self.backbone.candidates(table)
         return unit(table) if self.scoring == "cosine" else table
 
     @torch.no_grad()
     def score_blocks(self, batch: SessionBatch, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, scores (rows, N)) over the prefixes asked for; where nothing is known, popularity scores."""
-        blank = ~batch.known
+        known = batch.known
+        all_known = bool(known.all())
         for rows, scores in score_blocks(self.states(batch), table):
-            scores[blank[rows]] = self.popularity
+            if not all_known:
+                scores[~known[rows]] = self.popularity
             yield rows, scores
+
+    @torch.no_grad()
+    def center_prompts(self, noise: float) -> None:
+        """Move the prompt of every cluster to the mean of its items' vectors; some of where it was stays as noise."""
+        if self.blend is not None:
+            for kind, codes in self._fixed_codes().items():
+                self.blend.tables[kind].mul_(noise).add_(unit(codes.mean_rows(self.items)))
+
+    def _codes_of(self, items: Tensor) -> dict[str, Tensor]:
+        return {kind: codes.to(items.device)[items] for kind, codes in self._candidate_codes.items()}
 
     def _fixed_codes(self) -> dict[str, FixedCodes]:
         """Candidate codes on the device of the table, made when first needed there."""
@@ -137,3 +154,4 @@ class SessionNetwork(nn.Module):
                 mine[name][torch.from_numpy(rows[tables[name]]).long()] = weights.to(mine[name].device)
             elif name not in seen_in_training:
                 mine[name].copy_(weights)
+        self.backbone.recall(other.backbone, rows["item"])

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
+from ._checks import check_fitted
 from ._files import fingerprint
-from ._parameters import check_k, check_parameters, resolve_backbone, resolve_device, seed_of
+from ._parameters import check_parameters, resolve_backbone, resolve_device, seed_of
+from ._recommending import SessionRecommenderMixin
 from .batches import Examples, PrefixData, last_prefixes
 from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
 from .evaluation import CutSessions, RankedTargets, prefix_data, rank_sessions
 from .inference import top_items
-from .metrics import metric_names, parse_metric, session_weights
+from .initialization import start_from_graph
 from .model_selection import temporal_train_test_split
 from .network import SessionNetwork
 from .prompts import PromptBlend
@@ -29,7 +30,7 @@ from .sessions import Sessions, as_sessions
 __all__ = ["PromptedSessionRecommender"]
 
 
-class PromptedSessionRecommender(BaseEstimator):
+class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     """Neural next-item recommender whose inputs carry learned prompts.
 
     A session model (the backbone) reads the items of a session, each blended with prompts: learned vectors of the
@@ -58,6 +59,10 @@ class PromptedSessionRecommender(BaseEstimator):
         Size of item embeddings, prompts and session embeddings.
     backbone_params : dict, optional
         Further parameters of the backbone.
+    init : {"graph", "normal"}, default="graph"
+        Where the item table starts: ``"graph"`` at a spectral embedding of who stands next to whom in the training
+        sessions, clusters at the mean of their items, see :func:`~sessionprompt.initialization.graph_vectors`;
+        ``"normal"`` at random, N(0, 1/dim). From the graph, training needs a fraction of the epochs.
     max_length : int, default=50
         Events of a session that the backbone sees: the newest ones.
     prefixes : {"auto", "one_pass", "expanded"}, default="auto"
@@ -74,6 +79,12 @@ class PromptedSessionRecommender(BaseEstimator):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the factors in the products of the training loss; sums, gradients and all scores are float32. ``"auto"`` is
         bfloat16 where the processor has it built in, which halves the time of the loss.
+    n_negatives : int, optional
+        Instead of all items, rank a target in training among so many drawn ones and the targets of its batch, see
+        :class:`~sessionprompt.sampling.SampledSoftmax`. For large catalogues: a step then costs the same however many
+        items there are. None is the full softmax.
+    negatives_power : float, default=0.5
+        Negatives are drawn in proportion to popularity to this power.
     max_epochs : int, default=30
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The weights of the
@@ -129,8 +140,6 @@ class PromptedSessionRecommender(BaseEstimator):
     """
 
     __metadata_request__fit = {"X_val": True}
-    __metadata_request__predict = {"k": True}
-    __metadata_request__score = {"metric": True, "k": True}
 
     def __init__(
         self,
@@ -143,6 +152,7 @@ class PromptedSessionRecommender(BaseEstimator):
         temperature: float = 0.07,
         dim: int = 64,
         backbone_params: dict[str, Any] | None = None,
+        init: str = "graph",
         max_length: int = 50,
         prefixes: str = "auto",
         batch_size: int = 512,
@@ -150,6 +160,8 @@ class PromptedSessionRecommender(BaseEstimator):
         lr_schedule: str = "constant",
         weight_decay: float = 0.0,
         precision: str = "auto",
+        n_negatives: int | None = None,
+        negatives_power: float = 0.5,
         max_epochs: int = 30,
         patience: int | None = 3,
         monitor: str = "mrr@5",
@@ -170,6 +182,7 @@ class PromptedSessionRecommender(BaseEstimator):
         self.temperature = temperature
         self.dim = dim
         self.backbone_params = backbone_params
+        self.init = init
         self.max_length = max_length
         self.prefixes = prefixes
         self.batch_size = batch_size
@@ -177,6 +190,8 @@ class PromptedSessionRecommender(BaseEstimator):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.precision = precision
+        self.n_negatives = n_negatives
+        self.negatives_power = negatives_power
         self.max_epochs = max_epochs
         self.patience = patience
         self.monitor = monitor
@@ -277,7 +292,10 @@ class PromptedSessionRecommender(BaseEstimator):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = self._build_network(encoder)
-            network.backbone.observe(encoder.item_codes(train), train.offsets, encoder.n_items)
+            codes = encoder.item_codes(train)
+            network.backbone.observe(codes, train.offsets, encoder.n_items)
+            if self.init == "graph" and not previous:
+                start_from_graph(network, codes, train.offsets, seed)
             if previous:
                 network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
             one_pass = self._one_pass(network)
@@ -312,7 +330,7 @@ class PromptedSessionRecommender(BaseEstimator):
             self.temperature,
         )
 
-    def _prefix_data(self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool, name: str) -> PrefixData:
+    def _prefix_data(self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool | str, name: str) -> PrefixData:
         cut = CutSessions.of(sessions, encoder)
         if not len(cut.rows):
             raise ValueError(
@@ -351,218 +369,36 @@ class PromptedSessionRecommender(BaseEstimator):
         named = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(params.items())))  # addresses change with every process
         return fingerprint(named, str((seed, epochs)), *columns)
 
-    def _one_pass(self, network: SessionNetwork) -> bool:
-        return self.prefixes != "expanded" and network.backbone.causal
+    def _one_pass(self, network: SessionNetwork) -> bool | str:
+        return self.prefixes != "expanded" and network.backbone.one_pass
 
     @property
     def network_(self) -> SessionNetwork:
         """The trained torch module."""
-        check_is_fitted(self, "net_")
+        check_fitted(self, "net_")
         return self.net_.module_
 
-    # ------------------------------------------------------------------ recommending
-    def predict(self, X: Any, k: int = 10) -> np.ndarray:
-        """Recommend the `k` best next items for each session.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-            Sessions so far, oldest event first; each holds at least one.
-        k : int, default=10
-
-        Returns
-        -------
-        ndarray of shape (n_sessions, k)
-            Raw item ids, best first.
-
-        Raises
-        ------
-        ValueError
-            If `k` is not within 1..n_items or a session is empty.
-        """
-        return self.predict_topk(X, k=k)
-
-    def predict_topk(
+    # ------------------------------------------------------------------ recommending and scoring
+    def _best_items(
         self,
-        X: Any,
-        k: int = 10,
-        *,
-        return_scores: bool = False,
-        exclude_seen: bool = False,
-        candidates: Iterable[Any] | None = None,
-    ) -> Any:
-        """Recommend the `k` best next items for each session, with more say in which.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        k : int, default=10
-        return_scores : bool, default=False
-            Also return the scores; they order items within a session.
-        exclude_seen : bool, default=False
-            Leave out the items of the session itself.
-        candidates : iterable of ids, optional
-            Recommend among these items only.
-
-        Returns
-        -------
-        items : ndarray of shape (n_sessions, k)
-        scores : ndarray of shape (n_sessions, k)
-            Only with `return_scores`.
-
-        Raises
-        ------
-        ValueError
-            If `k` is larger than what is left to recommend, a candidate is unknown, or a session is empty.
-        """
-        check_is_fitted(self, "net_")
-        sessions = as_sessions(X)
-        allowed = None if candidates is None else self._candidate_codes(candidates)
-        check_k(
-            k,
-            self.n_items_ if allowed is None else len(allowed),
-            "known items" if allowed is None else "candidates",
-        )
-        self._refuse_empty(sessions)
-        encoded = self.encoder_.encode(sessions)
+        encoded: EncodedSessions,
+        k: int,
+        allowed: np.ndarray | None,
+        hidden: tuple[np.ndarray, np.ndarray] | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         examples = last_prefixes(encoded, self.max_length)
         self._warn_of_strangers(examples)
-        seen = _seen_pairs(encoded, allowed, k, self.n_items_) if exclude_seen else None
-        codes, scores = top_items(
+        return top_items(
             self.network_,
             PrefixData(examples, encoded.items),
             self._candidate_table(),
             k,
             batch_size=self.batch_size,
             candidates=allowed,
-            hidden=seen,
+            hidden=hidden,
         )
-        items = self.items_[codes]
-        return (items, scores) if return_scores else items
 
-    def _candidate_codes(self, candidates: Iterable[Any]) -> np.ndarray:
-        ids = candidates if isinstance(candidates, np.ndarray) else list(candidates)
-        codes = self.encoder_.vocabulary.encode(ids, name="candidates")
-        if (codes < 0).any():
-            raise ValueError(
-                f"candidates holds {ids[int((codes < 0).argmax())]!r}, which the model does not know "
-                f"({int((codes < 0).sum())} such ids); leave out ids that are not in items_."
-            )
-        return np.unique(codes)
-
-    def _refuse_empty(self, sessions: Sessions) -> None:
-        if len(sessions) == 0:
-            raise ValueError("X holds no session; give at least one.")
-        empty = np.flatnonzero(sessions.lengths == 0)
-        if len(empty):
-            raise ValueError(
-                f"session {empty[0]} of X is empty ({len(empty)} such sessions); a session needs at least one event. "
-                "For visitors without any event, recommend popular items."
-            )
-
-    def _warn_of_strangers(self, examples: Examples) -> None:
-        something = examples.sessions.items >= 0
-        for codes in examples.sessions.prompts.values():
-            something = something | (codes >= 0).any(axis=1)
-        known = np.append(0, np.cumsum(something))
-        n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
-        if n:
-            warnings.warn(
-                f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
-                stacklevel=3,
-            )
-
-    def _candidate_table(self) -> torch.Tensor:
-        """The candidate table, computed once after training."""
-        if self._table is None:
-            with torch.no_grad():
-                self._table = self.network_.eval().table()
-        return self._table
-
-    # ------------------------------------------------------------------ scoring
-    def score(self, X: Any, y: None = None, sample_weight: Any = None, *, metric: str = "mrr", k: int = 5) -> float:
-        """Mean metric over the next items of all prefixes of X, ranked among all known items.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-            Whole sessions; each event but the first is a target.
-        y : ignored
-        sample_weight : array-like of shape (n_sessions,), optional
-        metric : {"mrr", "recall", "hr", "ndcg"}, default="mrr"
-        k : int, default=5
-
-        Returns
-        -------
-        float
-            In 0..1.
-        """
-        name = f"{metric}@{k}"
-        return self.evaluate(X, metrics=[name], sample_weight=sample_weight)[name]
-
-    def evaluate(
-        self,
-        X: Any,
-        *,
-        metrics: str | Iterable[str] = ("mrr@5", "recall@5", "mrr@20", "recall@20"),
-        slices: Iterable[str] | None = None,
-        ties: str = "pessimistic",
-        sample_weight: Any = None,
-        last_events: Any = None,
-    ) -> dict[str, Any]:
-        """Rank the next item of every prefix among all known items and report metrics.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        metrics : str or list of str
-            Such as ``"mrr@20"``, ``"recall@20"`` (= ``"hr@20"``), ``"ndcg@10"``, ``"coverage@20"``.
-        slices : list of {"length", "popularity", "repeat"}, optional
-            Also report the metrics by length of the prefix, by training frequency of the target, and by whether the
-            target occurred in the prefix.
-        ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
-            Where a target stands among items of the same score.
-        sample_weight : array-like of shape (n_sessions,), optional
-            Weight of every target of a session.
-        last_events : array-like of shape (n_sessions,), optional
-            The last item of each session, if X comes without them.
-
-        Returns
-        -------
-        dict
-            The metrics by name, ``n_targets``, ``n_unknown_targets`` (targets not known to the model: they count as
-            misses) and ``slices`` if asked for.
-        """
-        names = metric_names(metrics)
-        top = max((k for kind, k in map(parse_metric, names) if kind == "coverage"), default=0)
-        sessions = as_sessions(X)
-        weights = session_weights(sample_weight, len(sessions))
-        ranked = self.ranks(sessions, ties=ties, last_events=last_events, top=top)
-        return ranked.summary(names, slices, weights)
-
-    def ranks(self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0) -> RankedTargets:
-        """Rank of every target of X, one row each, for statistics of your own.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
-        last_events : array-like of shape (n_sessions,), optional
-        top : int, default=0
-            Length of the lists of best items to keep.
-
-        Returns
-        -------
-        RankedTargets
-        """
-        check_is_fitted(self, "net_")
-        if top:
-            check_k(top, self.n_items_, "known items")
-        sessions = as_sessions(X)
-        check_prompt_data(sessions, self.encoder_.prompts)
-        cut = CutSessions.of(sessions, self.encoder_, last_events)
-        if not len(cut.rows):
-            raise ValueError("X holds no session with a next item to rank; sessions need two events.")
+    def _rank_targets(self, cut: CutSessions, ties: str, top: int) -> RankedTargets:
         return rank_sessions(
             self.network_,
             self.encoder_,
@@ -573,6 +409,25 @@ class PromptedSessionRecommender(BaseEstimator):
             ties=ties,
             top=top,
         )
+
+    def _warn_of_strangers(self, examples: Examples) -> None:
+        something = examples.sessions.items >= 0
+        for codes in examples.sessions.prompts.values():
+            something = something | (codes >= 0).any(axis=1)
+        known = np.append(0, np.cumsum(something))
+        n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
+        if n:
+            warnings.warn(
+                f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
+                stacklevel=4,
+            )
+
+    def _candidate_table(self) -> torch.Tensor:
+        """The candidate table, computed once after training."""
+        if self._table is None:
+            with torch.no_grad():
+                self._table = self.network_.eval().table()
+        return self._table
 
     # ------------------------------------------------------------------ storage
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -592,21 +447,3 @@ class PromptedSessionRecommender(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
-
-
-def _seen_pairs(
-    encoded: EncodedSessions, allowed: np.ndarray | None, k: int, n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(session, item) pairs that may not be recommended; an error if too few items are left for `k`."""
-    session = np.repeat(np.arange(len(encoded)), encoded.lengths)
-    pairs = np.unique((session * n_items + encoded.items)[encoded.items >= 0])
-    row, code = np.divmod(pairs, n_items)
-    counted = np.ones(len(code), bool) if allowed is None else np.isin(code, allowed)
-    left = (n_items if allowed is None else len(allowed)) - np.bincount(row[counted], minlength=len(encoded))
-    worst = int(left.argmin())
-    if left[worst] < k:
-        raise ValueError(
-            f"k={k} is larger than the {left[worst]} items that session {worst} leaves after exclude_seen; "
-            f"ask for at most {left[worst]}."
-        )
-    return row, code

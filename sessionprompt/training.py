@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
-from torch import Tensor
 
 from .batches import PrefixData, SessionBatch
 from .callbacks import BestWeights, CheckpointFile, LinearDecay, ProgressBar, StopWhenOutOfPatience
@@ -18,6 +17,8 @@ from .inference import rank_targets
 from .losses import FullSoftmax
 from .metrics import ranking_metrics
 from .network import SessionNetwork
+from .optimizers import RowAdam
+from .sampling import SampledSoftmax
 
 __all__ = ["SessionNet", "TrainingPlan", "build_net", "train_network"]
 
@@ -71,9 +72,12 @@ class SessionNet(NeuralNet):
             self.history.record("valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan"))
             self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
 
-    def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Tensor, Tensor]:
-        """Session embeddings and candidate table of a batch."""
-        return self.module_(x.to(self.device))
+    def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Any, Any]:
+        """Session embeddings of a batch, and the candidate table or, for a sample of it, the function that embeds."""
+        batch = x.to(self.device)
+        if isinstance(self.criterion_, SampledSoftmax):
+            return self.module_.states(batch), self.module_.table
+        return self.module_(batch)
 
 
 def _mix(*numbers: int) -> int:
@@ -92,6 +96,8 @@ class TrainingPlan:
     lr_schedule: str
     weight_decay: float
     precision: str
+    n_negatives: int | None
+    negatives_power: float
     verbose: int
     net_params: dict[str, Any] | None
 
@@ -119,19 +125,13 @@ def build_net(
     SessionNet
         Initialized; the network keeps its weights.
     """
-    own = plan.net_params or {}
-    settings = {
-        "criterion": FullSoftmax,
-        "optimizer": torch.optim.Adam,
-        "optimizer__weight_decay": plan.weight_decay,
-        "optimizer__fused": True,
-        **own,
-        "callbacks": list(callbacks),
-    }
-    if settings["criterion"] is FullSoftmax:
-        settings.setdefault("criterion__precision", plan.precision)
-    if settings["optimizer"] is not torch.optim.Adam and "optimizer__fused" not in own:
-        del settings["optimizer__fused"]
+    network.sparse = plan.n_negatives is not None
+    own, given = _loss_settings(network, plan), plan.net_params or {}
+    if "criterion" in given:
+        own = {name: value for name, value in own.items() if not name.startswith("criterion")}
+    settings = {**own, **given, "callbacks": list(callbacks)}
+    if settings["optimizer"] in (torch.optim.Adam, RowAdam):
+        settings.setdefault("optimizer__fused", True)
     return SessionNet(
         network,
         lr=plan.lr,
@@ -143,6 +143,18 @@ def build_net(
         verbose=0,
         **settings,
     ).initialize()
+
+
+def _loss_settings(network: SessionNetwork, plan: TrainingPlan) -> dict[str, Any]:
+    """Criterion and optimizer: over the full catalogue, or over a sample, of which a step touches a few rows."""
+    common = {"optimizer__weight_decay": plan.weight_decay}
+    if plan.n_negatives is None:
+        own = {"criterion": FullSoftmax, "criterion__precision": plan.precision, "optimizer": torch.optim.Adam}
+        return common | own
+    sample = {"popularity": network.popularity, "n_negatives": plan.n_negatives, "power": plan.negatives_power}
+    return (
+        common | {"criterion": SampledSoftmax, "optimizer": RowAdam} | {f"criterion__{k}": v for k, v in sample.items()}
+    )
 
 
 def train_network(

@@ -1,0 +1,86 @@
+"""Where tables start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
+from sessionprompt.backbones import unit
+from sessionprompt.initialization import graph_vectors
+from sessionprompt.testing import tiny_world
+
+
+def slow_vectors(lists: list[list[int]], n_items: int, dim: int, window: int) -> np.ndarray:
+    """The same by counting pairs and a full eigendecomposition."""
+    counts = np.zeros((n_items, n_items))
+    for items in lists:
+        for place, one in enumerate(items):
+            for other in items[place + 1 : place + 1 + window]:
+                counts[one, other] += 1
+                counts[other, one] += 1
+    degrees = counts.sum(1)
+    scale = np.sqrt(np.outer(degrees + degrees.mean(), degrees + degrees.mean()))
+    values, vectors = np.linalg.eigh(np.eye(n_items) + counts / scale)
+    rows = (vectors * np.sqrt(np.maximum(values, 0)))[:, ::-1][:, :dim]
+    rows[degrees == 0] = 0
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+@pytest.mark.parametrize(("dim", "window"), [(5, 1), (12, 3)])
+def test_vectors_are_the_leading_eigenvectors(dim: int, window: int) -> None:
+    rng = np.random.default_rng(0)
+    lists = [rng.integers(12, size=size).tolist() for size in rng.integers(1, 7, size=60)]
+    sessions = Sessions.from_lists(lists)
+    n = len(sessions.vocabulary)
+    rows = graph_vectors(sessions.codes, sessions.offsets, n, dim, window=window, seed=0)
+    expected = slow_vectors(sessions.to_lists(), n, dim, window)
+    np.testing.assert_allclose(rows @ rows.T, expected @ expected.T, atol=1e-3)
+
+
+def test_items_without_neighbours_have_no_place() -> None:
+    rows = graph_vectors([0, 1, 2], [0, 2, 3], 4, 6, window=2, seed=0)
+    assert rows.shape == (4, 6) and not rows[2:].any()
+    np.testing.assert_allclose(np.linalg.norm(rows[:2], axis=1), 1)
+
+
+def untrained(init: str, **params) -> PromptedSessionRecommender:
+    world = ItemClusterer(random_state=0).fit_transform(tiny_world(100))
+    settings = {"dim": 8, "max_epochs": 1, "lr": 1e-12, "validation_fraction": None, "random_state": 0, **params}
+    return PromptedSessionRecommender(init=init, **settings).fit(world)
+
+
+def test_neighbours_start_close_and_clusters_in_their_middle() -> None:
+    model = untrained("graph")
+    labels = model.encoder_.item_labels[:, 0]
+    items, prompts = unit(model.network_.items).detach(), unit(model.network_.blend.tables["cluster"]).detach()
+    likeness = (items @ items.T).numpy()
+    same = labels[:, None] == labels
+    assert likeness[same].mean() > likeness[~same].mean() + 0.3
+    middle = unit(
+        torch.stack([model.network_.items[torch.from_numpy(labels == k)].mean(0) for k in range(labels.max() + 1)])
+    )
+    assert (middle.detach() * prompts).sum(1).min() > 0.9
+
+
+def test_a_random_start_knows_nothing() -> None:
+    model = untrained("normal")
+    length = model.network_.items.norm(dim=1).mean().item()
+    assert length == pytest.approx(1, abs=0.15)
+    labels = model.encoder_.item_labels[:, 0]
+    likeness = (unit(model.network_.items) @ unit(model.network_.items).T).detach().numpy()
+    same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+    assert abs(likeness[same].mean()) < 0.2
+
+
+def test_going_on_does_not_start_anew() -> None:
+    model = untrained("graph")
+    before = model.network_.items.detach().clone()
+    model.partial_fit(ItemClusterer(random_state=0).fit_transform(tiny_world(100)))
+    torch.testing.assert_close(model.network_.items.detach(), before, atol=1e-4, rtol=0)
+
+
+def test_an_unknown_start_is_refused() -> None:
+    with pytest.raises(ValueError, match="init='xavier' is not known; choose one of"):
+        untrained("xavier")
