@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
+from ._checks import check_fitted
 from .graphs import item_graph, modularity, strengths
 from .sessions import Sessions, as_sessions
 
@@ -98,7 +98,7 @@ class GraphClusterer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Sessions
             They are labelled anew by this clusterer when they are cut to prefixes.
         """
-        check_is_fitted(self)
+        check_fitted(self, "labels_")
         sessions = as_sessions(X)
         return sessions.with_labels(self.label_events(sessions), annotator=self)
 
@@ -118,7 +118,7 @@ class GraphClusterer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         -------
         ndarray of shape (n_events, n_resolutions), int32
         """
-        check_is_fitted(self)
+        check_fitted(self, "labels_")
         columns = self.labels_.reshape(len(self.vocabulary_), -1)
         codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]
         if (codes >= 0).all():

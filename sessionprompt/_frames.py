@@ -12,6 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from ._order import stable_order
 from .vocabulary import Vocabulary, distinct_values, id_array
 
 __all__ = ["Column", "EventTable", "gap_limit", "read_events"]
@@ -22,14 +23,19 @@ SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Column:
-    """A column of ids: a vocabulary, and the code of each row."""
+    """A column of ids: the distinct ones, in no particular order, and which of them each row holds."""
 
-    vocabulary: Vocabulary
+    ids: NDArray[Any]
     codes: NDArray[np.int32]
 
-    def ids(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def ids_in(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids in these rows."""
-        return self.vocabulary.decode(self.codes[rows])
+        return self.ids[self.codes[rows]]
+
+    def in_order(self) -> tuple[Vocabulary, NDArray[np.int32]]:
+        """Return the vocabulary of the ids, and the code of each row."""
+        vocabulary, code_of = Vocabulary.from_values(self.ids)
+        return vocabulary, code_of[self.codes]
 
 
 @dataclass(frozen=True)
@@ -59,18 +65,34 @@ class EventTable:
             )
         return np.flatnonzero(~repeated)
 
-    def cut(self, rows: NDArray[np.int64], limit: float | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return these rows ordered by group and time, and the offsets of the sessions among them."""
+    def cut(
+        self, rows: NDArray[np.int64], limit: float | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Cut these rows into sessions, ordered by their last events.
+
+        Returns
+        -------
+        order : ndarray of shape (n_rows,)
+            The rows, session after session.
+        offsets : ndarray of shape (n_sessions + 1,)
+        first_rows : ndarray of shape (n_sessions,)
+            The lowest row of each session.
+        """
         groups, times = self.groups[rows], None if self.times is None else self.times[rows]
-        order = np.argsort(groups, kind="stable") if times is None else np.lexsort((times, groups))
+        order = stable_order(groups) if times is None else stable_order(times, groups)
         is_start = np.diff(groups[order], prepend=-1) != 0
         if times is not None and limit is not None:
             is_start[1:] |= np.diff(times[order]).astype(np.float64) > limit
-        return rows[order], np.append(np.flatnonzero(is_start), len(rows))
+        starts = np.flatnonzero(is_start)
+        lengths, first = np.diff(starts, append=len(rows)), np.minimum.reduceat(order, starts)
+        by_end = stable_order(first) if times is None else stable_order(first, times[order[starts + lengths - 1]])
+        ends = np.cumsum(lengths[by_end])
+        place = np.arange(len(rows)) + np.repeat((starts + lengths)[by_end] - ends, lengths[by_end])
+        return rows[order[place]], np.append(0, ends), rows[first[by_end]]
 
 
 def _repeated(columns: list[NDArray[Any]]) -> NDArray[np.bool_]:
-    order = np.lexsort(columns)
+    order = stable_order(*columns)
     repeated = np.zeros(len(order), dtype=bool)
     repeated[order[1:]] = np.all([column[order[1:]] == column[order[:-1]] for column in columns], axis=0)
     return repeated
@@ -92,7 +114,7 @@ def read_events(
     assert sessions is not None
     groups = sessions.codes.astype(np.int64)
     if users is not None and session is not None:
-        groups += users.codes * np.int64(len(sessions.vocabulary))
+        groups += users.codes * np.int64(len(sessions.ids))
     return EventTable(items, times, users, sessions, groups)
 
 
@@ -119,12 +141,11 @@ def _open(events: Any, columns: list[str]) -> nw.DataFrame[Any]:
 def _read_ids(frame: nw.DataFrame[Any], name: str) -> Column:
     series = frame[name]
     if series.is_null().any():
-        return Column(*Vocabulary.from_values(series.to_list(), name))  # raises, and says where
-    if series.dtype.is_integer() or series.dtype.is_float():
-        return Column(*Vocabulary.from_values(series.to_numpy(), name))
+        id_array(series.to_list(), name)  # raises, and says where
     if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum):
         return _read_categories(series, name)
-    return Column(*Vocabulary.from_values(series.to_list(), name))
+    values = series.to_numpy() if series.dtype.is_integer() or series.dtype.is_float() else series.to_list()
+    return Column(*distinct_values(id_array(values, name)))
 
 
 def _read_categories(series: nw.Series[Any], name: str) -> Column:
@@ -132,21 +153,16 @@ def _read_categories(series: nw.Series[Any], name: str) -> Column:
     codes = distinct_values(_category_codes(series).astype(np.int64))[1]
     first_rows = np.empty(codes.max() + 1, dtype=np.int64)
     first_rows[codes[::-1]] = np.arange(len(codes))[::-1]
-    first_rows.sort()
-    ids = id_array(series[first_rows].to_list(), name, lambda k: f"row {first_rows[k]}")
-    vocabulary, sorted_codes = Vocabulary.from_values(ids, name)
-    code_of = np.empty(len(first_rows), dtype=np.int32)
-    code_of[codes[first_rows]] = sorted_codes
-    return Column(vocabulary, code_of[codes])
+    return Column(id_array(series[first_rows].to_list(), name, lambda k: f"row {first_rows[k]}"), codes)
 
 
 def _category_codes(series: nw.Series[Any]) -> NDArray[Any]:
+    if series.implementation.is_pandas_like():
+        return series.to_native().factorize()[0]
     native = (series.cast(nw.Categorical) if series.dtype == nw.String else series).to_native()
     if series.implementation.is_polars():
         return native.to_physical().to_numpy()
-    if series.implementation.is_pyarrow():
-        return native.combine_chunks().indices.to_numpy()
-    return native.cat.codes.to_numpy()
+    return native.combine_chunks().indices.to_numpy()
 
 
 def _read_times(frame: nw.DataFrame[Any], column: str, unit: str) -> NDArray[Any]:

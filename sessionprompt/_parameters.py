@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from ._checks import check_choice, check_integer, check_number
 from .backbones import BACKBONES
 from .encoding import check_prompts
 from .losses import PRECISIONS
@@ -17,30 +17,33 @@ from .metrics import parse_metric
 from .network import SCORINGS
 from .prompts import GATES
 
-__all__ = ["check_k", "check_parameters", "resolve_backbone", "resolve_device", "seed_of"]
+__all__ = ["check_parameters", "resolve_backbone", "resolve_device", "seed_of"]
 
 
 def check_parameters(estimator: Any) -> tuple[str, ...]:
     """Raise on a parameter out of bounds; return the prompt kinds in their fixed order."""
     for name in ("dim", "max_length", "batch_size", "max_epochs"):
-        _check_integer(name, getattr(estimator, name))
-    if estimator.patience is not None:
-        _check_integer("patience", estimator.patience)
+        check_integer(name, getattr(estimator, name))
+    for name in ("patience", "n_negatives"):
+        if getattr(estimator, name) is not None:
+            check_integer(name, getattr(estimator, name))
     for name in ("temperature", "lr"):
-        _check_number(name, getattr(estimator, name), lambda value: value > 0, "above 0")
-    _check_number("weight_decay", estimator.weight_decay, lambda value: value >= 0, "0 or more")
+        check_number(name, getattr(estimator, name), lambda value: value > 0, "above 0")
+    for name in ("weight_decay", "negatives_power"):
+        check_number(name, getattr(estimator, name), lambda value: value >= 0, "0 or more")
     if estimator.validation_fraction is not None:
-        _check_number(
+        check_number(
             "validation_fraction",
             estimator.validation_fraction,
             lambda v: 0 < v < 1,
             "between 0 and 1, or None",
         )
-    _check_choice("gate", estimator.gate, GATES)
-    _check_choice("scoring", estimator.scoring, SCORINGS)
-    _check_choice("lr_schedule", estimator.lr_schedule, ("constant", "linear"))
-    _check_choice("precision", estimator.precision, PRECISIONS)
-    _check_choice("prefixes", estimator.prefixes, ("auto", "one_pass", "expanded"))
+    check_choice("gate", estimator.gate, GATES)
+    check_choice("scoring", estimator.scoring, SCORINGS)
+    check_choice("lr_schedule", estimator.lr_schedule, ("constant", "linear"))
+    check_choice("precision", estimator.precision, PRECISIONS)
+    check_choice("init", estimator.init, ("graph", "normal"))
+    check_choice("prefixes", estimator.prefixes, ("auto", "one_pass", "expanded"))
     if parse_metric(estimator.monitor)[0] == "coverage":
         raise ValueError(f"monitor={estimator.monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k.")
     backbone = resolve_backbone(estimator.backbone)
@@ -55,7 +58,7 @@ def check_parameters(estimator: Any) -> tuple[str, ...]:
 def resolve_backbone(backbone: str | Callable[..., Any]) -> Any:
     """The class or factory that `backbone` names; a built module is refused, since `clone` would copy its weights."""
     if isinstance(backbone, str):
-        _check_choice("backbone", backbone, BACKBONES)
+        check_choice("backbone", backbone, BACKBONES)
         return BACKBONES[backbone]
     if isinstance(backbone, torch.nn.Module):
         raise TypeError(
@@ -89,29 +92,3 @@ def seed_of(random_state: Any) -> int:
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
     raise TypeError(f"random_state={random_state!r} must be None, an integer, a RandomState or a Generator.")
-
-
-def check_k(k: Any, available: int, what: str) -> None:
-    """Raise unless 1 <= k <= available."""
-    _check_integer("k", k)
-    if k > available:
-        raise ValueError(f"k={k} is larger than the {available} {what}; ask for at most {available}.")
-
-
-def _check_integer(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r} must be an integer.")
-    if value < 1:
-        raise ValueError(f"{name}={value} is below 1; give 1 or more.")
-
-
-def _check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={value!r} must be a number {bound}.")
-    if not (math.isfinite(value) and allowed(value)):
-        raise ValueError(f"{name}={value} must be {bound}.")
-
-
-def _check_choice(name: str, value: Any, known: Iterable[str]) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}={value!r} is not known; choose one of {sorted(known)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,7 @@ class SessionEncoder:
         """Rows of the prompt table of each kind; the columns of the cluster prompt share one table."""
         return {kind: sum(self.cluster_sizes) if kind == "cluster" else len(self.owners[kind]) for kind in self.prompts}
 
-    @property
+    @cached_property
     def candidate_codes(self) -> dict[str, np.ndarray]:
         """Prompt codes of the known items themselves: only clusters say something of a candidate."""
         return {"cluster": self._label_codes(self.item_labels)} if "cluster" in self.prompts else {}
@@ -196,16 +197,17 @@ class SessionEncoder:
         """
         check_prompt_data(sessions, self.prompts)
         start = np.ones(len(sessions)) if sessions.target_start is None else np.maximum(sessions.target_start, 1)
-        prompts = {kind: self._prompt_codes(sessions, kind) for kind in self.prompts}
-        return EncodedSessions(self.item_codes(sessions), sessions.offsets, prompts, start.astype(np.int64))
+        items = self.item_codes(sessions)
+        prompts = {kind: self._prompt_codes(sessions, items, kind) for kind in self.prompts}
+        return EncodedSessions(items, sessions.offsets, prompts, start.astype(np.int64))
 
     def item_codes(self, sessions: Sessions) -> np.ndarray:
         """This model's code of every event's item, -1 where it does not know it; shape (n_events,), int64."""
         return self.vocabulary.translate(sessions.vocabulary)[sessions.codes].astype(np.int64)
 
-    def _prompt_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
+    def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
         if kind == "cluster":
-            return self._cluster_codes(sessions)
+            return self._cluster_codes(sessions, items)
         return np.repeat(self._owner_codes(sessions, kind), sessions.lengths)[:, None]
 
     def _owner_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
@@ -216,11 +218,10 @@ class SessionEncoder:
                 raise
             return np.full(len(sessions), -1)  # numbered by default, while the known sessions have names
 
-    def _cluster_codes(self, sessions: Sessions) -> np.ndarray:
+    def _cluster_codes(self, sessions: Sessions, items: np.ndarray) -> np.ndarray:
         """Clusters of known items as they were learned, of other items as annotated."""
-        codes, annotated = self.item_codes(sessions), self._label_codes(_labels_of(sessions))
-        learned = self._label_codes(self.item_labels)[codes]
-        return np.where(codes[:, None] < 0, annotated, learned)
+        annotated = self._label_codes(_labels_of(sessions))
+        return np.where(items[:, None] < 0, annotated, self.candidate_codes["cluster"][items])
 
     def _label_codes(self, labels: np.ndarray) -> np.ndarray:
         """Shift each label column to its own rows of the common table; labels never seen in training are blank."""

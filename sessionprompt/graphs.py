@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, product
 from numbers import Integral
 from typing import Any
 
@@ -10,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 __all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_graph"]
+
+BLOCK = 2**24  # events counted at a time, which bounds the memory
 
 
 def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop") -> sparse.csr_array:
@@ -46,11 +50,11 @@ def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops
     """
     if self_loops not in ("drop", "keep"):
         raise ValueError(f"self_loops={self_loops!r} is not known; choose 'drop' or 'keep'.")
-    left, right = _pairs(codes, offsets, n_items, 1)
-    if self_loops == "drop":
-        apart = left != right
-        left, right = left[apart], right[apart]
-    return _count(left, right, n_items)
+    followed = _followed(codes, offsets, n_items, [1], drop_loops=self_loops == "drop")
+    graph = followed + followed.T.tocsr()
+    return (
+        graph if self_loops == "drop" else graph - sparse.diags_array(followed.diagonal(), format="csr", dtype=np.int64)
+    )
 
 
 def window_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int) -> sparse.csr_array:
@@ -88,10 +92,8 @@ def window_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int
            [2, 0]])
     """
     _check_positive("window", window)
-    pairs = [_pairs(codes, offsets, n_items, distance) for distance in range(1, window + 1)]
-    left, right = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
-    graph = _count(left, right, n_items)
-    return (graph + sparse.diags_array(graph.diagonal(), dtype=np.int64)).tocsr()
+    followed = _followed(codes, offsets, n_items, range(1, window + 1))
+    return followed + followed.T.tocsr()
 
 
 def top_neighbors(graph: sparse.csr_array, size: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
@@ -193,22 +195,31 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
     return float(inside / total - resolution * (shares**2).sum())
 
 
-def _pairs(codes: ArrayLike, offsets: ArrayLike, n_items: int, distance: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the items of all pairs of events of one session that stand `distance` positions apart."""
+def _followed(
+    codes: ArrayLike, offsets: ArrayLike, n_items: int, distances: Iterable[int], *, drop_loops: bool = False
+) -> sparse.csr_array:
+    """Count how often the column's item stands at one of these distances after the row's item."""
     codes, offsets = np.asarray(codes, dtype=np.int32), np.asarray(offsets)
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
         raise ValueError(f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}.")
-    session = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
-    together = session[distance:] == session[:-distance]
-    return codes[:-distance][together], codes[distance:][together]
+    total = sparse.csr_array((n_items, n_items), dtype=np.int64)
+    for (events, session), distance in product(_blocks(codes, offsets), distances):
+        kept = session[distance:] == session[:-distance]
+        if drop_loops:
+            kept &= events[distance:] != events[:-distance]
+        ends = events[:-distance][kept], events[distance:][kept]
+        ones = np.ones(len(ends[0]), dtype=np.int64)
+        total = total + sparse.coo_array((ones, ends), shape=total.shape).tocsr()
+    return total
 
 
-def _count(left: NDArray[Any], right: NDArray[Any], n_items: int) -> sparse.csr_array:
-    """Count unordered pairs into a symmetric matrix, each pair of equal items once."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    ones = np.ones(len(low), dtype=np.int64)
-    upper = sparse.coo_array((ones, (low, high)), shape=(n_items, n_items)).tocsr()
-    return upper + sparse.triu(upper, k=1).T.tocsr()
+def _blocks(codes: NDArray[np.int32], offsets: NDArray[Any]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Yield the items of some whole sessions, about `BLOCK` events at a time, and the session of each event."""
+    last = len(offsets) - 1
+    bounds = np.append(np.searchsorted(offsets, np.arange(0, len(codes), BLOCK)), last)
+    for first, end in pairwise(np.unique(bounds).tolist()):
+        session = np.repeat(np.arange(end - first, dtype=np.int32), np.diff(offsets[first : end + 1]))
+        yield codes[offsets[first] : offsets[end]], session
 
 
 def _check_positive(name: str, value: Any) -> None:

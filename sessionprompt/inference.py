@@ -14,10 +14,18 @@ from .network import SessionNetwork
 
 __all__ = ["rank_targets", "top_items"]
 
+ROWS = 32  # of a block that are searched at a time on the CPU: what is made of them on the way stays in cache
+SLICE = 64  # items whose highest score stands for all of them while the best are searched
+
 
 @torch.no_grad()
 def rank_targets(
-    network: SessionNetwork, data: PrefixData, batch_size: int, ties: str = "pessimistic", top: int = 0
+    network: SessionNetwork,
+    data: PrefixData,
+    batch_size: int,
+    ties: str = "pessimistic",
+    top: int = 0,
+    losses: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Exact rank of every target among all items.
 
@@ -30,24 +38,28 @@ def rank_targets(
     ties : {"pessimistic", "midpoint", "optimistic"}
     top : int
         Length of the lists of best items to return as well.
+    losses : bool
+        Whether losses are wanted; they cost more than the ranks.
 
     Returns
     -------
     ranks : ndarray of shape (n_prefixes,), float
         1 is best; infinite where the target is unknown.
     losses : ndarray of shape (n_prefixes,), float
-        Cross-entropy of the target; NaN where it is unknown.
+        Cross-entropy of the target; NaN where it is unknown or not wanted.
     best : ndarray of shape (n_prefixes, top)
         Codes of the best items, best first.
     """
     table = network.eval().table()
-    ranks, losses = np.empty(len(data)), np.empty(len(data))
+    ranks, lost = np.empty(len(data)), np.full(len(data), np.nan)
     best = np.empty((len(data), top), dtype=np.int64)
     for places, targets, scores in _blocks(network, data, table, batch_size):
-        ranks[places], losses[places] = (column.cpu().numpy() for column in _rank_block(scores, targets, ties))
+        ranks[places] = _ranks(scores, targets, ties)
         if top:
-            best[places] = scores.topk(top, dim=1).indices.cpu().numpy()
-    return ranks, losses, best
+            best[places] = _highest(scores, top)[0]
+        if losses:
+            lost[places] = _losses(scores, targets).cpu().numpy()
+    return ranks, lost, best
 
 
 def _blocks(
@@ -65,11 +77,50 @@ def _blocks(
         first += len(batch)
 
 
-def _rank_block(scores: Tensor, targets: Tensor, ties: str) -> tuple[Tensor, Tensor]:
+def _ranks(scores: Tensor, targets: Tensor, ties: str) -> np.ndarray:
+    """Rank of each row's target, infinite where it is unknown."""
     known, places = targets >= 0, targets.clamp(min=0)
-    ranks = torch.where(known, target_ranks(scores, places, ties=ties).double(), torch.inf)
-    losses = scores.logsumexp(dim=1) - scores.gather(1, places[:, None]).squeeze(1)
-    return ranks, torch.where(known, losses, torch.nan)
+    if scores.device.type == "cpu":  # NumPy compares and counts several times faster
+        rows, columns = scores.numpy(), places.numpy()
+        ranks = np.concatenate([target_ranks(rows[part], columns[part], ties=ties) for part in _parts(scores)])
+    else:
+        ranks = target_ranks(scores, places, ties=ties).cpu().numpy()
+    return np.where(known.cpu().numpy(), ranks, np.inf)
+
+
+def _losses(scores: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each row's target, NaN where it is unknown; uses the scores up."""
+    own = scores.gather(1, targets.clamp(min=0)[:, None])
+    highest = scores.amax(dim=1, keepdim=True)
+    losses = scores.sub_(highest).exp_().sum(dim=1, keepdim=True).log_() + highest - own
+    return torch.where(targets >= 0, losses.squeeze(1), torch.nan)
+
+
+def _highest(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and values of the `k` highest scores of each row, highest first."""
+    found = [_top(scores[part], k) for part in _parts(scores)]
+    places, values = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+    return places, values
+
+
+def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Find the highest scores in the slices with the highest maxima, since no other slice can hold one of them."""
+    n = scores.shape[1]
+    n_slices, whole = n // SLICE, n - n % SLICE
+    if n_slices < 4 * k:  # too few slices could be left out
+        values, places = scores.topk(k, dim=1)
+        return places, values
+    chosen = scores[:, :whole].unflatten(1, (n_slices, SLICE)).amax(dim=2).topk(k, dim=1, sorted=False).indices
+    inside = (chosen[:, :, None] * SLICE + torch.arange(SLICE, device=chosen.device)).flatten(1)
+    rest = torch.arange(whole, n, device=chosen.device).expand(len(scores), -1)
+    among = torch.cat([inside, rest], dim=1)
+    values, order = scores.gather(1, among).topk(k, dim=1)
+    return among.gather(1, order), values
+
+
+def _parts(scores: Tensor) -> list[slice]:
+    step = ROWS if scores.device.type == "cpu" else len(scores)
+    return [slice(start, start + step) for start in range(0, len(scores), step)]
 
 
 @torch.no_grad()
@@ -104,7 +155,8 @@ def top_items(
     codes : ndarray of shape (n_prefixes, k)
     scores : ndarray of shape (n_prefixes, k)
     """
-    network.eval()
+    if network.training:
+        network.eval()
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
     for places, _, scores in _blocks(network, data, table, batch_size):
@@ -112,8 +164,7 @@ def top_items(
             scores = _only(scores, candidates)
         if hidden is not None:
             _hide(scores, places.start, *hidden)
-        highest = scores.topk(k, dim=1)
-        best[places], values[places] = highest.indices.cpu().numpy(), highest.values.cpu().numpy()
+        best[places], values[places] = _highest(scores, k)
     return best, values
 
 

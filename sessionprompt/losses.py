@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .backbones import TargetAttention
@@ -19,7 +18,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
 COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
 GPU_TILE = 16_384  # rows and columns there: large enough to fill a GPU, small enough for its memory
-BLOCK_SCORES = 4_194_304  # scores that ranking holds at a time: 16 MB of float32
+CACHE_LINE = 16  # floats
+BLOCK_SCORES = 6_291_456  # scores that ranking holds at a time: 24 MB of float32
 
 
 def low_precision(precision: str, device: torch.device) -> bool:
@@ -74,12 +74,14 @@ def score_blocks(states: Tensor | TargetAttention, table: Tensor) -> Iterator[tu
 
     The scores may live in one buffer that the next block overwrites.
     """
-    step = max(1, BLOCK_SCORES // len(table))
-    blocks = [slice(start, min(start + step, len(states))) for start in range(0, len(states), step)]
+    n, most = len(states), max(1, BLOCK_SCORES // len(table))
+    step = math.ceil(n / math.ceil(n / most)) if n else 1  # about equal blocks: products of few rows are slow
+    blocks = [slice(start, min(start + step, n)) for start in range(0, n, step)]
     if isinstance(states, TargetAttention):
         yield from ((rows, states[rows].scores(table)) for rows in blocks)
         return
-    buffer = states.new_empty(min(step, len(states)), len(table))
+    width = math.ceil(len(table) / CACHE_LINE) * CACHE_LINE  # rows that start elsewhere take twice as long
+    buffer = states.new_empty(step, width)[:, : len(table)]
     for rows in blocks:
         yield rows, torch.mm(states[rows], table.T, out=buffer[: rows.stop - rows.start])
 
@@ -224,5 +226,5 @@ class FullSoftmax(nn.Module):
         """Mean loss of states (B, d) against the candidate table (N, d)."""
         states, table = scored
         if isinstance(states, TargetAttention):
-            return F.cross_entropy(states.scores(table), targets)
+            return states.cross_entropy(table, targets)
         return linear_cross_entropy(states, table, targets, self.precision)

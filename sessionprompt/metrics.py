@@ -84,11 +84,18 @@ def target_ranks(scores: Any, targets: Any, *, ties: str = "pessimistic") -> Any
     n_items = scores.shape[1]
     own = scores[np.arange(len(targets)), targets][:, None]
     if ties == "pessimistic":
-        return n_items - (scores < own).sum(1)
-    best = n_items + 1 - (scores <= own).sum(1) - (own != own).sum(1)
+        return n_items - _count(scores < own)
+    best = n_items + 1 - _count(scores <= own) - _count(own != own)
     if ties == "optimistic":
         return best
-    return (best + n_items - (scores < own).sum(1)) / 2
+    return (best + n_items - _count(scores < own)) / 2
+
+
+def _count(mask: Any) -> Any:
+    """Count what is true in each row, eight at a time in NumPy."""
+    if isinstance(mask, np.ndarray):
+        return np.bitwise_count(np.packbits(mask, axis=1)).sum(1, dtype=np.int64)
+    return mask.sum(1)
 
 
 def _check_ranking(scores: Any, targets: Any, ties: str) -> None:

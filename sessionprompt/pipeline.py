@@ -76,7 +76,9 @@ class Pipeline(SklearnPipeline):
 
     def _through_front(self, X: Any) -> Any:
         """Sessions as the last step gets them."""
-        return self[:-1].transform(X) if len(self.steps) > 1 else X
+        for _, step in self.steps[:-1]:  # as scikit-learn's transform, whose preliminaries take longer than the steps
+            X = X if step is None or step == "passthrough" else step.transform(X)
+        return X
 
     def partial_fit(self, X: Any, y: None = None) -> Pipeline:
         """Go on learning from new sessions: fitted clusters stay, the recommender trains one epoch.

@@ -147,6 +147,11 @@ class FixedCodes:
         """Sum of the table rows that each row of codes names, (n, d)."""
         return _SparseProduct.apply(table, self.matrix, self.transpose)
 
+    def mean_rows(self, values: Tensor) -> Tensor:
+        """Mean of the rows of `values` (n, d) that name each prompt, (n_rows, d)."""
+        sums = self.transpose.to(values.dtype) @ values
+        return sums / (self.transpose @ values.new_ones(len(values), 1)).clamp(min=1)
+
 
 def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:
     ones = torch.ones(len(rows), device=rows.device)

@@ -180,24 +180,21 @@ class Sessions:
         """
         table = read_events(events, item=item, time=time, user=user, session=session, unit=unit)
         rows = table.kept_rows(duplicates)
-        order, offsets = table.cut(rows, gap_limit(gap, table.times, unit))
-        first_rows = np.minimum.reduceat(order, offsets[:-1])
-        made = cls(
-            table.items.codes[order],
-            offsets,
-            table.items.vocabulary,
-            users=None if table.users is None else table.users.ids(first_rows),
-            event_times=None if table.times is None else table.times[order],
-            ids=table.owners.ids(first_rows) if gap is None else np.arange(len(first_rows)),
+        order, offsets, first_rows = table.cut(rows, gap_limit(gap, table.times, unit))
+        vocabulary, codes = table.items.in_order()
+        times = None if table.times is None else table.times[order]
+        made = cls(codes[order], offsets, vocabulary, event_times=times)._but(
+            users=None if table.users is None else table.users.ids_in(first_rows),
+            ids=table.owners.ids_in(first_rows) if gap is None else np.arange(len(first_rows)),
         )
-        by_end = np.argsort(first_rows) if made.times is None else np.lexsort((first_rows, made.times))
-        filtered = made[by_end].filter(
-            min_length=min_length,
-            min_item_support=min_item_support,
-            min_user_sessions=min_user_sessions,
-            top_items=top_items,
-            until_stable=until_stable,
-        )
+        bounds = {
+            "top_items": top_items,
+            "min_item_support": min_item_support,
+            "min_length": min_length,
+            "min_user_sessions": min_user_sessions,
+        }
+        user_codes = None if table.users is None else table.users.codes[first_rows]
+        filtered = made._filtered(user_codes, bounds, until_stable)
         n_repeats = len(table.groups) - len(rows) if duplicates == "drop" else None
         return filtered._finished(n_repeats, own_ids=gap is None)
 
@@ -456,19 +453,22 @@ class Sessions:
         --------
         >>> sessions = Sessions.from_lists([["tea", "cup"], ["tea", "tea"], ["pot"]])
         >>> sessions.filter(min_item_support=2, min_length=2).report
-        step                sessions  events  items
-        start                      3       5      3
-        min_item_support=2         2       3      1
-        min_length=2               1       2      1
+        step                sessions  events  items  mean length
+        start                      3       5      3         1.67
+        min_item_support=2         2       3      1         1.50
+        min_length=2               1       2      1         2.00
         """
         users = None if self.users is None else Vocabulary.from_values(self.users)[1]
-        survivors = Survivors(self.codes, self.lengths, users)
         bounds = {
             "top_items": top_items,
             "min_item_support": min_item_support,
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
+        return self._filtered(users, bounds, until_stable)
+
+    def _filtered(self, users: NDArray[np.int32] | None, bounds: dict[str, int | None], until_stable: bool) -> Sessions:
+        survivors = Survivors(self.codes, self.lengths, users)
         report = run_filters(survivors, bounds, until_stable=until_stable)
         rows, events = np.flatnonzero(survivors.sessions), np.flatnonzero(survivors.events)
         kept = self._pick(rows, events, survivors.lengths()[rows])

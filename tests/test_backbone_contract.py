@@ -1,7 +1,9 @@
-"""Every session model keeps the contract; GRU4Rec and NARM give the numbers of their formulas."""
+"""Every session model keeps the contract, with every prompt; GRU4Rec and NARM give the numbers of their formulas."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from sessionprompt.backbones import BACKBONES, NARM, Backbone, GRU4Rec
+from sessionprompt import PromptedSessionRecommender
+from sessionprompt.backbones import BACKBONES, NARM, Backbone, GRU4Rec, TargetAttention
 from sessionprompt.batches import SessionBatch, last_prefixes
-from sessionprompt.encoding import EncodedSessions
+from sessionprompt.encoding import PROMPT_KINDS, EncodedSessions
+from sessionprompt.losses import FullSoftmax
+from sessionprompt.network import SessionNetwork
+from sessionprompt.prompts import PromptBlend
 from sessionprompt.testing import check_backbone
 
-SMALL = {"gru4rec": {"hidden": 6}, "narm": {"hidden": 6}}
+SMALL: dict[str, dict[str, Any]] = {"gru4rec": {"hidden": 6}, "narm": {"hidden": 6}}
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("gru4rec", {"hidden": 5, "n_layers": 2, "bias": True}),
+    ("narm", {"hidden": 5, "n_layers": 2, "attention_norm": "softmax"}),
+    ("stamp", {"clip": True}),
+    ("core", {"variant": "ave"}),
+    ("srgnn", {"steps": 2}),
+    ("srgnn", {"update_gate": "original"}),
+    ("tagnn", {"steps": 2, "update_gate": "original"}),
+    ("gcsan", {"n_layers": 1, "n_heads": 1, "steps": 2}),
+    ("gcegnn", {"hops": 2, "n_neighbours": 6, "window": 4}),
+    ("lessr", {"self_loops": False, "batch_norm": False}),
+]
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -22,15 +40,109 @@ def test_contract(name: str) -> None:
     check_backbone(BACKBONES[name], **SMALL.get(name, {}))
 
 
-@pytest.mark.parametrize(
-    ("backbone", "params"),
-    [
-        (GRU4Rec, {"hidden": 5, "n_layers": 2, "bias": True}),
-        (NARM, {"hidden": 5, "n_layers": 2, "attention_norm": "softmax"}),
-    ],
-)
-def test_contract_of_variants(backbone: type[Backbone], params: dict[str, Any]) -> None:
-    check_backbone(backbone, dim=4, **params)
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
+def test_contract_of_variants(name: str, params: dict[str, Any]) -> None:
+    check_backbone(BACKBONES[name], dim=4, **params)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU to compare the CPU with")
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_training_on_a_gpu_is_training_on_the_cpu(name: str) -> None:
+    losses, gradients = zip(*(trained(name, device) for device in ("cpu", "cuda")), strict=True)
+    torch.testing.assert_close(losses[1], losses[0])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-8, rtol=1e-6)
+
+
+def trained(name: str, device: str) -> tuple[Tensor, list[Tensor]]:
+    """Loss and gradients of one batch, with dropout off."""
+    network, batch = network_of(name, ("cluster", "user"))
+    for module in network.modules():
+        if hasattr(module, "p"):
+            module.p = 0.0
+    loss = FullSoftmax("float32")(
+        network.double().to(device)(batch.to(device)), (batch.items[batch.ends] % 7).to(device)
+    )
+    loss.backward()
+    return loss.cpu(), [parameter.grad.cpu() for parameter in network.parameters() if parameter.grad is not None]
+
+
+# ---------------------------------------------------------------------- with prompts
+ALL_PROMPTS = [kinds for n in range(1, 4) for kinds in combinations(PROMPT_KINDS, n)]
+VISITS = [[0, 1, 0, 2], [3], [4, 4], [5, -1, 6, 5], [1, 2, 3, 4, 5]]
+
+
+def network_of(
+    name: str, kinds: tuple[str, ...], visits: list[list[int]] = VISITS
+) -> tuple[SessionNetwork, SessionBatch]:
+    """A prompted network over seven items, and the given sessions as a batch; session number = number of the user."""
+    torch.manual_seed(0)
+    backbone, clusters = BACKBONES[name](4, **SMALL.get(name, {})), torch.arange(7).unsqueeze(1) % 3
+    known = encoded(VISITS, ())
+    backbone.observe(known.items[known.items >= 0], np.array([0, (known.items >= 0).sum()]), 7)
+    codes = {"cluster": clusters} if "cluster" in kinds else {}
+    blend = PromptBlend(4, dict.fromkeys(kinds, 6))
+    scoring = backbone.scoring or "cosine"
+    network = SessionNetwork(backbone, 7, codes, torch.ones(7), blend, True, scoring, 0.07)
+    return network, SessionBatch.collate(last_prefixes(encoded(visits, kinds), 50))
+
+
+def encoded(visits: list[list[int]], kinds: tuple[str, ...]) -> EncodedSessions:
+    items = np.concatenate(visits)
+    offsets = np.append(0, np.cumsum([len(visit) for visit in visits]))
+    visitors = np.repeat([VISITS.index(visit) for visit in visits], np.diff(offsets))
+    codes = {"cluster": np.where(items < 0, 1, items % 3), "user": visitors, "session": visitors - 1}
+    return EncodedSessions(items, offsets, {kind: codes[kind][:, None] for kind in kinds}, np.ones(len(visits), int))
+
+
+def scores_of(network: SessionNetwork, batch: SessionBatch) -> Tensor:
+    states, table = network(batch)
+    return states.scores(table) if isinstance(states, TargetAttention) else states @ table.T
+
+
+@pytest.mark.parametrize("kinds", ALL_PROMPTS, ids="+".join)
+@pytest.mark.parametrize("name", sorted(BACKBONES))
+def test_every_prompt_goes_with_every_backbone(name: str, kinds: tuple[str, ...]) -> None:
+    """Scores depend on each prompt and not on company or order; a step of training reaches every prompt table."""
+    network, batch = network_of(name, kinds)
+    network.double().eval()
+    together = scores_of(network, batch)
+    for place, visit in enumerate(VISITS):
+        _, alone = network_of(name, kinds, [visit])
+        torch.testing.assert_close(scores_of(network, alone)[0], together[place])
+    _, turned = network_of(name, kinds, VISITS[::-1])
+    torch.testing.assert_close(scores_of(network, turned).flip(0), together)
+    for kind in kinds:
+        blank = replace(batch, prompts={**batch.prompts, kind: torch.full_like(batch.prompts[kind], -1)})
+        assert (scores_of(network, blank) - together).abs().max() > 1e-6
+    FullSoftmax("float32")(network.train()(batch), torch.arange(len(batch))).backward()
+    for kind in kinds:
+        gradient = network.blend.tables[kind].grad
+        assert gradient is not None and gradient.isfinite().all() and gradient.any()
+
+
+# ---------------------------------------------------------------------- what is kept of earlier sessions
+def test_going_on_learning_keeps_the_neighbours_of_earlier_sessions() -> None:
+    params = {"dim": 4, "backbone_params": {"window": 1}, "max_epochs": 1, "validation_fraction": None}
+    model = PromptedSessionRecommender("gcegnn", prompts=(), random_state=0, **params)
+    model.fit([["a", "b"], ["b", "a"], ["c", "a"]])
+    model.partial_fit([["A", "b"], ["c", "A"], ["c", "a"]])
+    places = {item: code for code, item in enumerate(model.items_)}
+    state = model.network_.backbone
+    found = {
+        item: {
+            model.items_[other]: int(n)
+            for other, n in zip(*(part[code] for part in (state.neighbours, state.counts)), strict=True)
+            if n
+        }
+        for item, code in places.items()
+    }
+    assert found == {
+        "A": {"b": 1, "c": 1},
+        "a": {"b": 2, "c": 2},
+        "b": {"a": 2, "A": 1},
+        "c": {"a": 2, "A": 1},
+    }
 
 
 # ---------------------------------------------------------------------- numbers worked out by hand

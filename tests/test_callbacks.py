@@ -186,9 +186,18 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
     monkeypatch.setattr(CheckpointFile, "on_epoch_end", killed)
 
 
-@pytest.mark.parametrize("when", ["between epochs", "within an epoch", "with patience"])
+KILLED = {
+    "between epochs": {"weight_decay": 0.01},
+    "within an epoch": {"weight_decay": 0.01},
+    "with patience": {"lr": 0.1, "max_epochs": 20, "patience": 2},
+    "with a falling rate": {"lr_schedule": "linear"},
+    "with a sample": {"n_negatives": 4, "weight_decay": 0.01},
+}
+
+
+@pytest.mark.parametrize("when", sorted(KILLED))
 def test_a_killed_fit_goes_on_as_if_nothing_had_happened(when: str, tmp_path: Path, dice: Sessions) -> None:
-    params = {"lr": 0.1, "max_epochs": 20, "patience": 2} if when == "with patience" else {"weight_decay": 0.01}
+    params = KILLED[when]
     X = dice if when == "with patience" else WORLD
     unbroken = model_of(**params).fit(X)
     with pytest.MonkeyPatch.context() as patch:
@@ -376,6 +385,20 @@ def test_every_epoch_has_a_seed_of_its_own() -> None:
     model_of(max_epochs=3, validation_fraction=None, net_params={"callbacks": [diary]}).fit(WORLD)
     seeds = dict(page for page in diary.pages if page[1] is not False)
     assert set(seeds) == {1, 2, 3} and len(set(seeds.values())) == 3
+
+
+class RateDiary(Diary):
+    def on_batch_end(self, net: SessionNet, training: bool = False, **kwargs: Any) -> None:
+        self.pages.append((len(net.history), net.optimizer_.param_groups[0]["lr"]))
+
+
+def test_a_linear_schedule_falls_to_nothing() -> None:
+    diary = RateDiary([])
+    model = model_of(max_epochs=3, lr=0.1, lr_schedule="linear", net_params={"callbacks": [diary]}).fit(WORLD)
+    rates = [rate for _, rate in diary.pages if isinstance(rate, float)]
+    steps = len(rates)
+    assert rates == pytest.approx([0.1 * (1 - step / steps) for step in range(steps)])
+    assert model.net_.lr == 0.1
 
 
 def test_the_optimizer_can_be_another() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sessionprompt import graphs
 from sessionprompt.graphs import item_graph, modularity, strengths, top_neighbors, window_graph
 
 N_ITEMS = 6
@@ -70,6 +71,17 @@ def test_top_neighbors_are_the_heaviest_ties_by_code(lists, size):
         padding = size - len(best)
         assert indices[row].tolist() == [code for _, code in best] + [-1] * padding
         assert weights[row].tolist() == [-w for w, _ in best] + [0] * padding
+
+
+@laws
+@given(sessions_of_codes, st.integers(1, 5), st.integers(1, 3))
+def test_counting_in_blocks_changes_nothing(lists, block, window):
+    whole = item_graph(*flat(lists), N_ITEMS, self_loops="keep"), window_graph(*flat(lists), N_ITEMS, window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "BLOCK", block)
+        parts = item_graph(*flat(lists), N_ITEMS, self_loops="keep"), window_graph(*flat(lists), N_ITEMS, window)
+    for one, other in zip(whole, parts, strict=True):
+        assert (one != other).nnz == 0 and other.has_canonical_format
 
 
 def test_order_and_repetition_within_a_session():

@@ -1,0 +1,79 @@
+"""Nine backbones, plain and prompted, with the same budget: newest quarter of Diginetica, full softmax, d = 64.
+
+python benchmarks/backbones.py --data FOLDER --output FILE [--only narm,core] [--variants cosine,candidates] [--no-test]
+
+Each run appends one JSON line; a run whose line is in the file already is not repeated, so the script can be stopped
+and started again. `--table FILE` prints the table of the lines in a file instead.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from _train import arguments, newest, run
+
+from sessionprompt.backbones import BACKBONES
+from sessionprompt.datasets import load_parquet
+from sessionprompt.presets import PAPER
+
+# A rate, a schedule and a number of epochs for all; the best epoch by validation is tested.
+BUDGET = {"lr": 0.005, "lr_schedule": "linear", "max_epochs": 3}
+INPUTS = {name: PAPER[name] for name in ("gate", "prompt_candidates", "scoring")}
+VARIANTS: dict[str, tuple[str, str, dict]] = {  # prompts, resolution, parameters
+    "plain": ("", "1.0", {"scoring": "dot"}),
+    "cosine": ("", "1.0", {"scoring": "cosine"}),
+    "paper": ("cluster", "1.0", INPUTS),
+    "candidates": ("cluster", "0.3,1,8,64", {"scoring": "cosine"}),
+}
+COLUMNS = ("mrr@5", "recall@5", "mrr@20", "recall@20")
+
+
+def main() -> None:
+    """Run what is missing, or print the table."""
+    parser = arguments(__doc__)
+    parser.add_argument("--only", default=",".join(BACKBONES), help="backbones, with commas")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="variants, with commas")
+    parser.add_argument("--table", type=Path, help="print the table of this file")
+    parser.set_defaults(fraction=0.25)
+    args = parser.parse_args()
+    if args.table:
+        print(table(args.table))
+        return
+    done = {json.loads(line)["name"] for line in args.output.open()} if args.output.exists() else set()
+    for variant in args.variants.split(","):
+        for backbone in args.only.split(","):
+            defined = BACKBONES[backbone].scoring is not None and variant == "plain"  # it has no other scoring
+            args.name = f"{backbone} {variant} {args.seed}"
+            if args.name in done or defined:
+                continue
+            args.backbone = backbone
+            args.prompts, args.resolution, params = VARIANTS[variant]
+            args.set = [f"{name}={json.dumps(value)}" for name, value in {**BUDGET, **params}.items()]
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:  # of its own, for its own peak of memory
+                process.submit(one_run, args).result()
+
+
+def one_run(args: Namespace) -> None:
+    """Train and test one backbone in one variant."""
+    train, test = load_parquet(Path(args.data) / "diginetica.parquet")
+    run("diginetica", args, lambda: (newest(train, args.fraction), test))
+
+
+def table(path: Path) -> str:
+    """Markdown of the lines, in % over targets that the model knows."""
+    heads = ["backbone", "variant", *COLUMNS, "s/epoch", "best epoch", "peak GB"]
+    rows = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for line in sorted(map(json.loads, path.open()), key=lambda line: line["name"]):
+        backbone, variant, _ = line["name"].split()
+        scores = [f"{100 * line['test_known'][column]:.2f}" for column in COLUMNS]
+        cost = [str(line["seconds_per_epoch"]), f"{line['best_epoch']} of {line['epochs']}", str(line["peak_gb"])]
+        rows.append(f"| {' | '.join([backbone, variant, *scores, *cost])} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What the speed scripts share: repeated timings, synthetic logs, runs in processes of their own, JSON lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Options that all speed scripts understand."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
+    return parser
+
+
+def timed(action: Callable[[], Any], repeats: int) -> dict[str, float]:
+    """Median and extremes of the wall time of an action, and the median of its processor time, in seconds."""
+    wall, processor = [], []
+    for _ in range(repeats):
+        started = time.perf_counter(), time.process_time()
+        action()
+        wall.append(time.perf_counter() - started[0])
+        processor.append(time.process_time() - started[1])
+    low, median, high = np.quantile(wall, [0, 0.5, 1])
+    cpu = float(np.median(processor))
+    return {"s": figures(median), "s_min": figures(low), "s_max": figures(high), "cpu_s": figures(cpu)}
+
+
+def figures(value: float) -> float:
+    """Four significant figures."""
+    return float(f"{value:.4g}")
+
+
+def peak_mb() -> int:
+    """Peak memory of this process so far, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+
+
+def alone(**choices: Any) -> dict[str, Any]:
+    """Run this script in a process of its own with these options, and return the line that it prints."""
+    words = [word for name, value in choices.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command = [sys.executable, sys.argv[0], *words]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def emit(line: dict[str, Any], args: argparse.Namespace, packages: Iterable[str] = ("numpy", "scipy")) -> None:
+    """Print one JSON line with machine, versions and command, and append it to the output."""
+    cpu = [row.split(":")[1].strip() for row in _lines("/proc/cpuinfo") if row.startswith("model name")]
+    text = json.dumps(
+        {
+            **line,
+            "threads": args.threads,
+            "device": (cpu or [platform.machine()])[0],
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+            "command": "python " + " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv),
+        }
+    )
+    print(text, flush=True)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        with args.output.open("a") as file:
+            file.write(text + "\n")
+
+
+def slope(sizes: Iterable[float], seconds: Iterable[float]) -> float:
+    """Exponent b of a fit seconds = a * size ** b."""
+    return figures(np.polyfit(np.log(list(sizes)), np.log(list(seconds)), 1)[0])
+
+
+def popular(n_events: int, n_items: int, rng: np.random.Generator) -> np.ndarray:
+    """Item codes drawn independently, the item at rank r with a probability that falls as 1 / r; shape (n_events,)."""
+    shares = np.cumsum(1 / np.arange(1, n_items + 1))
+    ranks = np.empty(n_events, dtype=np.int32)
+    for start in range(0, n_events, 2**22):
+        part = ranks[start : start + 2**22]
+        part[:] = np.searchsorted(shares, rng.random(len(part)) * shares[-1])
+    return rng.permutation(n_items).astype(np.int32)[ranks]
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []

@@ -1,0 +1,142 @@
+"""What each backbone costs in a training step beside the softmax over the catalogue, on real batches.
+
+python benchmarks/speed/encoders.py --data FOLDER [--fraction 0.25 --backbones gru4rec,narm --repeats 15]
+
+One JSON line per backbone, each from a process of its own: medians, in milliseconds of processor time per batch, of
+making the batch, of the backbone's forward and backward pass alone, and of the whole step (batch, network, loss over
+all items, gradients, Adam); examples per second of such steps; peak memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import torch
+from torch import Tensor
+
+from sessionprompt.backbones import BACKBONES, TargetAttention
+from sessionprompt.batches import PrefixData, SessionBatch
+from sessionprompt.encoding import SessionEncoder
+from sessionprompt.evaluation import CutSessions, prefix_data
+from sessionprompt.losses import FullSoftmax
+from sessionprompt.network import SessionNetwork
+from sessionprompt.sessions import Sessions
+
+PARTS = ("collate", "forward", "backward", "step")
+
+
+def main() -> None:
+    """Measure the backbones that are asked for, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
+    parser.add_argument("--fraction", type=float, default=0.25, help="newest share of the training sessions")
+    parser.add_argument("--backbones", default=",".join(BACKBONES))
+    for name, default in (("batch", 512), ("dim", 64), ("repeats", 15), ("threads", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--params", default="{}", help="parameters of the backbones, as JSON")
+    parser.add_argument("--name", default="", help="a word to find the lines by")
+    args = parser.parse_args()
+    names = args.backbones.split(",")
+    if len(names) == 1:
+        print(json.dumps(measure(names[0], args)), flush=True)
+        return
+    for name in names:
+        subprocess.run([sys.executable, __file__, *sys.argv[1:], "--backbones", name], check=True)
+
+
+def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Medians over some batches of the parts of a training step."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    network, data = prepare(name, args)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    spent: dict[str, list[float]] = {part: [] for part in PARTS}
+    sizes = []
+    for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
+        spent["collate"].append(seconds)
+        for part, value in zip(("forward", "backward"), backbone_alone(network, batch), strict=True):
+            spent[part].append(value)
+        batch = SessionBatch(batch.items, batch.prompts, batch.lengths, batch.ends, batch.events)  # nothing cached
+        spent["step"].append(seconds + clocked(lambda: step(network, optimizer, batch, targets)))  # noqa: B023
+        sizes.append(len(batch))
+    medians = {part: round(float(np.median(values[2:])) * 1e3, 2) for part, values in spent.items()}
+    return {
+        "backbone": name,
+        "name": args.name,
+        "params": json.loads(args.params),
+        **{f"{part}_ms": value for part, value in medians.items()},
+        "encoder_ms": round(medians["forward"] + medians["backward"], 2),
+        "examples_per_second": round(float(np.mean(sizes[2:])) / medians["step"] * 1e3),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10),
+        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "threads", "repeats")},
+        "items": len(network.items),
+        "torch": torch.__version__,
+    }
+
+
+def prepare(name: str, args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
+    """A fresh plain network and the training prefixes."""
+    events = nw.read_parquet(str(Path(args.data) / "diginetica.parquet"), backend="pandas")
+    train = events.filter(nw.col("split") == "train").sort("session_id", "pos")
+    sessions = Sessions.from_events(train, item="item_id", session="session_id")
+    sessions = sessions[len(sessions) - round(args.fraction * len(sessions)) :]
+    encoder = SessionEncoder.learn(sessions)
+    backbone = BACKBONES[name](args.dim, **json.loads(args.params))
+    backbone.observe(encoder.item_codes(sessions), sessions.offsets, encoder.n_items)
+    scoring = backbone.scoring or "cosine"
+    counts = torch.from_numpy(encoder.item_counts).float()
+    network = SessionNetwork(backbone, encoder.n_items, {}, counts, None, False, scoring, 0.07)
+    return network, prefix_data(CutSessions.of(sessions, encoder), encoder, 50, backbone.one_pass)[0]
+
+
+def drawn(data: PrefixData, size: int, number: int) -> Iterator[tuple[SessionBatch, Tensor, float]]:
+    """Shuffled batches and the seconds that making each took; the first holds the shuffling too."""
+    batches = data.batches(size, np.random.default_rng(0))
+    for _ in range(number):
+        started = time.process_time()
+        batch, targets = next(batches)
+        yield batch, targets, time.process_time() - started
+
+
+def clocked(call: Callable[[], Any]) -> float:
+    """Seconds of processor time."""
+    started = time.process_time()
+    call()
+    return time.process_time() - started
+
+
+def backbone_alone(network: SessionNetwork, batch: SessionBatch) -> tuple[float, float]:
+    """Seconds of the forward and the backward pass of the backbone, up to the vectors of the events."""
+    model = network.backbone.train()
+    x = network.items.detach()[batch.items].requires_grad_()
+    extra = (network.items.detach().requires_grad_().__getitem__,) if model.needs_items else ()
+    started = time.process_time()
+    states = model(x, batch, *extra)
+    forward = time.process_time() - started
+    outputs = (states.states, states.keys, states.values) if isinstance(states, TargetAttention) else (states,)
+    gradients = [torch.randn_like(output) for output in outputs]
+    backward = clocked(lambda: torch.autograd.backward(outputs, gradients))
+    model.zero_grad()
+    return forward, backward
+
+
+def step(network: SessionNetwork, optimizer: torch.optim.Optimizer, batch: SessionBatch, targets: Tensor) -> None:
+    """One whole step of training."""
+    optimizer.zero_grad()
+    FullSoftmax()(network(batch), targets).backward()
+    optimizer.step()
+
+
+if __name__ == "__main__":
+    main()
