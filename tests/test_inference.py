@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sessionprompt import losses
+from sessionprompt import inference, losses
 from sessionprompt.backbones import Backbone
 from sessionprompt.batches import PrefixData, SessionBatch, prefix_examples
 from sessionprompt.encoding import EncodedSessions
@@ -130,6 +130,26 @@ def test_top_items_by_hand(
         expected = sorted(left, key=lambda code: -own[code])[:3]
         assert codes[row].tolist() == expected
         np.testing.assert_allclose(scores[row], own[expected], rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_items", [5, 256, 1000, 6401])
+@pytest.mark.parametrize("k", [1, 5])
+@pytest.mark.parametrize("levels", [3, 10**6])
+def test_the_highest_are_those_of_a_sort(n_items: int, k: int, levels: int) -> None:
+    rng = np.random.default_rng(n_items)
+    scores = rng.integers(levels, size=(2 * inference.ROWS + 1, n_items)).astype(np.float32)
+    scores[:, rng.permutation(n_items)[: n_items // 4]] = -np.inf
+    places, values = inference._highest(torch.from_numpy(scores), k)
+    for row, found, best in zip(scores, places, values, strict=True):
+        assert best.tolist() == sorted(row.tolist(), reverse=True)[:k] == row[found].tolist()
+        assert len(set(found.tolist())) == k
+
+
+def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
+    wanted = rank_targets(network, data_of(SESSIONS), 4, top=2)
+    ranks, lost, best = rank_targets(network, data_of(SESSIONS), 4, top=2, losses=False)
+    assert np.isnan(lost).all()
+    assert ranks.tolist() == wanted[0].tolist() and best.tolist() == wanted[2].tolist()
 
 
 def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:

@@ -32,7 +32,7 @@ def test_sessions_bring_neither_models_nor_tables() -> None:
     assert loaded_by(made) <= {"scipy"}
 
 
-@pytest.mark.parametrize("name", ["ItemClusterer", "PromptedSessionRecommender", "make_session_pipeline"])
+@pytest.mark.parametrize("name", ["ItemClusterer", "make_session_pipeline"])
 def test_names_bring_no_package_that_only_work_needs(name: str) -> None:
     found = loaded_by(f"from sessionprompt import {name}")
     assert "sklearn" in found

@@ -40,6 +40,11 @@ if __name__ == "__main__":
     for name, pairs in runs.items():
         base, added = np.array(pairs[1:]).T
         low, median, high = np.quantile(added, [0, 0.5, 1])
-        line = {"import": IMPORTS[name], "adds_s": figures(median), "adds_s_min": figures(low), "adds_s_max": figures(high)}
+        line = {
+            "import": IMPORTS[name],
+            "adds_s": figures(median),
+            "adds_s_min": figures(low),
+            "adds_s_max": figures(high),
+        }
         share = {"torch_and_sklearn_s": figures(np.median(base)), "ratio": figures(np.median(added / base))}
         emit(line | share, args, ("torch", "scikit-learn", "numpy", "scipy", "narwhals"))
