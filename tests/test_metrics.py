@@ -40,7 +40,7 @@ laws = settings(max_examples=50, deadline=None)
 @st.composite
 def scored_targets(draw):
     """Scores of few distinct values, so that ties abound, some of them broken; and a target per row."""
-    n, n_items = draw(st.integers(1, 5)), draw(st.integers(1, 8))
+    n, n_items = draw(st.integers(1, 5)), draw(st.integers(1, 20))
     values = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 1.0, np.inf, np.nan])
     scores = draw(arrays(np.float64, (n, n_items), elements=values))
     return scores, draw(arrays(np.int64, n, elements=st.integers(0, n_items - 1)))

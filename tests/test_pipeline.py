@@ -77,6 +77,11 @@ def test_shortest_way_to_a_pipeline() -> None:
     assert params["clu__random_state"] == params["rec__random_state"] == 3
 
 
+def test_steps_that_do_nothing_are_passed_over(fitted: Pipeline) -> None:
+    idle = Pipeline([("one", "passthrough"), *fitted.steps[:1], ("two", None), *fitted.steps[1:]])
+    assert scores_of(fitted).tolist() == idle.predict_topk(TEST, k=5, return_scores=True)[1].tolist()
+
+
 def test_a_pipeline_of_one_step() -> None:
     pipeline = Pipeline([("rec", PromptedSessionRecommender(prompts=(), **SMALL, random_state=0))]).fit(TRAIN)
     alone = PromptedSessionRecommender(prompts=(), **SMALL, random_state=0).fit(TRAIN)
