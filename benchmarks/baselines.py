@@ -35,11 +35,11 @@ METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndc
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "AssociationRules": {"last_n": [1, 2, None]},
     "SequentialRules": {
-        "shrinkage": [None, 0, 5, 20],
         "last_n": [1, 2, None],
-        "backward": [0, 0.25, 0.5, 1],
-        "repeats": [0, 0.1, 0.2, 0.4],
         "steps": [2, 5, 10],
+        "backward": [0, 0.25, 0.5, 1],
+        "shrinkage": [None, 0, 5, 20],
+        "repeats": [0, 0.1, 0.2, 0.4],
     },
     "ItemKNN": {"alpha": [0.5, 0.75, 1], "shrinkage": [0, 5, 20, 80], "last_n": [1, 2, None]},
     "VSKNN": {"n_neighbors": [50, 100, 200, 500], "sample_size": [500, 1000, 2500, 5000]},
