@@ -130,6 +130,8 @@ class PrefixData:
             yield batch, torch.from_numpy(self.next_items[batch.events])
 
     def _parts(self, batch_size: int, rng: np.random.Generator | None) -> Iterator[Examples]:
+        if rng is None and 0 < len(self) <= batch_size:
+            return iter([self.examples])
         order = np.arange(len(self.examples)) if rng is None else rng.permutation(len(self.examples))
         batch_of = (np.cumsum(self.examples.n_prefixes[order]) - 1) // batch_size
         bounds = np.flatnonzero(np.diff(batch_of)) + 1
@@ -180,6 +182,8 @@ class SessionBatch:
 
     def to(self, device: torch.device | str) -> SessionBatch:
         """The same batch on another device."""
+        if self.items.device == torch.device(device):
+            return self
         moved = {kind: codes.to(device) for kind, codes in self.prompts.items()}
         return replace(
             self,

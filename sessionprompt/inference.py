@@ -63,7 +63,7 @@ def rank_targets(
 
 
 def _blocks(
-    network: SessionNetwork, data: PrefixData, table: Tensor, batch_size: int
+    network: SessionNetwork, data: PrefixData, table: Tensor, batch_size: int, inputs: Tensor | None = None
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield (places, targets, scores) of a few prefixes at a time.
 
@@ -72,7 +72,7 @@ def _blocks(
     """
     first = 0
     for batch, targets in data.batches(batch_size):
-        for rows, scores in network.score_blocks(batch.to(table.device), table):
+        for rows, scores in network.score_blocks(batch.to(table.device), table, inputs):
             yield slice(first + rows.start, first + rows.stop), targets[rows].to(table.device), scores
         first += len(batch)
 
@@ -107,7 +107,7 @@ def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Find the highest scores in the slices with the highest maxima, since no other slice can hold one of them."""
     n = scores.shape[1]
     n_slices, whole = n // SLICE, n - n % SLICE
-    if n_slices < 4 * k:  # too few slices could be left out
+    if n_slices < 4 * k or len(scores) == 1:  # too few slices, or too few rows, to save anything
         values, places = scores.topk(k, dim=1)
         return places, values
     chosen = scores[:, :whole].unflatten(1, (n_slices, SLICE)).amax(dim=2).topk(k, dim=1, sorted=False).indices
@@ -133,6 +133,7 @@ def top_items(
     batch_size: int,
     candidates: np.ndarray | None = None,
     hidden: tuple[np.ndarray, np.ndarray] | None = None,
+    inputs: Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best `k` item codes of each prefix and their scores, best first.
 
@@ -149,6 +150,8 @@ def top_items(
         Items that may be recommended.
     hidden : pair of ndarrays (prefix, code), optional
         Items that may not be recommended for a prefix.
+    inputs : Tensor of shape (n_items, d), optional
+        The network's input vectors, to look up instead of making them.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def top_items(
         network.eval()
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
-    for places, _, scores in _blocks(network, data, table, batch_size):
+    for places, _, scores in _blocks(network, data, table, batch_size, inputs):
         if candidates is not None:
             scores = _only(scores, candidates)
         if hidden is not None:

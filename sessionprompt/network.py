@@ -74,12 +74,15 @@ class SessionNetwork(nn.Module):
         """Session embeddings (P, d), ready to be multiplied with the candidate table (N, d)."""
         return self.states(batch), self.table()
 
-    def states(self, batch: SessionBatch) -> Tensor | TargetAttention:
-        """Session embeddings of the prefixes asked for, (P, d)."""
-        x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
-        x = x * (batch.items >= 0).unsqueeze(1)  # unknown items are blank
-        if self.blend is not None:
-            x = self.blend(x, batch.prompts)  # (T, d)
+    def states(self, batch: SessionBatch, inputs: Tensor | None = None) -> Tensor | TargetAttention:
+        """Session embeddings of the prefixes asked for, (P, d); `inputs` may hold what :meth:`inputs` gives."""
+        known = batch.items >= 0
+        if inputs is not None and known.all():
+            x = inputs[batch.items]  # (T, d)
+        else:
+            x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
+            x = x * known.unsqueeze(1)  # unknown items are blank
+            x = x if self.blend is None else self.blend(x, batch.prompts)  # (T, d)
         extra = (self.lookup,) if self.backbone.needs_items else ()
         states = self.backbone(x, batch, *extra)  # (P, d)
         return unit(states) / self.temperature if self.scoring == "cosine" else states
@@ -88,6 +91,12 @@ class SessionNetwork(nn.Module):
         """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
         x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
         return x if self.blend is None else self.blend(x, self._codes_of(items))
+
+    def inputs(self) -> Tensor | None:
+        """Input vectors of all items, (N, d), where nothing but the item decides on them."""
+        if self.blend is not None and set(self.blend.tables) != set(self._candidate_codes):
+            return None
+        return self.lookup(torch.arange(len(self.items), device=self.items.device))
 
     def table(self, items: Tensor | None = None) -> Tensor:
         """Candidate embeddings: of all items, (N, d), or of some item codes, (n, d)."""
@@ -99,11 +108,13 @@ class SessionNetwork(nn.Module):
         return unit(table) if self.scoring == "cosine" else table
 
     @torch.no_grad()
-    def score_blocks(self, batch: SessionBatch, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    def score_blocks(
+        self, batch: SessionBatch, table: Tensor, inputs: Tensor | None = None
+    ) -> Iterator[tuple[slice, Tensor]]:
         """Yield (rows, scores (rows, N)) over the prefixes asked for; where nothing is known, popularity scores."""
         known = batch.known
         all_known = bool(known.all())
-        for rows, scores in score_blocks(self.states(batch), table):
+        for rows, scores in score_blocks(self.states(batch, inputs), table):
             if not all_known:
                 scores[~known[rows]] = self.popularity
             yield rows, scores

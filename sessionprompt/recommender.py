@@ -206,7 +206,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ fitting
     encoder_: SessionEncoder
-    _table: torch.Tensor | None
+    _table: tuple[torch.Tensor | None, torch.Tensor] | None
 
     def fit(self, X: Any, y: None = None, *, X_val: Any = None) -> PromptedSessionRecommender:
         """Learn from sessions.
@@ -388,14 +388,16 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     ) -> tuple[np.ndarray, np.ndarray]:
         examples = last_prefixes(encoded, self.max_length)
         self._warn_of_strangers(examples)
+        inputs, table = self._item_vectors()
         return top_items(
             self.network_,
             PrefixData(examples, encoded.items),
-            self._candidate_table(),
+            table,
             k,
             batch_size=self.batch_size,
             candidates=allowed,
             hidden=hidden,
+            inputs=inputs,
         )
 
     def _rank_targets(self, cut: CutSessions, ties: str, top: int) -> RankedTargets:
@@ -422,11 +424,12 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    def _candidate_table(self) -> torch.Tensor:
-        """The candidate table, computed once after training."""
+    def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """All items as inputs and as candidates, computed once after training."""
         if self._table is None:
+            network = self.network_.eval()
             with torch.no_grad():
-                self._table = self.network_.eval().table()
+                self._table = network.inputs(), network.table()
         return self._table
 
     # ------------------------------------------------------------------ storage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import timedelta
 from itertools import chain, pairwise
 from typing import Any, Literal, Protocol, overload
@@ -267,9 +267,13 @@ class Sessions:
         if (codes < 0).any():
             first = int((codes < 0).argmax())
             raise ValueError(f"item {items[first]!r} in {locate(first)} is not in the vocabulary.")
+        made = object.__new__(cls)
+        made.__setstate__({"codes": codes, "offsets": offsets, "vocabulary": vocabulary, "ids": np.arange(len(lists))})
+        if users is None and times is None and ids is None:
+            return made
         if times is not None:
             times = np.repeat(_aligned(_times(times, "times"), "times", len(lists)), lengths)
-        return cls(codes, offsets, vocabulary, users=users, event_times=times, ids=ids)  # type: ignore[arg-type]
+        return replace(made, users=users, event_times=times, ids=ids)  # type: ignore[arg-type]
 
     def with_labels(self, labels: ArrayLike, annotator: Annotator | None = None) -> Sessions:
         """Return the same sessions with these cluster labels.

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Vocabulary", "distinct_values", "id_array"]
 
+FEW = 64  # numbers that a dict tells apart faster than a sort
+
 
 class Vocabulary:
     """Immutable two-way map between external ids and codes.
@@ -345,12 +347,15 @@ def distinct_values(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int3
     """Return the distinct values of an id array, sorted if they can be, and the code of each value."""
     if values.dtype == object:
         return _distinct_objects(values.tolist())
+    if len(values) < FEW:
+        few, codes = _distinct_objects(values.tolist())
+        return few.astype(values.dtype), codes
     if values.dtype.kind == "i" and len(values):
         low, high = int(values.min()), int(values.max())
         if high - low < 4 * len(values) + 1024:
             return _distinct_dense(values, low, high)
-    ids, codes = np.unique(values, return_inverse=True)
-    return ids, codes.astype(np.int32)
+    ids, inverse = np.unique(values, return_inverse=True)
+    return ids, inverse.astype(np.int32)
 
 
 def _distinct_objects(values: list[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -373,8 +378,10 @@ def _distinct_dense(values: NDArray[Any], low: int, high: int) -> tuple[NDArray[
 
 
 def _search(ids: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int32]:
-    with np.errstate(invalid="ignore"):  # a float beyond int64 becomes some integer and fails the way back
-        cast = values.astype(ids.dtype, copy=False)
-        exact = cast.astype(values.dtype, copy=False) == values
-    codes = np.minimum(np.searchsorted(ids, cast), len(ids) - 1)
-    return np.where(exact & (ids[codes] == cast), codes, -1).astype(np.int32)
+    if values.dtype != ids.dtype:
+        with np.errstate(invalid="ignore"):  # a float beyond int64 becomes some integer and fails the way back
+            cast = values.astype(ids.dtype)
+            exact = cast.astype(values.dtype) == values
+        return np.where(exact, _search(ids, cast), np.int32(-1))
+    codes = np.minimum(np.searchsorted(ids, values), len(ids) - 1)
+    return np.where(ids[codes] == values, codes, -1).astype(np.int32)

@@ -97,6 +97,22 @@ def test_looked_up_items_are_like_inputs() -> None:
     torch.testing.assert_close(plain.lookup(torch.tensor([2])), plain.items[[2]])
 
 
+@pytest.mark.parametrize("gate", [None, "add", "elementwise"])
+def test_states_from_vectors_made_beforehand(gate: str | None) -> None:
+    network = network_of(GRU4Rec(3, hidden=4), gate=gate).eval()
+    inputs = network.inputs()
+    assert inputs is not None
+    for windows in ([[0, 1], [2], [3, 3, 0]], [[1, -1], [2]], [[-1]]):
+        batch = batch_of(*windows, labels=gate is not None)
+        torch.testing.assert_close(network.states(batch, inputs), network.states(batch))
+
+
+def test_vectors_that_depend_on_users_are_not_made_beforehand() -> None:
+    blend = PromptBlend(3, {"cluster": 2, "user": 5})
+    network = SessionNetwork(Last(3), 4, {"cluster": CODES}, torch.ones(4), blend, True, "dot", 1.0)
+    assert network.inputs() is None
+
+
 @pytest.mark.parametrize("gate", ["add", "elementwise", "scalar"])
 def test_gradients_reach_every_table(gate: str) -> None:
     network = network_of(GRU4Rec(3, hidden=4), gate=gate).eval()

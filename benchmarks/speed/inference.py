@@ -51,7 +51,7 @@ def fitted(train: Sessions, backbone: str) -> Pipeline:
 def single(model: Pipeline, test: Sessions, args: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of single calls, each with a session of its own; and of the bare product and search in turn."""
     rows = np.random.default_rng(0).permutation(len(test))[: args.calls + 100]
-    table = model[-1]._candidate_table()
+    table = model[-1]._item_vectors()[1]
     actions = {
         "call": lambda session: model.predict_topk([session], k=args.k),
         "floor": lambda _: torch.mv(table, table[0]).topk(args.k),
