@@ -12,7 +12,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from ._order import stable_order
+from ._order import repeated, stable_order
 from .vocabulary import Vocabulary, distinct_values, id_array
 
 __all__ = ["Column", "EventTable", "gap_limit", "read_events"]
@@ -55,15 +55,15 @@ class EventTable:
         if duplicates == "keep":
             return np.arange(len(self.groups))
         columns = [column for column in (self.items.codes, self.times, self.groups) if column is not None]
-        repeated = _repeated(columns)
-        if duplicates == "error" and repeated.any():
-            row = int(repeated.argmax())
+        repeats = repeated(*columns)
+        if duplicates == "error" and repeats.any():
+            row = int(repeats.argmax())
             first = int(np.all([column == column[row] for column in columns], axis=0).argmax())
             raise ValueError(
-                f"row {row} of the events repeats row {first}, and {np.count_nonzero(repeated)} rows in all "
+                f"row {row} of the events repeats row {first}, and {np.count_nonzero(repeats)} rows in all "
                 "repeat another; pass duplicates='drop' or duplicates='keep'."
             )
-        return np.flatnonzero(~repeated)
+        return np.flatnonzero(~repeats)
 
     def cut(
         self, rows: NDArray[np.int64], limit: float | None
@@ -89,13 +89,6 @@ class EventTable:
         ends = np.cumsum(lengths[by_end])
         place = np.arange(len(rows)) + np.repeat((starts + lengths)[by_end] - ends, lengths[by_end])
         return rows[order[place]], np.append(0, ends), rows[first[by_end]]
-
-
-def _repeated(columns: list[NDArray[Any]]) -> NDArray[np.bool_]:
-    order = stable_order(*columns)
-    repeated = np.zeros(len(order), dtype=bool)
-    repeated[order[1:]] = np.all([column[order[1:]] == column[order[:-1]] for column in columns], axis=0)
-    return repeated
 
 
 def read_events(

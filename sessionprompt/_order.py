@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["stable_order"]
+__all__ = ["repeated", "stable_order"]
 
 
 def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
@@ -32,6 +32,29 @@ def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
     for key in keys[1:]:
         order = order[_argsort(key[order])]
     return order
+
+
+def repeated(*keys: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the rows that an earlier row equals in all keys.
+
+    Parameters
+    ----------
+    *keys : ndarray of shape (n,)
+        As for :func:`stable_order`.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+
+    Examples
+    --------
+    >>> repeated(np.array([5, 5, 4, 5]), np.array([0, 1, 0, 0]))
+    array([False, False, False,  True])
+    """
+    order = stable_order(*keys)
+    marks = np.zeros(len(order), dtype=bool)
+    marks[order[1:]] = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0)
+    return marks
 
 
 def _argsort(key: NDArray[Any]) -> NDArray[np.int64]:

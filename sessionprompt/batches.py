@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
+from ._order import repeated
 from ._ragged import ragged_range
 from .encoding import EncodedSessions
 from .segments import Pairs
@@ -95,9 +96,7 @@ def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool |
 def _distinct_lengths(sessions: EncodedSessions) -> np.ndarray:
     """Events of each session before an item occurs for the second time."""
     session = np.repeat(np.arange(len(sessions)), sessions.lengths)
-    order = np.lexsort((sessions.items, session))  # stable, so by time within an item of a session
-    same = (np.diff(sessions.items[order]) == 0) & (np.diff(session[order]) == 0)
-    repeats = order[1:][same]
+    repeats = np.flatnonzero(repeated(sessions.items, session))
     lengths = sessions.lengths.copy()
     np.minimum.at(lengths, session[repeats], repeats - sessions.offsets[session[repeats]])
     return lengths

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._order import repeated
 from .encoding import SessionEncoder
 from .metrics import (
     coverage,
@@ -79,12 +80,9 @@ def _shifted(codes: np.ndarray, offsets: np.ndarray, last: np.ndarray) -> np.nda
 
 def _repeated(inputs: Sessions, last: np.ndarray) -> np.ndarray:
     """Whether the item after each event stands earlier in its session, the event itself included."""
-    n = len(inputs.vocabulary) + 1  # one more for a last item that the container does not hold
-    full = np.insert(inputs.codes.astype(np.int64), inputs.offsets[1:], np.where(last < 0, n - 1, last))
-    key = np.repeat(np.arange(len(inputs)), inputs.lengths + 1) * n + full
-    repeated = np.ones(len(key), dtype=bool)
-    repeated[np.unique(key, return_index=True)[1]] = False
-    return np.delete(repeated, inputs.offsets[:-1] + np.arange(len(inputs)))
+    full = np.insert(inputs.codes, inputs.offsets[1:], last)  # -1 where the container does not hold it
+    session = np.repeat(np.arange(len(inputs)), inputs.lengths + 1)
+    return np.delete(repeated(full, session), inputs.offsets[:-1] + np.arange(len(inputs)))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionprompt._order import stable_order
+from sessionprompt._order import repeated, stable_order
 
 SMALL, WIDE, HUGE = st.integers(-3, 3), st.integers(-(2**40), 2**40), st.integers(-(2**63), 2**63 - 1)
 ROWS = [st.tuples(one, other) for one in (SMALL, WIDE, HUGE) for other in (SMALL, WIDE, HUGE)]
@@ -39,3 +39,11 @@ def test_equal_keys_stay_as_they_are(spread: int) -> None:
 
 def test_no_rows() -> None:
     assert stable_order(np.array([], dtype=np.int64)).tolist() == []
+    assert repeated(np.array([], dtype=np.int64)).tolist() == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(SMALL, SMALL), min_size=1, max_size=30))
+def test_a_row_is_repeated_if_it_was_there_before(rows: list[tuple[int, int]]) -> None:
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    assert repeated(*columns).tolist() == [row in rows[:place] for place, row in enumerate(rows)]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._filters import FilterReport, Survivors
+from .._order import repeated
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 
@@ -103,11 +104,7 @@ def not_repeating(sessions: Sessions) -> NDArray[np.bool_]:
 def first_of_each(sessions: Sessions, tags: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mark the first event of each item and tag in a session."""
     session_of = np.repeat(np.arange(len(sessions)), sessions.lengths)
-    order = np.lexsort((tags, sessions.codes, session_of))  # stable, so equal ones stay in the order of time
-    keys = (session_of[order], sessions.codes[order], tags[order])
-    kept = np.ones(len(order), dtype=bool)
-    kept[order[1:]] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    return kept
+    return ~repeated(tags, sessions.codes, session_of)
 
 
 def untagged(sessions: Sessions, n_tags: int) -> tuple[Sessions, NDArray[np.int64]]:
