@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,7 @@ from .sessions import Sessions, as_sessions
 from .targets import CutSessions, RankedTargets
 from .vocabulary import Vocabulary
 
-__all__ = ["SessionRecommenderMixin"]
+__all__ = ["SessionRecommenderMixin", "warn_of_strangers"]
 
 
 class SessionRecommenderMixin:
@@ -199,6 +200,15 @@ class SessionRecommenderMixin:
         if not len(cut.rows):
             raise ValueError("X holds no session with a next item to rank; sessions need two events.")
         return self._rank_targets(cut, ties, top)
+
+
+def warn_of_strangers(n: int, stacklevel: int) -> None:
+    """Say how many sessions hold nothing that the model knows, if there are any."""
+    if n:
+        warnings.warn(
+            f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def _candidate_codes(vocabulary: Vocabulary, candidates: Iterable[Any]) -> np.ndarray:

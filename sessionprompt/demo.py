@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from .datasets import make_sessions
-from .evaluation import RankedTargets
 from .metrics import ranking_metrics
 from .model_selection import temporal_train_test_split
 from .persistence import load
 from .pipeline import Pipeline, make_session_pipeline
 from .sessions import Sessions
+from .targets import RankedTargets
 
 __all__ = ["run"]
 

@@ -12,9 +12,9 @@ from .batches import PrefixData, prefix_examples, ragged_range
 from .encoding import EncodedSessions, SessionEncoder
 from .inference import rank_targets
 from .network import SessionNetwork
-from .targets import SLICES, CutSessions, RankedTargets
+from .targets import CutSessions, RankedTargets
 
-__all__ = ["SLICES", "CutSessions", "RankedTargets", "prefix_data", "rank_sessions"]
+__all__ = ["prefix_data", "rank_sessions"]
 
 
 def prefix_data(

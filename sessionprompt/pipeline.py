@@ -10,10 +10,10 @@ from typing import Any
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
-from .evaluation import RankedTargets
 from .metrics import cut_last_events, session_weights
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
+from .targets import RankedTargets
 
 __all__ = ["Pipeline", "make_session_pipeline"]
 

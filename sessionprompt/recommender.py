@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -16,16 +15,17 @@ from sklearn.base import BaseEstimator
 from ._checks import check_fitted
 from ._files import fingerprint
 from ._parameters import check_parameters, resolve_backbone, resolve_device, seed_of
-from ._recommending import SessionRecommenderMixin
+from ._recommending import SessionRecommenderMixin, warn_of_strangers
 from .batches import Examples, PrefixData, last_prefixes
 from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
-from .evaluation import CutSessions, RankedTargets, prefix_data, rank_sessions
+from .evaluation import prefix_data, rank_sessions
 from .inference import top_items
 from .initialization import start_from_graph
 from .model_selection import temporal_train_test_split
 from .network import SessionNetwork
 from .prompts import PromptBlend
 from .sessions import Sessions, as_sessions
+from .targets import CutSessions, RankedTargets
 
 __all__ = ["PromptedSessionRecommender"]
 
@@ -294,10 +294,10 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             network = self._build_network(encoder)
             codes = encoder.item_codes(train)
             network.backbone.observe(codes, train.offsets, encoder.n_items)
-            if self.init == "graph" and not previous:
-                start_from_graph(network, codes, train.offsets, seed)
             if previous:
                 network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
+            elif self.init == "graph":
+                start_from_graph(network, codes, train.offsets, seed)
             one_pass = self._one_pass(network)
             data = self._prefix_data(train, encoder, one_pass, "X")
             held_out = None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")
@@ -418,11 +418,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             something = something | (codes >= 0).any(axis=1)
         known = np.append(0, np.cumsum(something))
         n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
-        if n:
-            warnings.warn(
-                f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
-                stacklevel=4,
-            )
+        warn_of_strangers(n, stacklevel=4)
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""

@@ -13,10 +13,10 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
 from sessionprompt.encoding import SessionEncoder
-from sessionprompt.evaluation import CutSessions
 from sessionprompt.metrics import SessionScorer, ranking_metrics
 from sessionprompt.model_selection import within_session_split
 from sessionprompt.pipeline import Pipeline, make_session_pipeline
+from sessionprompt.targets import CutSessions
 from sessionprompt.testing import tiny_world
 
 SMALL = {"dim": 8, "max_epochs": 2, "batch_size": 64, "lr": 0.02, "random_state": 0}

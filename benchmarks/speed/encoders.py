@@ -28,10 +28,11 @@ from torch import Tensor
 from sessionprompt.backbones import BACKBONES, TargetAttention
 from sessionprompt.batches import PrefixData, SessionBatch
 from sessionprompt.encoding import SessionEncoder
-from sessionprompt.evaluation import CutSessions, prefix_data
+from sessionprompt.evaluation import prefix_data
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import SessionNetwork
 from sessionprompt.sessions import Sessions
+from sessionprompt.targets import CutSessions
 
 PARTS = ("collate", "forward", "backward", "step")
 

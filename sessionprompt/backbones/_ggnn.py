@@ -7,11 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice
 from ..batches import SessionBatch
 from ..segments import Pairs, segment_sum
 from ..session_graphs import SessionGraph
 from ._attention import AdditiveEnergy
-from ._layers import check_choice, check_count, segment_mean
+from ._layers import check_count, segment_mean
 
 __all__ = ["GatedGraph", "PrefixNodes", "SoftAttention"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from ..segments import segment_sum
 
 __all__ = [
     "Dropout",
-    "check_choice",
     "check_count",
     "clip_length",
     "position_rows",
@@ -119,12 +117,6 @@ def uniform_(module: nn.Module, bound: float) -> None:
     """Draw every parameter of `module` from U(-bound, bound)."""
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
-
-
-def check_choice(name: str, value: str, known: Collection[str]) -> None:
-    """Raise unless `value` is one of the `known` names."""
-    if value not in known:
-        raise ValueError(f"{name}={value!r} is not known; choose one of {sorted(known)}.")
 
 
 def check_count(name: str, value: object) -> None:

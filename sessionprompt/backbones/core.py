@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice
 from ..batches import SessionBatch
 from ._attention import Block
 from ._base import Backbone
-from ._layers import Dropout, check_choice, check_count, position_rows
+from ._layers import Dropout, check_count, position_rows
 
 __all__ = ["CORE"]
 

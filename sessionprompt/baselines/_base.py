@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from .._ragged import ragged_range
-from .._recommending import SessionRecommenderMixin
+from .._recommending import SessionRecommenderMixin, warn_of_strangers
 from ..encoding import EncodedSessions, SessionEncoder
 from ..metrics import target_ranks
 from ..sessions import Sessions, as_sessions
@@ -87,7 +86,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         hidden: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         prefixes = ItemRows.of_known(encoded.items, encoded.offsets)
-        _warn_of_strangers(prefixes)
+        warn_of_strangers(int((prefixes.lengths == 0).sum()), stacklevel=4)
         best = np.empty((len(prefixes), k), dtype=np.int64)
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):
@@ -165,15 +164,6 @@ def _all_prefixes(cut: CutSessions, encoder: SessionEncoder) -> tuple[np.ndarray
     lengths = length[places]
     events = ragged_range(places - lengths + 1, lengths)
     return places, ItemRows.of_known(encoded.items[events], np.append(0, np.cumsum(lengths)))
-
-
-def _warn_of_strangers(prefixes: ItemRows) -> None:
-    n = int((prefixes.lengths == 0).sum())
-    if n:
-        warnings.warn(
-            f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
-            stacklevel=5,
-        )
 
 
 def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
