@@ -46,7 +46,7 @@ class TargetAttention:
 
     def __getitem__(self, rows: slice) -> TargetAttention:
         first, stop, _ = rows.indices(len(self))
-        return TargetAttention(*Inputs(*vars(self).values()).part(slice(first, stop))[0])
+        return TargetAttention(**Inputs(**vars(self)).part(slice(first, stop))[0]._asdict())
 
     def scores(self, table: Tensor) -> Tensor:
         """Scores (P, N) of the candidates of a table (N, d), differentiable once."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..segments import Pairs
 
 __all__ = ["Block", "Inputs", "blocks", "in_tiles"]
 
@@ -41,26 +44,6 @@ class Inputs(NamedTuple):
         return self._replace(keys=self.keys[self.node], values=self.values[self.node], node=own), self.node
 
 
-class Sums(NamedTuple):
-    """out_i = sum of weights_m x_places_m over the m from offsets_i up to offsets_i+1."""
-
-    places: Tensor
-    offsets: Tensor
-    weights: Tensor
-
-    @classmethod
-    def over(cls, segments: Tensor, n_segments: int, index: Tensor, weights: Tensor) -> Sums:
-        """Sums of rows with weights over segments in any order."""
-        order = torch.argsort(segments, stable=True)
-        counts = torch.bincount(segments, minlength=n_segments)
-        return cls(index[order], F.pad(counts.cumsum(0), (1, 0)), weights[order])
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return F.embedding_bag(
-            self.places, x, self.offsets, mode="sum", per_sample_weights=self.weights, include_last_offset=True
-        )
-
-
 class Block:
     """A few prefixes and their nodes against all candidates.
 
@@ -74,8 +57,9 @@ class Block:
         self.inputs, self.origin, self.tiles, self.n_candidates = inputs, origin, tiles, n_candidates
         n, p = len(inputs.keys), len(inputs.states)
         prefix, node, visits = inputs.prefix, inputs.node, inputs.visits.to(tiles.dtype)
-        self.of_prefix = Sums.over(prefix, p, node, visits)
-        self.of_node = Sums.over(node, n, prefix, visits)
+        pairs = Pairs(prefix, node, p, n)
+        self.of_prefix = partial(pairs.sum, visits)
+        self.of_node = partial(pairs.transposed.sum, visits[pairs.order])
         self.empty = (torch.bincount(prefix, minlength=p) == 0).to(tiles.dtype).unsqueeze(1)
         self.sizes = [n, n, p, p, p]
         shape = torch.Size((len(tiles), sum(self.sizes), tiles.shape[1]))
