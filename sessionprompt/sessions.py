@@ -110,9 +110,14 @@ class Sessions:
             object.__setattr__(self, name, value)
 
     def _but(self, **changes: Any) -> Sessions:
-        changed = object.__new__(Sessions)
-        changed.__setstate__({**self.__dict__, **changes})
-        return changed
+        return Sessions._of(**{**self.__dict__, **changes})
+
+    @classmethod
+    def _of(cls, **columns: Any) -> Sessions:
+        """Sessions of columns that are known to be right."""
+        made = object.__new__(cls)
+        made.__setstate__(columns)
+        return made
 
     @classmethod
     def from_events(
@@ -267,8 +272,7 @@ class Sessions:
         if (codes < 0).any():
             first = int((codes < 0).argmax())
             raise ValueError(f"item {items[first]!r} in {locate(first)} is not in the vocabulary.")
-        made = object.__new__(cls)
-        made.__setstate__({"codes": codes, "offsets": offsets, "vocabulary": vocabulary, "ids": np.arange(len(lists))})
+        made = cls._of(codes=codes, offsets=offsets, vocabulary=vocabulary, ids=np.arange(len(lists)))
         if users is None and times is None and ids is None:
             return made
         if times is not None:
