@@ -23,7 +23,7 @@ FLOORS: tuple[set[str], ...] = (
     {"clustering"},
     {"encoding"},
     {"batches", "targets"},
-    {"session_graphs", "_recommending"},
+    {"session_graphs", "_recommending", "comparison"},
     {"backbones"},
     {"prompts", "presets", "losses", "sampling", "optimizers"},
     {"network"},

@@ -1,0 +1,238 @@
+"""Whether one model beats another on the same test sessions, or only seems to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._checks import check_integer, check_number
+from .metrics import parse_metric, ranking_metrics
+from .targets import RankedTargets
+
+__all__ = ["Comparison", "holm", "paired_bootstrap"]
+
+DRAWS_AT_ONCE = 2**20  # of sessions, over all resamples of a chunk: about 25 MB
+ROUNDING = 1e-12  # gains and losses that cancel need not do so to the last bit
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """By how much a is better than b, and how sure that is.
+
+    Attributes
+    ----------
+    difference : float
+        Metric of a minus metric of b over all targets, averaged over the seeds.
+    low, high : float
+        Ends of the confidence interval of the difference.
+    p_value : float
+        Two-sided, for a difference of zero.
+    n_sessions : int
+        Sessions that hold a target; they are what is resampled.
+    n_targets : int
+    wins : int
+        Seeds, by position, with which a is better than b; a tie is a win of neither.
+    n_seeds : int
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    n_sessions: int
+    n_targets: int
+    wins: int
+    n_seeds: int
+
+
+def paired_bootstrap(
+    a: RankedTargets | Sequence[RankedTargets],
+    b: RankedTargets | Sequence[RankedTargets],
+    metric: str = "mrr@5",
+    *,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    random_state: int | np.random.Generator | None = None,
+) -> Comparison:
+    """Compare two models on the same test sessions by resampling the sessions.
+
+    Let d be what a gains over b in one session, summed over its targets and averaged over the seeds, and n the number
+    of its targets. The difference of the metric is ``sum(d) / sum(n)``. Sessions are drawn with replacement, as many
+    as there are, B = `n_resamples` times, and d and n travel together: targets of one session succeed and fail
+    together, so they are no sample of their own. With ``r = floor((B + 1) (1 - level) / 2)``, the interval runs from
+    the r-th smallest to the r-th largest of the B differences, and ::
+
+        p = 2 (1 + min(#{differences <= 0}, #{differences >= 0})) / (B + 1), at most 1
+
+    so that p is at most ``1 - level`` exactly if the interval leaves zero out, and never below ``2 / (B + 1)``. Both
+    are about other sessions of the same kind; that the models would come out so with other seeds, only `wins` hints at.
+
+    Parameters
+    ----------
+    a, b : RankedTargets or sequence of RankedTargets
+        One per seed, from ``ranks`` of a fitted model, all for the same sessions. Both sides hold equally many, or one
+        side holds a single one, which then stands against every seed of the other.
+    metric : str, default="mrr@5"
+        ``mrr@k``, ``recall@k``, ``hr@k`` or ``ndcg@k``.
+    n_resamples : int, default=2000
+    level : float, default=0.95
+        Confidence of the interval, between 0 and 1.
+    random_state : int, Generator or None, default=None
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    TypeError
+        If a side holds anything but ranked targets.
+    ValueError
+        If a side is empty, the sides hold different targets or numbers of seeds, the metric is not known or not made
+        of ranks, or the resamples are too few for the level.
+
+    References
+    ----------
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile interval) and section 15.4
+    (p-value by inverting an interval); Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
+    4.2 (the added one) and section 5.2 (B + 1 in the order of the ends).
+
+    Examples
+    --------
+    >>> from sessionprompt.baselines import Popularity, SequentialRules
+    >>> from sessionprompt.datasets import make_sessions
+    >>> X = make_sessions(300, n_items=30, predictability=0.9, random_state=0)
+    >>> rules, popular = SequentialRules().fit(X[:200]), Popularity().fit(X[:200])
+    >>> found = paired_bootstrap(rules.ranks(X[200:]), popular.ranks(X[200:]), random_state=0)
+    >>> found.low > 0, found.wins, found.n_sessions
+    (True, 1, 100)
+    """
+    sides = _seeds("a", a), _seeds("b", b)
+    _check_sides(*sides)
+    r = _check_resampling(n_resamples, level)
+    gains = _worth(sides[0], metric) - _worth(sides[1], metric)
+    n_seeds, n_targets = gains.shape
+    _, session = np.unique(sides[0][0].sessions, return_inverse=True)
+    d, n = np.bincount(session, gains.sum(0)), np.bincount(session)
+    resampled = np.sort(_resampled(d, n, n_resamples, np.random.default_rng(random_state))) / n_seeds
+    resampled[np.abs(resampled) < ROUNDING] = 0.0
+    least = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
+    return Comparison(
+        difference=float(d.sum() / n_targets / n_seeds),
+        low=float(resampled[r - 1]),
+        high=float(resampled[-r]),
+        p_value=float(min(1.0, 2 * (1 + least) / (n_resamples + 1))),
+        n_sessions=len(d),
+        n_targets=n_targets,
+        wins=int((gains.mean(1) > ROUNDING).sum()),
+        n_seeds=n_seeds,
+    )
+
+
+def _resampled(d: np.ndarray, n: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Ratio of the sums of d and n in every resample of the sessions, as many at once as memory should hold."""
+    ratios = np.empty(n_resamples)
+    step = max(1, DRAWS_AT_ONCE // len(d))
+    for start in range(0, n_resamples, step):
+        drawn = rng.integers(len(d), size=(min(step, n_resamples - start), len(d)))
+        ratios[start : start + step] = d[drawn].sum(1) / n[drawn].sum(1)
+    return ratios
+
+
+def _worth(side: list[RankedTargets], metric: str) -> np.ndarray:
+    """What each target is worth at its rank, of shape (n_seeds, n_targets)."""
+    _, k = parse_metric(metric)
+    ranks = np.stack([ranked.ranks for ranked in side])
+    distinct, place = np.unique(np.where(ranks > k, np.inf, ranks), return_inverse=True)
+    worth = np.array([ranking_metrics([rank], metric)[metric] for rank in distinct])
+    return worth[place.reshape(ranks.shape)]
+
+
+def _seeds(name: str, side: RankedTargets | Sequence[RankedTargets]) -> list[RankedTargets]:
+    seeds = [side] if isinstance(side, RankedTargets) else list(side)
+    if not seeds:
+        raise ValueError(f"{name} is empty; pass the ranked targets of at least one seed, from ranks(X_test).")
+    for k, ranked in enumerate(seeds):
+        if not isinstance(ranked, RankedTargets):
+            raise TypeError(f"{name}[{k}] is a {type(ranked).__name__}; pass what ranks(X_test) of a model returns.")
+    return seeds
+
+
+def _check_sides(a: list[RankedTargets], b: list[RankedTargets]) -> None:
+    if len(a) != len(b) and 1 not in (len(a), len(b)):
+        raise ValueError(
+            f"a holds {len(a)} seeds and b {len(b)}; pass the same seeds on both sides, or one for a model without any."
+        )
+    if not len(a[0].ranks):
+        raise ValueError("a[0] holds no target; rank sessions of at least two events.")
+    for name, side in (("a", a), ("b", b)):
+        for k, ranked in enumerate(side):
+            _check_same(a[0], ranked, f"{name}[{k}]")
+
+
+def _check_same(first: RankedTargets, other: RankedTargets, name: str) -> None:
+    way_out = "rank the same sessions, in the same order, with every model."
+    if len(first.ranks) != len(other.ranks):
+        raise ValueError(f"{name} holds {len(other.ranks)} targets, a[0] {len(first.ranks)}; {way_out}")
+    for column in ("sessions", "positions"):
+        ours, theirs = getattr(first, column), getattr(other, column)
+        if (apart := np.flatnonzero(ours != theirs)).size:
+            row = apart[0]
+            raise ValueError(f"{name}.{column}[{row}] is {theirs[row]}, that of a[0] {ours[row]}; {way_out}")
+
+
+def _check_resampling(n_resamples: Any, level: Any) -> int:
+    """Return which of the sorted resamples, counted from either end, ends the interval."""
+    check_integer("n_resamples", n_resamples)
+    check_number("level", level, lambda value: 0 < value < 1, "between 0 and 1, such as 0.95")
+    r = int((n_resamples + 1) * (1 - level) / 2 + ROUNDING)
+    if not r:
+        least = int(np.ceil(2 / (1 - level) - ROUNDING)) - 1
+        raise ValueError(f"n_resamples={n_resamples} is too few for level={level}; give at least {least}.")
+    return r
+
+
+def holm(p_values: npt.ArrayLike) -> np.ndarray:
+    """Adjust the p-values of one family, so that all of them together err as seldom as one would.
+
+    The i-th smallest of n p-values, counted from 1, is multiplied by ``n - i + 1``; none may fall below the one before
+    it, and none exceeds 1. Rejecting what stays at or below alpha keeps the chance of any false rejection at alpha,
+    whatever the p-values depend on.
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n,)
+        Each in 0..1.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        In the order of `p_values`.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or a value is no probability.
+
+    References
+    ----------
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1:
+        raise ValueError(f"p_values have shape {p.shape}; pass one list, of shape (n,).")
+    if (wrong := ~((p >= 0) & (p <= 1))).any():
+        raise ValueError(f"p_values hold {p[wrong][0]}; a p-value is in 0..1.")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted
