@@ -10,18 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import resource
-import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import torch
+from _shared import METRICS, data_option, machine, peak_gb, write_line
 
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.metrics import check_arithmetic, ranking_metrics
@@ -31,14 +27,14 @@ from sessionprompt.presets import PAPER, RELEASED_CODE
 from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
 
-METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndcg")]
+PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "igraph")
 PRESETS = {"default": {}, "paper": PAPER, "released_code": RELEASED_CODE}
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
     """Options that every data-set script understands."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
+    data_option(parser)
     parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the training sessions")
     parser.add_argument("--backbone", default="gru4rec")
     parser.add_argument("--prompts", default="", help="comma-separated kinds; empty is the plain backbone")
@@ -60,21 +56,6 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, help="file to append the JSON line to")
     parser.add_argument("--name", default="", help="a word to find the run by")
     return parser
-
-
-def read_parquet(args: argparse.Namespace, name: str) -> nw.DataFrame:
-    """One of the shared files, as a narwhals frame."""
-    if not args.data:
-        sys.exit("name the folder of the Parquet files with --data or SESSIONPROMPT_DATA")
-    path = Path(args.data) / f"{name}.parquet"
-    if not path.exists():
-        sys.exit(f"{path} is not there; --data must name the folder that holds {path.name}")
-    for backend in ("polars", "pandas"):
-        try:
-            return nw.read_parquet(str(path), backend=backend)
-        except ImportError:
-            continue
-    sys.exit("install polars or pandas to read Parquet files")
 
 
 def newest(sessions: Sessions, fraction: float) -> Sessions:
@@ -160,13 +141,8 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
     if not args.no_test:
         line |= _test(_finished(pipeline, args, train, held_out), test)
     line["parameters"] = {k: v for k, v in pipeline[-1].get_params().items() if k != "random_state"}
-    line |= machine(args)
-    text = json.dumps(line, default=str)
-    print(text)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        with args.output.open("a") as file:
-            file.write(text + "\n")
+    line |= outfit(args)
+    write_line(line, args.output)
     return line
 
 
@@ -198,26 +174,12 @@ def _test(pipeline: Pipeline, test: Sessions) -> dict[str, Any]:
     return {"test": result, "test_known": known, "seconds_test": round(seconds, 2)}
 
 
-def machine(args: argparse.Namespace) -> dict[str, Any]:
-    """Versions, processor and peak memory of this process."""
-    cpu = [row.split(":")[1].strip() for row in _lines("/proc/cpuinfo") if row.startswith("model name")]
-    return {
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "gpu_peak_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2) if torch.cuda.is_available() else None,
-        "device": torch.cuda.get_device_name() if args.device.startswith("cuda") else (cpu or [platform.machine()])[0],
-        "threads": args.threads,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "numpy", "scikit-learn", "skorch", "igraph")},
-        },
-        "command": "python " + " ".join(_public(word) for word in sys.argv),
-    }
-
-
-def _public(word: str) -> str:
-    """A word of the command line, without the folder that only this machine has."""
-    return Path(word).name if "/" in word and Path(word).is_absolute() else word
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+def outfit(args: argparse.Namespace) -> dict[str, Any]:
+    """Peak memory, processor, threads, versions and command of this process."""
+    line = {"peak_gb": peak_gb(), "gpu_peak_gb": None, **machine(PACKAGES), "threads": args.threads}
+    if args.device.startswith("cuda"):
+        line |= {
+            "gpu_peak_gb": round(torch.cuda.max_memory_allocated() / 2**30, 2),
+            "device": torch.cuda.get_device_name(),
+        }
+    return line

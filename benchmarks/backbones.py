@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from _shared import data_file
 from _train import arguments, newest, run
 
 from sessionprompt.backbones import BACKBONES
@@ -59,7 +60,7 @@ def main() -> None:
 
 def one_run(args: Namespace) -> None:
     """Train and test one backbone in one variant."""
-    train, test = load_parquet(Path(args.data) / "diginetica.parquet")
+    train, test = load_parquet(data_file(args.data, "diginetica"))
     run("diginetica", args, lambda: (newest(train, args.fraction), test))
 
 

@@ -10,19 +10,16 @@ after another, in the order of `GRIDS`. Then it is fitted on all training sessio
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _shared import METRICS, data_file, data_option, machine, peak_gb, write_line
 from sklearn.base import clone
 
 from sessionprompt import baselines
@@ -31,7 +28,6 @@ from sessionprompt.metrics import check_arithmetic, cut_last_events, ranking_met
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
-METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndcg")]
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "AssociationRules": {"last_n": [1, 2, None]},
     "SequentialRules": {
@@ -63,7 +59,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 def arguments() -> argparse.Namespace:
     """Options of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA", "."), help="folder of the Parquet files")
+    data_option(parser)
     parser.add_argument("--file", default="diginetica", choices=["diginetica", "yoochoose1_64", "yoochoose_100k"])
     parser.add_argument("--model", choices=sorted(baselines.__all__), help="one model instead of all")
     parser.add_argument("--choose", action="store_true", help="choose parameters on validation sessions")
@@ -92,7 +88,7 @@ def choose(model: Any, grid: dict[str, list[Any]], train: Sessions, monitor: str
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Choose, fit, test once, report."""
-    train, test = load_parquet(Path(args.data) / f"{args.file}.parquet")
+    train, test = load_parquet(data_file(args.data, args.file))
     loaded = peak_gb()
     model, tried = getattr(baselines, args.model)(), []
     if args.choose:
@@ -120,7 +116,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "clocks": ["wall", "processor"],
         "peak_gb_loaded": loaded,
         "peak_gb": peak_gb(),
-        **machine(),
+        "threads": len(os.sched_getaffinity(0)),
+        **machine(("numpy", "scipy", "scikit-learn")),
     }
 
 
@@ -131,27 +128,6 @@ def timed(action: Callable[[], Any]) -> tuple[Any, tuple[float, float]]:
     return result, (time.perf_counter() - started[0], time.process_time() - started[1])
 
 
-def peak_gb() -> float:
-    """Peak memory of this process so far."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
-
-
-def machine() -> dict[str, Any]:
-    """Processor, versions and command."""
-    info = Path("/proc/cpuinfo")
-    names = [row.split(":")[1].strip() for row in info.read_text().splitlines() if row.startswith("model name")]
-    words = [Path(word).name if "/" in word and Path(word).is_absolute() else word for word in sys.argv]
-    return {
-        "device": names[0] if names else platform.machine(),
-        "threads": len(os.sched_getaffinity(0)),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
-        },
-        "command": "python " + " ".join(words),
-    }
-
-
 def main() -> None:
     """Run one model here, or all in processes of their own."""
     args = arguments()
@@ -160,12 +136,7 @@ def main() -> None:
         for name in models:
             subprocess.run([sys.executable, *sys.argv, "--model", name], check=True)
         return
-    text = json.dumps(run(args))
-    print(text, flush=True)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        with args.output.open("a") as file:
-            file.write(text + "\n")
+    write_line(run(args), args.output)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ python benchmarks/diginetica.py --data FOLDER --fraction 0.25 --backbone gru4rec
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from _shared import data_file
 from _train import arguments, newest, run
 
 from sessionprompt.datasets import load_parquet
@@ -15,7 +14,7 @@ from sessionprompt.sessions import Sessions
 
 def load(args) -> tuple[Sessions, Sessions]:
     """Training and test sessions; the file's order of sessions is their order in time."""
-    train, test = load_parquet(Path(args.data or ".") / f"{args.file}.parquet")
+    train, test = load_parquet(data_file(args.data, args.file))
     return newest(train, args.fraction), test
 
 

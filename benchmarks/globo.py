@@ -5,9 +5,8 @@ python benchmarks/globo.py --data FOLDER --backbone gru4rec --prompts user,clust
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+from _shared import data_file
 from _train import arguments, newest, run
 
 from sessionprompt.datasets import load_parquet, paper_filter
@@ -17,7 +16,7 @@ from sessionprompt.sessions import Sessions
 
 def load(args) -> tuple[Sessions, Sessions]:
     """Training and test sessions of all users, or of a fixed random sample of them."""
-    sessions = paper_filter(load_parquet(Path(args.data or ".") / f"{args.file}.parquet"))
+    sessions = paper_filter(load_parquet(data_file(args.data, args.file)))
     if args.users:
         known = np.unique(sessions.users)
         chosen = np.random.default_rng(0).choice(known, size=min(args.users, len(known)), replace=False)

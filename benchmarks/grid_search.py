@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 import torch
-from _train import arguments, build, machine
+from _train import arguments, build, outfit
 from sklearn.model_selection import GridSearchCV
 from yoochoose import load
 
@@ -55,7 +55,7 @@ def main() -> None:
         "n_clusters_of_best": np.atleast_1d(best[0].n_clusters_).tolist(),
         "test": best.evaluate(test, metrics=SCORES),
         "seed": args.seed,
-        **machine(args),
+        **outfit(args),
     }
     if args.output:
         args.output.write_text(json.dumps(result, indent=1, default=str) + "\n")

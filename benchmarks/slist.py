@@ -8,14 +8,12 @@ The dense solution takes 8 bytes for every pair of items, twice over, and minute
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _shared import data_file, data_option, machine, write_line
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
@@ -68,13 +66,13 @@ def compare(model: SLIST, exact: DenseSLIST, train: Sessions, test: Sessions) ->
 def main() -> None:
     """Fit both and print a line for each setting of the sparse one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA", "."), help="folder of the Parquet files")
+    data_option(parser)
     parser.add_argument("--file", default="yoochoose_100k")
     parser.add_argument("--alpha", type=float, default=0.4)
     parser.add_argument("--past", default="last")
     parser.add_argument("--output", type=Path, help="file to append the JSON line to")
     args = parser.parse_args()
-    train, test = load_parquet(Path(args.data) / f"{args.file}.parquet")
+    train, test = load_parquet(data_file(args.data, args.file))
     exact = DenseSLIST(alpha=args.alpha, past=args.past).fit(train)
     found = exact.evaluate(test, metrics=METRICS)
     settings = [(200, 0.1), (200, 0.01), (200, 1e-3), (50, 0.01), (100, 0.01), (500, 0.01)]
@@ -88,13 +86,9 @@ def main() -> None:
             compare(SLIST(alpha=args.alpha, past=args.past, n_neighbors=n, tol=tol), exact, train, test)
             for n, tol in settings
         ],
-        "command": "python " + " ".join(Path(w).name if Path(w).is_absolute() else w for w in sys.argv),
+        **machine(("numpy", "scipy", "scikit-learn")),
     }
-    text = json.dumps(line)
-    print(text, flush=True)
-    if args.output:
-        with args.output.open("a") as file:
-            file.write(text + "\n")
+    write_line(line, args.output)
 
 
 if __name__ == "__main__":

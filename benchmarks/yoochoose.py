@@ -8,8 +8,7 @@ their cluster's prompt.
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from _shared import data_file
 from _train import arguments, newest, run
 
 from sessionprompt.datasets import load_parquet
@@ -18,7 +17,7 @@ from sessionprompt.sessions import Sessions
 
 def load(args) -> tuple[Sessions, Sessions]:
     """Training and test sessions, ordered by time."""
-    train, test = load_parquet(Path(args.data or ".") / f"{args.file}.parquet")
+    train, test = load_parquet(data_file(args.data, args.file))
     return newest(train, args.fraction), test
 
 

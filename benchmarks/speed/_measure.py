@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
+from _shared import data_file, data_option, machine, write_line
+
+__all__ = ["alone", "data_file", "data_option", "emit", "figures", "options", "peak_mb", "popular", "slope", "timed"]
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -58,21 +61,7 @@ def alone(**choices: Any) -> dict[str, Any]:
 
 def emit(line: dict[str, Any], args: argparse.Namespace, packages: Iterable[str] = ("numpy", "scipy")) -> None:
     """Print one JSON line with machine, versions and command, and append it to the output."""
-    cpu = [row.split(":")[1].strip() for row in _lines("/proc/cpuinfo") if row.startswith("model name")]
-    text = json.dumps(
-        {
-            **line,
-            "threads": args.threads,
-            "device": (cpu or [platform.machine()])[0],
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-            "command": "python " + " ".join(Path(word).name if Path(word).is_absolute() else word for word in sys.argv),
-        }
-    )
-    print(text, flush=True)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        with args.output.open("a") as file:
-            file.write(text + "\n")
+    write_line({**line, "threads": args.threads, **machine(packages)}, args.output)
 
 
 def slope(sizes: Iterable[float], seconds: Iterable[float]) -> float:
@@ -88,7 +77,3 @@ def popular(n_events: int, n_items: int, rng: np.random.Generator) -> np.ndarray
         part = ranks[start : start + 2**22]
         part[:] = np.searchsorted(shares, rng.random(len(part)) * shares[-1])
     return rng.permutation(n_items).astype(np.int32)[ranks]
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []

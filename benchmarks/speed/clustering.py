@@ -15,12 +15,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from _measure import alone, emit, figures, options, peak_mb, popular, slope, timed
 from sklearn.metrics import adjusted_rand_score
 
 from sessionprompt.clustering import ItemClusterer
+from sessionprompt.datasets import load_parquet
 from sessionprompt.graphs import item_graph
 from sessionprompt.sessions import Sessions
 
@@ -40,11 +40,9 @@ def graph_of(n_events: int, n_items: int, repeats: int) -> dict[str, Any]:
 
 
 def load(path: Path) -> Sessions:
-    """Training sessions of a Parquet file."""
-    events = nw.read_parquet(str(path), backend="polars").sort("session_id", "pos")
-    if "split" in events.columns:
-        events = events.filter(nw.col("split") == "train")
-    return Sessions.from_events(events, item="item_id", session="session_id")
+    """Training sessions of a Parquet file, or all if it is not split."""
+    loaded = load_parquet(path)
+    return loaded if isinstance(loaded, Sessions) else loaded[0]
 
 
 def clustered(sessions: Sessions, repeats: int, **parameters: Any) -> dict[str, Any]:

@@ -11,27 +11,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import torch
+from _measure import data_file, data_option, emit, options, peak_mb
 from torch import Tensor
 
 from sessionprompt.backbones import BACKBONES, TargetAttention
 from sessionprompt.batches import PrefixData, SessionBatch
+from sessionprompt.datasets import load_parquet
 from sessionprompt.encoding import SessionEncoder
 from sessionprompt.evaluation import prefix_data
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import SessionNetwork
-from sessionprompt.sessions import Sessions
 from sessionprompt.targets import CutSessions
 
 PARTS = ("collate", "forward", "backward", "step")
@@ -39,18 +36,19 @@ PARTS = ("collate", "forward", "backward", "step")
 
 def main() -> None:
     """Measure the backbones that are asked for, each in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
+    parser = options(__doc__)
+    data_option(parser)
     parser.add_argument("--fraction", type=float, default=0.25, help="newest share of the training sessions")
     parser.add_argument("--backbones", default=",".join(BACKBONES))
-    for name, default in (("batch", 512), ("dim", 64), ("repeats", 15), ("threads", 1)):
+    for name, default in (("batch", 512), ("dim", 64)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--params", default="{}", help="parameters of the backbones, as JSON")
     parser.add_argument("--name", default="", help="a word to find the lines by")
+    parser.set_defaults(repeats=15)
     args = parser.parse_args()
     names = args.backbones.split(",")
     if len(names) == 1:
-        print(json.dumps(measure(names[0], args)), flush=True)
+        emit(measure(names[0], args), args, ("torch", "numpy"))
         return
     for name in names:
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--backbones", name], check=True)
@@ -79,18 +77,15 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         **{f"{part}_ms": value for part, value in medians.items()},
         "encoder_ms": round(medians["forward"] + medians["backward"], 2),
         "examples_per_second": round(float(np.mean(sizes[2:])) / medians["step"] * 1e3),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10),
-        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "threads", "repeats")},
+        "peak_mb": peak_mb(),
+        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "repeats")},
         "items": len(network.items),
-        "torch": torch.__version__,
     }
 
 
 def prepare(name: str, args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
     """A fresh plain network and the training prefixes."""
-    events = nw.read_parquet(str(Path(args.data) / "diginetica.parquet"), backend="pandas")
-    train = events.filter(nw.col("split") == "train").sort("session_id", "pos")
-    sessions = Sessions.from_events(train, item="item_id", session="session_id")
+    sessions, _ = load_parquet(data_file(args.data, "diginetica"))
     sessions = sessions[len(sessions) - round(args.fraction * len(sessions)) :]
     encoder = SessionEncoder.learn(sessions)
     backbone = BACKBONES[name](args.dim, **json.loads(args.params))

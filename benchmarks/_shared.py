@@ -1,0 +1,63 @@
+"""What all benchmark scripts share: where the data is, what ran and on which machine, and lines of results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndcg")]
+
+
+def data_option(parser: argparse.ArgumentParser) -> None:
+    """Let the command line or the environment name the folder of the data."""
+    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
+
+
+def data_file(folder: str | None, name: str) -> Path:
+    """Path of one of the Parquet files, or the end of the script with a word on what to do."""
+    if not folder:
+        sys.exit("name the folder of the Parquet files with --data or SESSIONPROMPT_DATA")
+    path = Path(folder) / f"{name}.parquet"
+    if not path.exists():
+        sys.exit(f"{path} is not there; --data must name the folder that holds {path.name}")
+    return path
+
+
+def machine(packages: Iterable[str]) -> dict[str, Any]:
+    """Processor, versions of Python and these packages, and the command."""
+    info = Path("/proc/cpuinfo")
+    rows = info.read_text().splitlines() if info.exists() else []
+    names = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
+    return {
+        "device": names[0] if names else platform.machine(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "command": " ".join(["python", *map(_public, sys.argv)]),
+    }
+
+
+def _public(word: str) -> str:
+    """A word of the command line, without the folder that only this machine has."""
+    return Path(word).name if Path(word).is_absolute() else word
+
+
+def peak_gb() -> float:
+    """Peak memory of this process so far."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
+
+
+def write_line(line: dict[str, Any], output: Path | None) -> None:
+    """Print a line as JSON, and append it to a file if one is named."""
+    text = json.dumps(line, default=str)
+    print(text, flush=True)
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("a") as file:
+            file.write(text + "\n")
