@@ -1,47 +1,50 @@
 """The full softmax: tiled loss and gradients against the plain composition, and against their three matrix products.
 
-python benchmarks/softmax.py [--items 43097 --batch 512 --dim 64 --repeats 9]
+python benchmarks/softmax.py [--precision float32,bfloat16 --items 43097 --batch 512 --dim 64] [--output FILE]
 
-The three take turns; medians of the processor time of one forward and backward pass, in milliseconds.
+The ways take turns; medians of the processor time of one forward and backward pass, in milliseconds. In bfloat16 the
+products have bfloat16 factors and results, while the tiled loss keeps float32 sums; the plain composition is float32.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from _shared import machine, write_line
 
 from sessionprompt.losses import linear_cross_entropy
 
 
 def main() -> None:
-    """Time the three in turn and print one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Time the ways in turn and write one line per precision."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("items", 43097), ("batch", 512), ("dim", 64), ("repeats", 9), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--precision", default="float32,bfloat16", help="of factors, with commas")
+    parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    for precision in args.precision.split(","):
+        write_line(measure(precision, args), args.output)
+
+
+def measure(precision: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Medians of the three ways, and their ratios."""
     torch.manual_seed(0)
     states = torch.randn(args.batch, args.dim, requires_grad=True)
     table = torch.nn.Parameter(torch.randn(args.items, args.dim) / args.dim**0.5)
     targets = torch.randint(args.items, (args.batch,))
-    scores, left, right = torch.empty(args.batch, args.items), torch.empty_like(states), torch.empty_like(table)
-
-    def products() -> None:
-        with torch.no_grad():
-            torch.mm(states, table.T, out=scores)
-            torch.mm(scores, table, out=left)
-            torch.mm(scores.T, states, out=right)
-
-    ways: dict[str, Callable[[], None]] = {
-        "tiled": lambda: linear_cross_entropy(states, table, targets).backward(),
+    ways: dict[str, Callable[[], Any]] = {
+        "tiled": lambda: linear_cross_entropy(states, table, targets, precision).backward(),
         "plain": lambda: F.cross_entropy(states @ table.T, targets).backward(),
-        "products": products,
+        "products": products(states, table, getattr(torch, precision)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(args.repeats + 1):
@@ -51,7 +54,27 @@ def main() -> None:
             seconds[name].append(time.process_time() - started)
     medians = {name: float(np.median(runs[1:])) * 1e3 for name, runs in seconds.items()}
     ratios = {f"tiled / {name}": round(medians["tiled"] / medians[name], 2) for name in ("plain", "products")}
-    print(json.dumps({**vars(args), **{name: round(value, 1) for name, value in medians.items()}, **ratios}))
+    sizes = {name: getattr(args, name) for name in ("items", "batch", "dim", "repeats", "threads")}
+    return {
+        "precision": precision,
+        **sizes,
+        **{k: round(v, 1) for k, v in medians.items()},
+        **ratios,
+        **machine(["torch"]),
+    }
+
+
+def products(states: torch.Tensor, table: torch.Tensor, dtype: torch.dtype) -> Callable[[], None]:
+    """Return the three matrix products that loss and gradients cannot do without, into memory made beforehand."""
+    left, right = states.detach().to(dtype), table.detach().to(dtype)
+    scores, of_states, of_table = left.new_empty(len(left), len(right)), torch.empty_like(left), torch.empty_like(right)
+
+    def multiply() -> None:
+        torch.mm(left, right.T, out=scores)
+        torch.mm(scores, right, out=of_states)
+        torch.mm(scores.T, left, out=of_table)
+
+    return multiply
 
 
 if __name__ == "__main__":
