@@ -42,7 +42,7 @@ def check_parameters(estimator: Any) -> tuple[str, ...]:
     check_choice("scoring", estimator.scoring, SCORINGS)
     check_choice("lr_schedule", estimator.lr_schedule, ("constant", "linear"))
     check_choice("precision", estimator.precision, PRECISIONS)
-    check_choice("init", estimator.init, ("graph", "normal"))
+    check_choice("init", estimator.init, ("graph", "normal", "reference"))
     check_choice("prefixes", estimator.prefixes, ("auto", "one_pass", "expanded"))
     if parse_metric(estimator.monitor)[0] == "coverage":
         raise ValueError(f"monitor={estimator.monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k.")

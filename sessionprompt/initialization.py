@@ -1,4 +1,4 @@
-"""Where tables start: at random, or where the sessions' item graph puts them."""
+"""Where tables start: where the sessions' item graph puts them, or as published code does."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
+from torch import nn
 
 from .graphs import window_graph
 from .network import SessionNetwork
 
-__all__ = ["graph_vectors", "start_from_graph"]
+__all__ = ["graph_vectors", "start_as_published", "start_from_graph"]
 
 NOISE = 0.1  # share of the random start that stays: it tells apart what the graph does not
 
@@ -70,3 +71,20 @@ def start_from_graph(network: SessionNetwork, codes: ArrayLike, offsets: ArrayLi
     vectors = graph_vectors(codes, offsets, n_items, dim, window=3, seed=seed % 2**32)
     network.items.mul_(NOISE).add_(torch.from_numpy(vectors).to(network.items))
     network.center_prompts(NOISE)
+
+
+@torch.no_grad()
+def start_as_published(network: SessionNetwork) -> None:
+    """Start items, prompts and gates as the published code of the backbone does: one way for all of them.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    """
+    network.backbone.start_vectors(network.items)
+    if network.blend is not None:
+        for table in network.blend.tables.values():
+            network.backbone.start_vectors(table)
+        for module in network.blend.gate.modules():
+            if isinstance(module, nn.Linear):
+                network.backbone.start_map(module)

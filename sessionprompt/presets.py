@@ -30,7 +30,7 @@ RELEASED_CODE: dict[str, Any] = {
     "gate": "elementwise",
     "prompt_candidates": False,
     "scoring": "dot",
-    "init": "normal",
+    "init": "reference",
     "monitor": "mrr@10",
     "patience": 11,
     "max_epochs": 50,

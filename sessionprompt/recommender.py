@@ -20,7 +20,7 @@ from .batches import Examples, PrefixData, last_prefixes
 from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
 from .evaluation import prefix_data, rank_sessions
 from .inference import top_items
-from .initialization import start_from_graph
+from .initialization import start_as_published, start_from_graph
 from .model_selection import temporal_train_test_split
 from .network import SessionNetwork
 from .prompts import PromptBlend
@@ -59,10 +59,11 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Size of item embeddings, prompts and session embeddings.
     backbone_params : dict, optional
         Further parameters of the backbone.
-    init : {"graph", "normal"}, default="graph"
+    init : {"graph", "normal", "reference"}, default="graph"
         Where the item table starts: ``"graph"`` at a spectral embedding of who stands next to whom in the training
         sessions, clusters at the mean of their items, see :func:`~sessionprompt.initialization.graph_vectors`;
-        ``"normal"`` at random, N(0, 1/dim). From the graph, training needs a fraction of the epochs.
+        ``"normal"`` at random, N(0, 1/dim); ``"reference"`` items, prompts and gates as the published code of the
+        backbone starts them, often much shorter. From the graph, training needs a fraction of the epochs.
     max_length : int, default=50
         Events of a session that the backbone sees: the newest ones.
     prefixes : {"auto", "one_pass", "expanded"}, default="auto"
@@ -298,6 +299,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
                 network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
             elif self.init == "graph":
                 start_from_graph(network, codes, train.offsets, seed)
+            elif self.init == "reference":
+                start_as_published(network)
             one_pass = self._one_pass(network)
             data = self._prefix_data(train, encoder, one_pass, "X")
             held_out = None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")

@@ -81,6 +81,29 @@ def test_going_on_does_not_start_anew() -> None:
     torch.testing.assert_close(model.network_.items.detach(), before, atol=1e-4, rtol=0)
 
 
+PUBLISHED = {  # standard deviation of a table of n rows of length 8
+    "gru4rec": lambda n: (2 / (n + 8)) ** 0.5,
+    "narm": lambda n: (2 / (n + 8)) ** 0.5,
+    "stamp": lambda n: 0.002,
+    "core": lambda n: (8 * 3) ** -0.5,
+    "srgnn": lambda n: (8 * 3) ** -0.5,
+    "tagnn": lambda n: (8 * 3) ** -0.5,
+    "gcegnn": lambda n: (8 * 3) ** -0.5,
+    "gcsan": lambda n: 0.02,
+    "lessr": lambda n: 1.0,
+}
+
+
+@pytest.mark.parametrize("backbone", PUBLISHED)
+def test_published_starts(backbone: str) -> None:
+    model = untrained("reference", backbone=backbone, gate="elementwise").network_
+    for table in (model.items, model.blend.tables["cluster"]):
+        spread = PUBLISHED[backbone](len(table))
+        assert table.detach().std().item() == pytest.approx(spread, rel=0.35)
+    gates = {name: value for name, value in model.blend.gate.named_parameters() if "bias" in name}
+    assert all(bool(bias.abs().max() > 1e-6) == (backbone not in ("narm", "gcsan")) for bias in gates.values())
+
+
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ValueError, match="init='xavier' is not known; choose one of"):
         untrained("xavier")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -74,6 +74,15 @@ class Backbone(nn.Module):
         rows : ndarray of shape (n_earlier_items,)
             The codes that the earlier model's items have now.
         """
+
+    @staticmethod
+    def start_vectors(rows: Tensor, /) -> Tensor:
+        """Fill a table (n, d) of vectors as the published code of the model does; at N(0, 1/d) if none is known."""
+        return nn.init.normal_(rows, std=rows.shape[1] ** -0.5)
+
+    @staticmethod
+    def start_map(linear: Any) -> None:
+        """Start a linear map as that code does; most leave it as torch made it."""
 
     def candidates(self, table: Tensor) -> Tensor:
         """Candidate embeddings (N, d) as the model wants them scored; most take them as they are."""

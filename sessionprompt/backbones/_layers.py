@@ -17,6 +17,7 @@ __all__ = [
     "position_rows",
     "segment_mean",
     "uniform_",
+    "uniform_rows_",
     "unit",
 ]
 
@@ -117,6 +118,12 @@ def uniform_(module: nn.Module, bound: float) -> None:
     """Draw every parameter of `module` from U(-bound, bound)."""
     for parameter in module.parameters():
         nn.init.uniform_(parameter, -bound, bound)
+
+
+def uniform_rows_(rows: Tensor) -> Tensor:
+    """Draw a table (n, d) from U(-1/sqrt d, 1/sqrt d)."""
+    bound = rows.shape[1] ** -0.5
+    return nn.init.uniform_(rows, -bound, bound)
 
 
 def check_count(name: str, value: object) -> None:

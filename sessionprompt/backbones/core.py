@@ -9,7 +9,7 @@ from .._checks import check_choice
 from ..batches import SessionBatch
 from ._attention import Block
 from ._base import Backbone
-from ._layers import Dropout, check_count, position_rows
+from ._layers import Dropout, check_count, position_rows, uniform_rows_
 
 __all__ = ["CORE"]
 
@@ -45,6 +45,7 @@ class CORE(Backbone):
 
     causal = True
     scoring = "cosine"
+    start_vectors = staticmethod(uniform_rows_)
 
     def __init__(
         self,

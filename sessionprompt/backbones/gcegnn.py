@@ -17,7 +17,7 @@ from ..segments import Pairs
 from ..session_graphs import SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
-from ._layers import Dropout, check_count, position_rows, segment_mean, uniform_
+from ._layers import Dropout, check_count, position_rows, segment_mean, uniform_, uniform_rows_
 
 __all__ = ["GCEGNN"]
 
@@ -57,6 +57,7 @@ class GCEGNN(Backbone):
 
     needs_items = True
     observed = ("neighbours", "counts")
+    start_vectors = staticmethod(uniform_rows_)
 
     def __init__(
         self,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +46,8 @@ class GCSAN(Backbone):
     Xu et al., Graph contextualized self-attention network for session-based recommendation, IJCAI 2019.
     """
 
+    start_vectors = staticmethod(partial(nn.init.normal_, std=0.02))
+
     def __init__(
         self,
         dim: int,
@@ -64,8 +69,13 @@ class GCSAN(Backbone):
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         uniform_(self.graph, dim**-0.5)
         for linear in (module for module in self.blocks.modules() if isinstance(module, nn.Linear)):
-            nn.init.normal_(linear.weight, std=0.02)
-            nn.init.zeros_(linear.bias)
+            self.start_map(linear)
+
+    @staticmethod
+    def start_map(linear: Any) -> None:
+        """N(0, .02), biases at zero."""
+        nn.init.normal_(linear.weight, std=0.02)
+        nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""

@@ -36,6 +36,7 @@ class GRU4Rec(Backbone):
     """
 
     causal = True
+    start_vectors = staticmethod(nn.init.xavier_normal_)
 
     def __init__(
         self, dim: int, *, hidden: int = 128, n_layers: int = 1, dropout: float = 0.3, bias: bool = False

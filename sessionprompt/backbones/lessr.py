@@ -54,6 +54,7 @@ class LESSR(Backbone):
     """
 
     causal_if_distinct = True
+    start_vectors = staticmethod(nn.init.normal_)
 
     def __init__(
         self,

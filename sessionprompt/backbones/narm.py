@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,7 @@ class NARM(Backbone):
     """
 
     causal = True
+    start_vectors = staticmethod(nn.init.xavier_normal_)
 
     def __init__(
         self,
@@ -57,7 +60,14 @@ class NARM(Backbone):
         self.energy = AdditiveEnergy(hidden)
         self.out = nn.Linear(2 * hidden, dim, bias=False)
         for layer in (self.key, self.query, self.energy, self.out):
-            nn.init.xavier_normal_(layer.weight)
+            self.start_map(layer)
+
+    @staticmethod
+    def start_map(linear: Any) -> None:
+        """Xavier-normal, biases at zero."""
+        nn.init.xavier_normal_(linear.weight)
+        if getattr(linear, "bias", None) is not None:
+            nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..batches import SessionBatch
 from ._base import Backbone
 from ._ggnn import GatedGraph, SoftAttention
-from ._layers import uniform_
+from ._layers import uniform_, uniform_rows_
 
 __all__ = ["SRGNN"]
 
@@ -34,6 +34,7 @@ class SRGNN(Backbone):
     """
 
     causal = True
+    start_vectors = staticmethod(uniform_rows_)
 
     def __init__(self, dim: int, *, steps: int = 1, update_gate: str = "recbole") -> None:
         super().__init__(dim)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,7 @@ class STAMP(Backbone):
     """
 
     causal = True
+    start_vectors = staticmethod(partial(nn.init.normal_, std=0.002))
 
     def __init__(self, dim: int, *, clip: bool = False) -> None:
         super().__init__(dim)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..batches import SessionBatch
 from ._base import Backbone
 from ._ggnn import GatedGraph, SoftAttention
-from ._layers import uniform_
+from ._layers import uniform_, uniform_rows_
 from ._target_attention import TargetAttention
 
 __all__ = ["TAGNN"]
@@ -37,6 +37,7 @@ class TAGNN(Backbone):
 
     causal = True
     scoring = "dot"
+    start_vectors = staticmethod(uniform_rows_)
 
     def __init__(self, dim: int, *, steps: int = 1, update_gate: str = "recbole") -> None:
         super().__init__(dim)
