@@ -1,0 +1,241 @@
+"""Run an experiment of the paper: one command, resumable, one line of results for every model.
+
+python benchmarks/paper/run.py table2 --tier small --data FOLDER [--only gru4rec,narm --arms plain,prompted --seeds 0]
+
+What an experiment holds is in its TOML file, the arms it compares in `arms.toml`. Lines go to
+`benchmarks/results/paper/TIER/EXPERIMENT.jsonl`; a model whose line is there, or in the file of another experiment of
+the tier, is not trained again. When all that was asked for has run, the arms are compared over the test sessions.
+
+Every arm searches the same grid on the validation sessions, with the first seed; the other seeds take what it chose.
+The test sessions are ranked once for each line, by the model that validation chose. Ranks are kept beside the lines
+(folder `ranks`, not for the repository), since comparisons need them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
+from _compare import compare, keep_ranks
+from _data import data_hash, load
+from _others import baselines, partitions, shape
+from _shared import METRICS, data_option, write_line
+from _train import ControlClusterer, measured, outfit
+
+from sessionprompt.clustering import ItemClusterer
+from sessionprompt.datasets import Split
+from sessionprompt.pipeline import Pipeline
+from sessionprompt.recommender import PromptedSessionRecommender
+
+HERE = Path(__file__).parent
+EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
+ARMS = tomllib.loads((HERE / "arms.toml").read_text())
+AXES = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of an experiment: what its line says first, and what it is trained with."""
+
+    data: str
+    protocol: str
+    init: str
+    backbone: str
+    arm: str
+    resolution: Any
+    seed: int
+    block: dict[str, Any] = field(compare=False)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What tells the line from others."""
+        return {name: value for name, value in vars(self).items() if name != "block"}
+
+    @property
+    def name(self) -> str:
+        """The key as one word, for files."""
+        return "-".join(str(value) for value in self.key.values()).replace(" ", "")
+
+
+def main() -> None:
+    """Train what is missing, rank what it learned, compare."""
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    args.output.mkdir(parents=True, exist_ok=True)
+    file = args.output / f"{args.experiment}.jsonl"
+    blocks = tomllib.loads((HERE / f"{args.experiment}.toml").read_text())[args.tier]
+    for block in blocks:
+        for cell in cells(block, args):
+            find_or_train(cell, file, args)
+        for make in (baselines, partitions):
+            for line in make(block, args, known(args.output)):
+                write_line({**head(args), **line, **outfit(args)}, file)
+    compare(blocks, lines_of(file), args, head(args))
+
+
+def arguments() -> argparse.Namespace:
+    """Options of this script."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("--tier", choices=["smoke", "small", "full"], default="smoke")
+    data_option(parser)
+    for name in ("only", "arms", "sets", "protocols", "inits"):
+        parser.add_argument(f"--{name}", help=f"{'backbones' if name == 'only' else name}, with commas; all by default")
+    parser.add_argument("--seeds", help="seeds, with commas; all by default")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--output", type=Path, help="folder of the lines")
+    parser.add_argument("--note", help="what the lines shall say of the machine, such as other work beside the runs")
+    args = parser.parse_args()
+    args.output = args.output or HERE.parent / "results" / "paper" / args.tier
+    return args
+
+
+def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
+    """Yield the models of a block that the options leave in, seed by seed."""
+    if not (asked(args.sets, block["data"]) and asked(args.protocols, block["protocol"])):
+        return
+    axes = [block.get(axis, [None]) for axis in reversed(AXES)]
+    for seed, init, resolution, arm, backbone in itertools.product(*axes):
+        if backbone is None or not (asked(args.only, backbone) and asked(args.arms, arm)):
+            continue
+        if asked(args.seeds, str(seed)) and asked(args.inits, init):
+            resolution = resolution if resolution is not None else arm_of(arm).get("resolution", 1.0)
+            has_clusters = "cluster" in arm_of(arm)["prompts"]
+            place = (block["data"], block["protocol"], init, backbone, arm, resolution if has_clusters else None, seed)
+            yield Cell(*place, block)
+
+
+def asked(words: str | None, word: str) -> bool:
+    """Whether an option leaves a word in."""
+    return words is None or word in words.split(",")
+
+
+def arm_of(name: str) -> dict[str, Any]:
+    """Parameters of an arm, with those of the arm that it is like."""
+    arm = dict(ARMS[name])
+    return {**arm_of(arm.pop("like")), **arm} if "like" in arm else arm
+
+
+def head(args: argparse.Namespace) -> dict[str, Any]:
+    """What every line begins with."""
+    note = {"note_time": args.note} if args.note else {}
+    return {"experiment": args.experiment, "tier": args.tier, **note}
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """The lines of a file that may not be there yet."""
+    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+
+
+def known(folder: Path) -> list[dict[str, Any]]:
+    """All lines of a tier."""
+    return [line for file in sorted(folder.glob("*.jsonl")) for line in lines_of(file)]
+
+
+def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
+    """Write the line of a cell, unless it is there; from another experiment's file if it was trained for that."""
+    found = [line for line in known(file.parent) if cell.key.items() <= line.items() and line["kind"] == "run"]
+    if any(line["experiment"] == args.experiment for line in found):
+        return
+    if found:
+        write_line({**found[0], "experiment": args.experiment, "same_run_as": found[0]["experiment"]}, file)
+    elif args.tier == "smoke":
+        train_and_test(cell, file, args)
+    else:
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:  # of its own, for its own peak of memory
+            process.submit(train_and_test, cell, file, args).result()
+
+
+def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
+    """Choose on validation, test once, write the line."""
+    torch.set_num_threads(args.threads)
+    split = load(cell.data, cell.protocol, args.data, **cell.block.get("choices", {}))
+    best, tried = chosen(cell, split, known(file.parent), args)
+    ranked, model = best.ranks(split.test), best[-1]
+    keep_ranks(file.parent, cell.name, ranked)
+    seconds = [row["dur"] for row in model.history_]
+    line = {
+        "kind": "run",
+        **head(args),
+        **cell.key,
+        "ranks": cell.name,
+        **clusters(best),
+        "n_train": len(split.train),
+        "n_items": model.n_items_,
+        "valid": best.evaluate(split.valid, metrics=METRICS),
+        **measured(ranked),
+        "best_epoch": model.best_epoch_,
+        "epochs": model.n_epochs_,
+        "stop": model.stop_reason_,
+        "seconds_fit": round(sum(seconds), 1),
+        "seconds_to_best": round(sum(seconds[: model.best_epoch_]), 1),
+        "seconds_per_epoch": round(float(np.median(seconds)), 2),
+        "tuned": tried[-1]["setting"],
+        "tried": tried[:-1],
+        "data_hash": data_hash(split),
+        "parameters": {k: v for k, v in model.get_params().items() if k != "random_state"},
+    }
+    write_line({**line, **outfit(args)}, file)
+
+
+def chosen(
+    cell: Cell, split: Split, lines: list[dict[str, Any]], args: argparse.Namespace
+) -> tuple[Pipeline, list[dict[str, Any]]]:
+    """The pipeline with the best setting on validation; what was tried, and last what was chosen."""
+    first = {**cell.key, "seed": cell.block["seeds"][0]}
+    earlier = [line["tuned"] for line in lines if first.items() <= line.items() and line["kind"] == "run"]
+    grid = cell.block.get("grid", {})
+    settings = earlier[:1] or [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    best, tried = None, []
+    for setting in settings:
+        started = time.perf_counter()
+        pipeline = build(cell, setting, args).fit(split.train, X_val=split.valid)
+        score = pipeline[-1].best_score_
+        tried.append({"setting": setting, "score": score, "seconds": round(time.perf_counter() - started, 1)})
+        if best is None or score > best[0]:
+            best = score, pipeline, setting
+    assert best is not None
+    return best[1], [*tried, {"setting": best[2]}]
+
+
+def build(cell: Cell, setting: dict[str, Any], args: argparse.Namespace) -> Pipeline:
+    """The pipeline of a cell with one setting of the grid."""
+    arm = arm_of(cell.arm)
+    kind = arm.pop("clusters", "leiden")
+    arm.pop("resolution", None)
+    params = {**cell.block.get("params", {}), **arm, **setting, "init": cell.init}
+    recommender = PromptedSessionRecommender(cell.backbone, device=args.device, random_state=cell.seed, **params)
+    if "cluster" not in arm["prompts"]:
+        return Pipeline([("rec", recommender)])
+    resolution = tuple(cell.resolution) if isinstance(cell.resolution, list) else cell.resolution
+    if kind == "leiden":
+        return Pipeline([("clu", ItemClusterer(resolution, random_state=cell.seed)), ("rec", recommender)])
+    return Pipeline([("clu", ControlClusterer(kind, resolution, cell.seed)), ("rec", recommender)])
+
+
+def clusters(pipeline: Pipeline) -> dict[str, Any]:
+    """Numbers and sizes of the clusters of a prompted pipeline."""
+    if len(pipeline) == 1:
+        return {"n_clusters": None, "cluster_sizes": None}
+    labels = pipeline[0].labels_.reshape(len(pipeline[0].vocabulary_), -1)
+    sizes = [np.bincount(column) for column in labels.T]
+    return {"n_clusters": [len(size) for size in sizes], "cluster_sizes": shape(sizes[0])}
+
+
+if __name__ == "__main__":
+    main()
