@@ -1,0 +1,110 @@
+"""A report as Markdown and as one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from _tables import Table
+
+CSS = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: .5rem 0; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: .15rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
+th { border-bottom: 2px solid #888; }
+.wide { overflow-x: auto; }
+.note { color: #555; font-size: 13px; margin: .2rem 0; }
+img { max-width: 100%; }
+"""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Text in Markdown."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as SVG, the name of its file, a sentence on what it shows, and the files that it comes from."""
+
+    title: str
+    name: str
+    svg: str
+    caption: str
+    files: Sequence[str]
+
+
+Block = Prose | Table | Drawing
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """All blocks as Markdown."""
+    return "\n\n".join(map(_markdown, blocks)) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Prose):
+        return block.text.strip()
+    if isinstance(block, Drawing):
+        return f"![{block.title}]({block.name})\n\n{block.caption} {_source(block.files)}"
+    rows = [_row(block.head), "|" + "---|" * len(block.head), *map(_row, block.rows)]
+    return "\n\n".join([f"### {block.title}", f"{block.caption} {_source(block.files)}", "\n".join(rows), *block.notes])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _source(files: Sequence[str]) -> str:
+    return f"Lines: {', '.join(f'`{file}`' for file in files)}."
+
+
+def page(title: str, blocks: Sequence[Block]) -> str:
+    """All blocks as one HTML page."""
+    body = "\n".join(map(_html, blocks))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f"<style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _html(block: Block) -> str:
+    if isinstance(block, Prose):
+        return "\n".join(_paragraph(part) for part in re.split(r"\n\s*\n", block.text.strip()))
+    caption = f"<p>{_inline(f'{block.caption} {_source(block.files)}')}</p>"
+    if isinstance(block, Drawing):
+        data = base64.b64encode(block.svg.encode()).decode()
+        return f'<figure><img alt="{escape(block.title)}" src="data:image/svg+xml;base64,{data}">{caption}</figure>'
+    rows = [_cells(block.head, "th"), *(_cells(row, "td") for row in block.rows)]
+    notes = "".join(f'<p class="note">{_inline(note)}</p>' for note in block.notes)
+    table = f'<div class="wide"><table>\n{chr(10).join(rows)}\n</table></div>'
+    return f"<h3>{escape(block.title)}</h3>\n{caption}\n{table}\n{notes}"
+
+
+def _cells(cells: Sequence[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_inline(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _paragraph(text: str) -> str:
+    """A heading, a list, a table or a paragraph; what else Markdown knows stays as it is written."""
+    if heading := re.fullmatch(r"(#{1,6}) +(.*)", text):
+        level = len(heading[1])
+        return f"<h{level}>{_inline(heading[2])}</h{level}>"
+    if re.match(r"[-*] ", text):
+        items = re.split(r"^[-*] +", text, flags=re.MULTILINE)[1:]
+        return f"<ul>{''.join(f'<li>{_inline(item.strip())}</li>' for item in items)}</ul>"
+    if text.startswith("|"):
+        rows = [row.strip().strip("|").split("|") for row in text.splitlines() if re.search(r"[^|:\s-]", row)]
+        return f"<table>\n{chr(10).join(_cells([cell.strip() for cell in row], 'td') for row in rows)}\n</table>"
+    return f"<p>{_inline(text)}</p>"
+
+
+def _inline(text: str) -> str:
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    return re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+)\)", r'<a href="\2">\1</a>', text)
