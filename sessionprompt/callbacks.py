@@ -15,9 +15,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ._files import write_atomically
+from ._memory import give_back, resident
 from .batches import PrefixData
 
-__all__ = ["BestWeights", "CheckpointFile", "LinearDecay", "ProgressBar", "StopWhenOutOfPatience"]
+__all__ = ["BestWeights", "CheckpointFile", "LinearDecay", "ProgressBar", "SpareMemory", "StopWhenOutOfPatience"]
 
 
 class BestWeights(Callback):
@@ -171,6 +172,28 @@ def n_steps(data: PrefixData, net: NeuralNet) -> int:
 def _plain(value: Any) -> Any:
     """A NumPy scalar as Python's own number, which loads without unpickling anything else."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+class SpareMemory(Callback):
+    """Give memory back when a process has grown without need.
+
+    Up to version 2.37, glibc cannot put an array into the place of one of the same size that was freed, if small ones
+    have settled beside it, since aligned arrays ask for a little more than they keep. With backbones that make many
+    small tensors, a process then grows by about one item table per step.
+    """
+
+    EVERY, GROWTH = 16, 2**28  # batches between looks, bytes
+
+    def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Start counting."""
+        self._batches, self._limit = 0, 0
+
+    def on_batch_end(self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Look now and then, first when all that stays has been made."""
+        self._batches += 1
+        if self._batches % self.EVERY == 0 and resident() > self._limit:
+            give_back()
+            self._limit = resident() + self.GROWTH
 
 
 class ProgressBar(Callback):

@@ -12,7 +12,14 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
 from .batches import PrefixData, SessionBatch
-from .callbacks import BestWeights, CheckpointFile, LinearDecay, ProgressBar, StopWhenOutOfPatience
+from .callbacks import (
+    BestWeights,
+    CheckpointFile,
+    LinearDecay,
+    ProgressBar,
+    SpareMemory,
+    StopWhenOutOfPatience,
+)
 from .inference import rank_targets
 from .losses import FullSoftmax
 from .metrics import ranking_metrics
@@ -213,4 +220,4 @@ def _callbacks(plan: TrainingPlan, best: BestWeights, file: CheckpointFile | Non
     schedule = LinearDecay() if plan.lr_schedule == "linear" else None
     bar = ProgressBar(plan.monitor) if plan.verbose else None
     own = (plan.net_params or {}).get("callbacks", ())
-    return [*filter(None, (best, file, schedule, bar)), *own, StopWhenOutOfPatience(best)]
+    return [*filter(None, (best, file, schedule, bar)), SpareMemory(), *own, StopWhenOutOfPatience(best)]

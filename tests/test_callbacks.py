@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sessionprompt import PromptedSessionRecommender, Sessions
+from sessionprompt import PromptedSessionRecommender, Sessions, callbacks
+from sessionprompt._memory import give_back, resident
 from sessionprompt.backbones import GRU4Rec
 from sessionprompt.callbacks import CheckpointFile
 from sessionprompt.model_selection import temporal_train_test_split, within_session_split
@@ -422,3 +424,23 @@ def test_the_bar_does_not_change_the_result() -> None:
         patch.setattr("sys.stderr", io.StringIO())
         shown = model_of(verbose=1).fit(WORLD)
     assert same(weights(shown), weights(model_of().fit(WORLD)))
+
+
+def test_memory_is_given_back_only_when_a_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, calls = [0], []
+    monkeypatch.setattr(callbacks, "resident", lambda: held[0])
+    monkeypatch.setattr(callbacks, "give_back", lambda: calls.append(held[0]))
+    spare = callbacks.SpareMemory()
+    spare.on_train_begin(None)
+    limit = spare.EVERY * spare.GROWTH
+    for held[0] in range(2**20, limit, spare.GROWTH // spare.EVERY // 2):  # half of GROWTH between two looks
+        spare.on_batch_end(None)
+    assert calls[0] == 2**20 + (spare.EVERY - 1) * spare.GROWTH // spare.EVERY // 2  # the first look
+    assert all(spare.GROWTH < later - earlier <= 1.6 * spare.GROWTH for earlier, later in pairwise(calls))
+    assert len(calls) >= 8
+
+
+def test_giving_memory_back_takes_nothing_away() -> None:
+    kept, before = np.ones(10**6), resident()
+    give_back()
+    assert kept.sum() == 10**6 and (before == 0 or 0 < resident() < 2 * before)

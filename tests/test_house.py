@@ -15,7 +15,7 @@ PACKAGE = Path(sessionprompt.__file__).parent
 
 # From the ground up. A room is a file or folder of the package; it imports from floors below and from itself.
 FLOORS: tuple[set[str], ...] = (
-    {"vocabulary", "_checks", "_files", "_order", "_ragged"},
+    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged"},
     {"_frames", "_filters"},
     {"sessions"},
     {"metrics", "model_selection", "graphs", "segments"},
