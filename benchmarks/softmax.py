@@ -4,6 +4,7 @@ python benchmarks/softmax.py [--precision float32,bfloat16 --items 43097 --batch
 
 The ways take turns; medians of the processor time of one forward and backward pass, in milliseconds. In bfloat16 the
 products have bfloat16 factors and results, while the tiled loss keeps float32 sums; the plain composition is float32.
+``shares`` says where the tiled loss spends its time, by operation, as torch's profiler sees it.
 """
 
 from __future__ import annotations
@@ -60,8 +61,19 @@ def measure(precision: str, args: argparse.Namespace) -> dict[str, Any]:
         **sizes,
         **{k: round(v, 1) for k, v in medians.items()},
         **ratios,
+        "shares": shares_of(ways["tiled"]),
         **machine(["torch"]),
     }
+
+
+def shares_of(way: Callable[[], Any]) -> dict[str, float]:
+    """Share of the six costliest operations in the time of some calls."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for _ in range(3):
+            way()
+    rows = sorted(profile.key_averages(), key=lambda row: -row.self_cpu_time_total)
+    total = sum(row.self_cpu_time_total for row in rows)
+    return {row.key: round(row.self_cpu_time_total / total, 3) for row in rows[:6]}
 
 
 def products(states: torch.Tensor, table: torch.Tensor, dtype: torch.dtype) -> Callable[[], None]:
