@@ -47,12 +47,12 @@ def main() -> None:
     done = {json.loads(line)["name"] for line in args.output.open()} if args.output.exists() else set()
     for variant in args.variants.split(","):
         for backbone in args.only.split(","):
-            defined = BACKBONES[backbone].scoring is not None and variant == "plain"  # it has no other scoring
             args.name = f"{backbone} {variant} {args.seed}"
-            if args.name in done or defined:
-                continue
             args.backbone = backbone
             args.prompts, args.resolution, params = VARIANTS[variant]
+            overruled = BACKBONES[backbone].scoring not in (None, params["scoring"])  # by the model
+            if args.name in done or (overruled and not args.prompts):
+                continue
             args.set = [f"{name}={json.dumps(value)}" for name, value in {**BUDGET, **params}.items()]
             with ProcessPoolExecutor(1, get_context("spawn")) as process:  # of its own, for its own peak of memory
                 process.submit(one_run, args).result()
