@@ -50,9 +50,8 @@ def measure(cell: run.Cell, args: argparse.Namespace) -> dict[str, Any]:
     test = split.test
     visitors, targets = test.prefixes(np.arange(len(test)), test.lengths - 1), test.codes[test.offsets[1:] - 1]
     own = {(row, code) for row in range(len(visitors)) for code in visitors[row : row + 1].codes.tolist()}
-    with_own, without = (
-        test.vocabulary.encode(model.predict_topk(visitors, k=K, exclude_seen=x)) for x in (False, True)
-    )
+    lists = [model.predict_topk(visitors, k=K, exclude_seen=exclude) for exclude in (False, True)]
+    with_own, without = (test.vocabulary.encode(items.ravel()).reshape(items.shape) for items in lists)
     share = np.array([[(row, code) in own for code in codes] for row, codes in enumerate(with_own.tolist())]).mean(
         axis=0
     )
