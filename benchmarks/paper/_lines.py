@@ -28,7 +28,6 @@ ARMS = {
     "one": "control, all items in one cluster",
     "random": "control, labels shuffled over the items, so clusters of the same sizes",
     "permuted": "control, labels shuffled among items of like popularity",
-    "plain_dropout": "control, plain with the dropout of the prompted side",
 }
 PROMPT_KINDS = ("C", "U", "S", "CU", "CS", "US", "CUS")
 BACKBONES = ("gru4rec", "narm", "core", "srgnn", "tagnn", "gcsan", "gcegnn", "lessr")  # the eight of the paper

@@ -175,6 +175,7 @@ def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
         **cell.key,
         "ranks": cell.name,
         **clusters(best),
+        "choices": cell.block.get("choices", {}),
         "n_train": len(split.train),
         "n_items": model.n_items_,
         "valid": best.evaluate(split.valid, metrics=METRICS),
