@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,17 @@ from sessionprompt.targets import RankedTargets
 __all__ = ["compare", "keep_ranks"]
 
 Line = dict[str, Any]
-KEPT = [one.name for one in fields(RankedTargets) if one.name != "top"]
 
 
-def keep_ranks(folder: Path, name: str, ranked: RankedTargets) -> None:
-    """Write the ranks of a run where comparisons find them."""
+def keep_ranks(folder: Path, name: str, data_hash: str, ranked: RankedTargets) -> None:
+    """Write the ranks of a run where comparisons find them, and once per split which targets they are of."""
     (folder / "ranks").mkdir(exist_ok=True)
-    np.savez_compressed(folder / "ranks" / f"{name}.npz", **{key: getattr(ranked, key) for key in KEPT})
+    known = np.where(np.isfinite(ranked.ranks), ranked.ranks, 0).astype(np.uint32)  # 0 is unknown to the model
+    np.savez_compressed(folder / "ranks" / f"{name}.npz", ranks=known)
+    targets = folder / "ranks" / f"targets-{data_hash}.npz"
+    if not targets.exists():
+        places = {"sessions": ranked.sessions.astype(np.int32), "positions": ranked.positions.astype(np.int32)}
+        np.savez_compressed(targets, **places)
 
 
 def compare(blocks: list[Line], lines: list[Line], args: argparse.Namespace, head: Line) -> None:
@@ -81,10 +84,21 @@ def _runs(key: Line, lines: list[Line]) -> dict[int, Line]:
 
 
 def read_ranks(folder: Path, line: Line) -> RankedTargets:
-    """Ranks of the run of a line."""
-    path = folder / f"{line['ranks']}.npz"
+    """Ranks of the run of a line, without what comparisons do not look at."""
+    ranks = _read(folder / f"{line['ranks']}.npz")["ranks"].astype(float)
+    targets = _read(folder / f"targets-{line['data_hash']}.npz")
+    return RankedTargets(
+        **targets,
+        ranks=np.where(ranks == 0, np.inf, ranks),
+        counts=np.zeros(len(ranks), dtype=np.int64),
+        repeated=np.zeros(len(ranks), dtype=bool),
+        top=None,
+        n_items=line["n_items"],
+    )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         raise SystemExit(f"{path.name} is not there; it is written beside the line of its run: train that one anew.")
     with np.load(path) as kept:
-        columns = {key: kept[key] for key in KEPT}
-    return RankedTargets(**{**columns, "n_items": int(columns["n_items"])}, top=None)
+        return dict(kept)

@@ -8,7 +8,7 @@ the tier, is not trained again. When all that was asked for has run, the arms ar
 
 Every arm searches the same grid on the validation sessions, with the first seed; the other seeds take what it chose.
 The test sessions are ranked once for each line, by the model that validation chose. Ranks are kept beside the lines
-(folder `ranks`, not for the repository), since comparisons need them.
+(folder `ranks`), since comparisons need them.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
     split = load(cell.data, cell.protocol, args.data, **cell.block.get("choices", {}))
     best, tried = chosen(cell, split, known(file.parent), args)
     ranked, model = best.ranks(split.test), best[-1]
-    keep_ranks(file.parent, cell.name, ranked)
+    digest = data_hash(split)
+    keep_ranks(file.parent, cell.name, digest, ranked)
     seconds = [row["dur"] for row in model.history_]
     line = {
         "kind": "run",
@@ -188,7 +189,7 @@ def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
         "seconds_per_epoch": round(float(np.median(seconds)), 2),
         "tuned": tried[-1]["setting"],
         "tried": tried[:-1],
-        "data_hash": data_hash(split),
+        "data_hash": digest,
         "parameters": {k: v for k, v in model.get_params().items() if k != "random_state"},
     }
     write_line({**line, **outfit(args)}, file)
