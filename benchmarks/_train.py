@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from _quality import measured
 from _shared import METRICS, data_option, machine, peak_gb, write_line
 
 from sessionprompt._attach import by_falling_size
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.graphs import strengths
-from sessionprompt.metrics import check_arithmetic, ranking_metrics
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.pipeline import Pipeline
 from sessionprompt.presets import PAPER, RELEASED_CODE
 from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
-from sessionprompt.targets import RankedTargets
 
 PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "igraph")
 CONTROLS = ("one", "random", "permuted")
@@ -177,17 +176,6 @@ def _finished(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, hel
         rec__checkpoint_dir=folder and os.path.join(folder, "refit"),
     )
     return anew.fit(train)
-
-
-def measured(ranked: RankedTargets) -> dict[str, Any]:
-    """Metrics over all test targets, and over those that the model knows."""
-    result = ranked.summary(METRICS, slices=["length", "popularity", "repeat"])
-    found = ranked.ranks[np.isfinite(ranked.ranks)]
-    known = ranking_metrics(found, METRICS) if len(found) else {}
-    for values in (result, known):
-        faults = check_arithmetic({key: value for key, value in values.items() if "@" in key})
-        assert not faults, faults
-    return {"test": result, "test_known": known}
 
 
 def outfit(args: argparse.Namespace) -> dict[str, Any]:

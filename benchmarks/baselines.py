@@ -18,13 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from _shared import METRICS, data_file, data_option, machine, peak_gb, write_line
+from _quality import measured
+from _shared import data_file, data_option, machine, peak_gb, write_line
 from sklearn.base import clone
 
 from sessionprompt import baselines
 from sessionprompt.datasets import load_parquet
-from sessionprompt.metrics import check_arithmetic, cut_last_events, ranking_metrics
+from sessionprompt.metrics import cut_last_events
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
@@ -97,9 +97,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     _, fit = timed(lambda: model.fit(train))
     ranked, ranking = timed(lambda: model.ranks(test))
     _, predicting = timed(lambda: model.predict(visitors, k=20))
-    result = ranked.summary(METRICS, slices=["length", "popularity", "repeat"])
-    faults = check_arithmetic({key: figure for key, figure in result.items() if "@" in key})
-    assert not faults, faults
     return {
         "data": args.file,
         "model": args.model,
@@ -108,8 +105,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "tried": tried,
         "n_train": len(train),
         "n_items": model.n_items_,
-        "test": result,
-        "test_known": ranking_metrics(ranked.ranks[np.isfinite(ranked.ranks)], METRICS),
+        **measured(ranked),
         "seconds_fit": [round(value, 2) for value in fit],
         "targets_per_second": [round(len(ranked.ranks) / value) for value in ranking],
         "top20_per_second": [round(len(visitors) / value) for value in predicting],

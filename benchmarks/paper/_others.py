@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from _data import data_hash, load
-from _train import measured
+from _quality import measured
 from sklearn.metrics import adjusted_rand_score
 
 from sessionprompt import baselines as models
@@ -22,25 +22,20 @@ Line = dict[str, Any]
 
 def baselines(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
     """Fit the baselines of a block that have no line yet, on the training sessions alone like all models."""
-    for name in block.get("baselines", []) if _asked(block, args) else []:
-        key = {"kind": "baseline", "data": block["data"], "protocol": block["protocol"], "model": name}
-        if any({**key, "experiment": args.experiment}.items() <= line.items() for line in known):
-            continue
-        split = load(block["data"], block["protocol"], args.data, **block.get("choices", {}))
-        model = getattr(models, name)().fit(split.train)
+    keys = _missing("baseline", "model", block.get("baselines", []), block, args, known)
+    split = _split(block, args) if keys else None
+    for key in keys:
+        model = getattr(models, key["model"])().fit(split.train)
         figures = {**measured(model.ranks(split.test)), "data_hash": data_hash(split)}
         yield {**key, "parameters": model.get_params(), **figures}
 
 
 def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
     """Cluster the training sessions with every seed at the resolutions of a block that have no line yet."""
-    for resolution in block.get("resolutions", []) if _asked(block, args) else []:
-        key = {"kind": "partition", "data": block["data"], "protocol": block["protocol"], "resolution": resolution}
-        if any({**key, "experiment": args.experiment}.items() <= line.items() for line in known):
-            continue
-        train = load(block["data"], block["protocol"], args.data, **block.get("choices", {})).train
-        seeds = block.get("partition_seeds", [0, 1, 2])
-        found = [ItemClusterer(resolution, random_state=seed).fit(train) for seed in seeds]
+    keys = _missing("partition", "resolution", block.get("resolutions", []), block, args, known)
+    split, seeds = _split(block, args) if keys else None, block.get("partition_seeds", [0, 1, 2])
+    for key in keys:
+        found = [ItemClusterer(key["resolution"], random_state=seed).fit(split.train) for seed in seeds]
         pairs = itertools.combinations([one.labels_ for one in found], 2)
         yield {
             **key,
@@ -52,6 +47,20 @@ def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iter
         }
 
 
+def _missing(
+    kind: str, name: str, values: list[Any], block: Line, args: argparse.Namespace, known: list[Line]
+) -> list[Line]:
+    """What the lines will say first that the experiment does not have yet, one per value."""
+    shared = {"kind": kind, "data": block["data"], "protocol": block["protocol"]}
+    keys = [{**shared, name: value} for value in values]
+    own = [line for line in known if line["experiment"] == args.experiment]
+    return [key for key in keys if not any(key.items() <= line.items() for line in own)]
+
+
+def _split(block: Line, args: argparse.Namespace) -> Any:
+    return load(block["data"], block["protocol"], args.data, **block.get("choices", {}))
+
+
 def shape(sizes: np.ndarray) -> Line:
     """What the report says of the sizes of clusters."""
     return {
@@ -59,9 +68,3 @@ def shape(sizes: np.ndarray) -> Line:
         "median": float(np.median(sizes)),
         "singletons": int((sizes == 1).sum()),
     }
-
-
-def _asked(block: Line, args: argparse.Namespace) -> bool:
-    """Whether the options leave the data and the protocol of a block in."""
-    wanted = ((args.sets, block["data"]), (args.protocols, block["protocol"]))
-    return all(words is None or word in words.split(",") for words, word in wanted)

@@ -33,8 +33,9 @@ sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share sta
 from _compare import compare, keep_ranks
 from _data import data_hash, load
 from _others import baselines, partitions, shape
+from _quality import measured
 from _shared import METRICS, data_option, write_line
-from _train import ControlClusterer, measured, outfit
+from _train import ControlClusterer, outfit
 
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import Split
@@ -79,6 +80,8 @@ def main() -> None:
     file = args.output / f"{args.experiment}.jsonl"
     blocks = tomllib.loads((HERE / f"{args.experiment}.toml").read_text())[args.tier]
     for block in blocks:
+        if not (asked(args.sets, block["data"]) and asked(args.protocols, block["protocol"])):
+            continue
         for cell in cells(block, args):
             find_or_train(cell, file, args)
         for make in (baselines, partitions):
@@ -107,8 +110,6 @@ def arguments() -> argparse.Namespace:
 
 def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
     """Yield the models of a block that the options leave in, seed by seed."""
-    if not (asked(args.sets, block["data"]) and asked(args.protocols, block["protocol"])):
-        return
     axes = [block.get(axis, [None]) for axis in reversed(AXES)]
     for seed, init, resolution, arm, backbone in itertools.product(*axes):
         if backbone is None or not (asked(args.only, backbone) and asked(args.arms, arm)):
