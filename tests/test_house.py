@@ -15,10 +15,10 @@ PACKAGE = Path(sessionprompt.__file__).parent
 
 # From the ground up. A room is a file or folder of the package; it imports from floors below and from itself.
 FLOORS: tuple[set[str], ...] = (
-    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged"},
+    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged", "_softmax"},
     {"_frames", "_filters"},
     {"sessions"},
-    {"metrics", "model_selection", "graphs", "segments"},
+    {"metrics", "model_selection", "graphs", "segments", "_sweeps"},
     {"_attach"},
     {"clustering"},
     {"encoding"},

@@ -1,0 +1,158 @@
+"""Sweeps over all candidates for the softmax loss, by torch's products in tiles or by the compiled module.
+
+Both take states (B, d), the table (N, d) and targets (B,), the scores (B, 1) of the targets, and return the log of the
+summed exponentials of all other candidates (B, 1) and what these others add to the gradients of the mean loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+try:
+    from ._softmax import gradients, log_sums
+except ImportError:  # built without a compiler, or for another processor
+    gradients = log_sums = None  # type: ignore[assignment]
+
+__all__ = ["compiled", "has_compiled", "multiplies_bfloat16", "tiled"]
+
+ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
+COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
+GPU_TILE = 16_384  # rows and columns there: large enough to fill a GPU, small enough for its memory
+ROUNDING = getattr(torch.backends.mkldnn, "matmul", None)  # torch's switch for rounded factors, if it has one
+
+Result = tuple[Tensor, Tensor, Tensor]
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the processor has products of bfloat16 built in; elsewhere they are emulated and slow."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return has_compiled(device) or (
+        device.type == "cpu" and bool(ROUNDING and _abilities() & {"avx512_bf16", "amx_bf16"})
+    )
+
+
+def has_compiled(device: torch.device) -> bool:
+    """Whether :func:`compiled` can run and is the faster one; it does not use AMX, as torch's products do."""
+    can = _abilities() if log_sums is not None and device.type == "cpu" else set()
+    return "avx512_bf16" in can and "amx_bf16" not in can
+
+
+def _abilities() -> set[str]:
+    return {name for name, has in torch.cpu.get_capabilities().items() if has}
+
+
+def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Result:
+    """Sweep twice with the compiled module, whose factors are bfloat16; threads share the candidates out."""
+    x, w, right = (tensor.detach().contiguous().numpy() for tensor in (states, table, targets))
+    parts = list(_slices(len(table), max(COLUMNS, math.ceil(len(table) / torch.get_num_threads()))))
+    sums = own.new_empty(len(parts), len(states))
+    of_states, of_table = states.new_empty(len(parts), *states.shape), table.new_empty(table.shape)
+
+    def sum_up(part: int) -> None:
+        log_sums(x, w, right, parts[part].start, parts[part].stop, sums[part].numpy())
+
+    def differentiate(part: int) -> None:
+        grads = of_states[part].numpy(), of_table.numpy()
+        gradients(x, w, right, parts[part].start, parts[part].stop, shifts.numpy(), *grads)
+
+    _in_threads(sum_up, len(parts))
+    others = sums.logsumexp(0).unsqueeze(1)
+    shifts = -math.log(len(states)) - torch.logaddexp(others, own)
+    _in_threads(differentiate, len(parts))
+    return others, of_states.sum(0), of_table
+
+
+def _in_threads(work: Callable[[int], None], n: int) -> None:
+    """Work on parts 0..n-1 at the same time; the compiled module lets go of Python's lock."""
+    if n == 1:
+        return work(0)
+    with ThreadPoolExecutor(n) as pool:
+        list(pool.map(work, range(n)))
+
+
+def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool) -> Result:
+    """Sweep with torch's products, some rows at a time.
+
+    The first sweep over tiles of candidates makes exponentials, each tile relative to its own row maxima, and keeps
+    them; when the whole sum is known the second uses them up for both gradients. A factor per row and tile makes them
+    the softmax, so that nothing is exponentiated or multiplied twice. With `low` the exponentials are kept, and the
+    factors of all products rounded, in bfloat16; scores, sums and gradients are float32.
+    """
+    others, of_states, of_table = torch.empty_like(own), torch.zeros_like(states), torch.zeros_like(table)
+    blocks = list(_slices(len(states), ROWS if states.device.type == "cpu" else GPU_TILE))
+    with _rounded_products(low):
+        tiles = _Tiles(blocks[0].stop, table, torch.bfloat16 if low else table.dtype)
+        for rows in blocks:
+            others[rows] = tiles.exponentials(states[rows], targets[rows])
+            total = torch.logaddexp(others[rows], own[rows]) + math.log(len(states))
+            tiles.add_gradients(states[rows], total, of_states[rows], of_table)
+    return others, of_states, of_table
+
+
+@contextmanager
+def _rounded_products(low: bool) -> Iterator[None]:
+    """Let products of float32 matrices on the CPU round their factors to bfloat16; sums and results stay float32."""
+    if not low or ROUNDING is None:
+        yield
+        return
+    before = ROUNDING.fp32_precision
+    ROUNDING.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        ROUNDING.fp32_precision = before
+
+
+class _Tiles:
+    """Tiles of candidates, and buffers for the exponentials of some rows against all of them."""
+
+    def __init__(self, n_rows: int, table: Tensor, dtype: torch.dtype) -> None:
+        self.columns = list(_slices(len(table), COLUMNS if table.device.type == "cpu" else GPU_TILE))
+        self.tiles = [table[columns] for columns in self.columns]
+        self.factors = [tile.to(dtype) for tile in self.tiles]
+        self.kept = [table.new_empty(n_rows * len(tile), dtype=dtype) for tile in self.tiles]
+        self.scratch = table.new_empty(n_rows * len(self.tiles[0]))
+
+    def exponentials(self, states: Tensor, targets: Tensor) -> Tensor:
+        """Keep exp(scores - highest of the tile) of all but the targets; return the log of their sum, (rows, 1)."""
+        self.highest = states.new_empty(len(self.tiles), len(states), 1)
+        sums = torch.empty_like(self.highest)
+        for place, (columns, tile, kept) in enumerate(zip(self.columns, self.tiles, self.kept, strict=True)):
+            n = len(states) * len(tile)
+            buffer = kept if kept.dtype == tile.dtype else self.scratch
+            scores = torch.mm(states, tile.T, out=buffer[:n].view(len(states), len(tile)))
+            _leave_out(scores, targets - columns.start)
+            torch.amax(scores, 1, keepdim=True, out=self.highest[place])
+            torch.sum(scores.sub_(self.highest[place]).exp_(), 1, keepdim=True, out=sums[place])
+            if buffer is not kept:
+                kept[:n].view_as(scores).copy_(scores)
+        return (self.highest + sums.log()).logsumexp(0)
+
+    def add_gradients(self, states: Tensor, total: Tensor, of_states: Tensor, of_table: Tensor) -> None:
+        """Add exp(scores - total), the softmax without the targets, to both gradients."""
+        scales = (self.highest - total).exp_()  # (tiles, rows, 1)
+        for columns, factor, kept, scale in zip(self.columns, self.factors, self.kept, scales, strict=True):
+            softmax = kept[: len(states) * len(factor)].view(len(states), len(factor))  # up to the scale of its rows
+            of_states.addcmul_(scale, torch.mm(softmax, factor))
+            of_table[columns] += torch.mm(softmax.T, (scale * states).to(factor.dtype))
+
+
+def _leave_out(scores: Tensor, columns: Tensor) -> None:
+    """Make the score of each row in a column hopeless, if there is such a column; in place and without waiting."""
+    inside = (columns >= 0) & (columns < scores.shape[1])
+    place = columns.clamp(0, scores.shape[1] - 1).unsqueeze(1)
+    hopeless = torch.finfo(scores.dtype).min / 4  # finite: it may be the only candidate
+    scores.scatter_(1, place, scores.gather(1, place).masked_fill_(inside.unsqueeze(1), hopeless))
+
+
+def _slices(n: int, size: int) -> Iterator[slice]:
+    """About equal slices of 0..n-1 of about `size`; a few too many make the one slice larger, not a second one."""
+    step = math.ceil(n / max(1, round(n / size)))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))

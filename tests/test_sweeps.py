@@ -1,0 +1,115 @@
+"""The compiled sweeps against torch's, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sessionprompt import _sweeps
+from sessionprompt.losses import linear_cross_entropy
+
+pytestmark = pytest.mark.skipif(
+    not _sweeps.has_compiled(torch.device("cpu")),
+    reason="the compiled module needs a compiler at installation and a processor with AVX-512 BF16 and without AMX",
+)
+
+
+def problem(n: int, n_items: int, dim: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """States and table of numbers that bfloat16 can hold, so that only softmaxes are rounded; targets, their scores."""
+    draw = torch.Generator().manual_seed(n * 7919 + n_items)
+    states, table = (torch.randn(rows, dim, generator=draw).bfloat16().float() for rows in (n, n_items))
+    targets = torch.randint(n_items, (n,), generator=draw)
+    return states, table, targets, (states * table[targets]).sum(1, keepdim=True)
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Threads that share the candidates out, which they do from one candidate on."""
+    before, columns = torch.get_num_threads(), _sweeps.COLUMNS
+    torch.set_num_threads(request.param)
+    _sweeps.COLUMNS = 1
+    yield request.param
+    torch.set_num_threads(before)
+    _sweeps.COLUMNS = columns
+
+
+SIZES = [(1, 2, 3), (5, 63, 16), (6, 64, 17), (7, 65, 33), (512, 193, 64), (601, 385, 100), (1300, 1000, 5)]
+
+
+@pytest.mark.parametrize(("n", "n_items", "dim"), SIZES)
+def test_compiled_and_tiled_agree(n: int, n_items: int, dim: int, threads: int) -> None:
+    problem_ = problem(n, n_items, dim)
+    exact = _sweeps.tiled(
+        *(tensor.double() if tensor.is_floating_point() else tensor for tensor in problem_), low=False
+    )
+    others, *gradients = _sweeps.compiled(*problem_)
+    torch.testing.assert_close(others.double(), exact[0], rtol=1e-6, atol=1e-5)
+    for one, other in zip(gradients, exact[1:], strict=True):
+        assert (one - other).norm() <= 2e-3 * other.norm()
+
+
+def test_scores_that_grow_from_block_to_block_do_not_overflow() -> None:
+    table = torch.arange(1000.0).unsqueeze(1)
+    states, targets = torch.tensor([[2.0], [-2.0], [0.0]]), torch.tensor([0, 999, 5])
+    others, of_states, of_table = _sweeps.compiled(states, table, targets, states * table[targets])
+    scores = states @ table.bfloat16().float().T
+    exact = scores.scatter(1, targets.unsqueeze(1), -torch.inf).logsumexp(1)
+    torch.testing.assert_close(others.flatten(), exact)
+    assert of_states.isfinite().all() and of_table.isfinite().all()
+
+
+def test_a_single_candidate_leaves_nothing_to_learn() -> None:
+    states, table, targets, _ = problem(3, 1, 8)
+    loss = linear_cross_entropy(states.requires_grad_(), table.requires_grad_(), targets, "bfloat16")
+    assert loss == 0 and all((grad == 0).all() for grad in torch.autograd.grad(loss, (states, table)))
+
+
+def test_states_in_any_order_of_memory() -> None:
+    states, table, targets, own = problem(20, 100, 8)
+    turned = states.T.contiguous().T, table.T.contiguous().T
+    for one, other in zip(
+        _sweeps.compiled(*turned, targets, own), _sweeps.compiled(states, table, targets, own), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_a_broken_number_is_not_hidden() -> None:
+    states, table, targets, _ = problem(20, 100, 8)
+    table[50, 3] = torch.nan
+    assert linear_cross_entropy(states, table, targets, "bfloat16").isnan()
+
+
+ARRAYS = {
+    "states": (4, 8),
+    "table": (100, 8),
+    "targets": (4,),
+    "shifts": (4,),
+    "of_states": (4, 8),
+    "of_table": (100, 8),
+}
+
+
+@pytest.mark.parametrize("wrong", ARRAYS)
+def test_arrays_that_do_not_fit_are_refused(wrong: str) -> None:
+    arrays = {name: np.zeros(shape, np.int64 if name == "targets" else np.float32) for name, shape in ARRAYS.items()}
+    arrays[wrong] = arrays[wrong][:-1]
+    with pytest.raises(ValueError, match="fit together|have the sizes"):
+        call = [arrays[name] for name in ("states", "table", "targets")]
+        _sweeps.gradients(*call, 0, 9, *(arrays[name] for name in ("shifts", "of_states", "of_table")))
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 101), (5, 5), (-1, 3)])
+def test_candidates_that_are_not_there_are_refused(first: int, last: int) -> None:
+    states, table, targets, _ = (tensor.numpy() for tensor in problem(4, 100, 8))
+    with pytest.raises(ValueError, match="range do not fit together"):
+        _sweeps.log_sums(states, table, targets, first, last, np.empty(4, np.float32))
+
+
+def test_results_need_one_number_per_state() -> None:
+    states, table, targets, _ = (tensor.numpy() for tensor in problem(4, 100, 8))
+    with pytest.raises(ValueError, match="one float32 per state"):
+        _sweeps.log_sums(states, table, targets, 0, 100, np.empty(3, np.float32))
