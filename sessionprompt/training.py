@@ -11,6 +11,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 
+from ._memory import spare_kept
 from .batches import PrefixData, SessionBatch
 from .callbacks import (
     BestWeights,
@@ -200,7 +201,8 @@ def train_network(
     file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
     net = build_net(network, plan, seed=seed, callbacks=_callbacks(plan, best, file))
     done = file.resume(net) if file else 0
-    net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else plan.max_epochs - done)
+    with spare_kept():
+        net.partial_fit((train, valid), epochs=0 if best.out_of_patience(done) else plan.max_epochs - done)
     net.optimizer_.state.clear()  # its moments are as large as two more models
     best.weights_ = None
     columns = ("epoch", "train_loss", "valid_loss", plan.monitor, "dur")

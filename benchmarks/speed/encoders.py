@@ -22,6 +22,7 @@ import torch
 from _measure import data_file, data_option, emit, options, peak_mb
 from torch import Tensor
 
+from sessionprompt._memory import spare_kept
 from sessionprompt.backbones import BACKBONES, TargetAttention
 from sessionprompt.batches import PrefixData, SessionBatch
 from sessionprompt.datasets import load_parquet
@@ -62,13 +63,14 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     spent: dict[str, list[float]] = {part: [] for part in PARTS}
     sizes = []
-    for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
-        spent["collate"].append(seconds)
-        for part, value in zip(("forward", "backward"), backbone_alone(network, batch), strict=True):
-            spent[part].append(value)
-        batch = SessionBatch(batch.items, batch.prompts, batch.lengths, batch.ends, batch.events)  # nothing cached
-        spent["step"].append(seconds + clocked(lambda: step(network, optimizer, batch, targets)))  # noqa: B023
-        sizes.append(len(batch))
+    with spare_kept():  # as training does
+        for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
+            spent["collate"].append(seconds)
+            for part, value in zip(("forward", "backward"), backbone_alone(network, batch), strict=True):
+                spent[part].append(value)
+            batch = SessionBatch(batch.items, batch.prompts, batch.lengths, batch.ends, batch.events)  # nothing cached
+            spent["step"].append(seconds + clocked(lambda: step(network, optimizer, batch, targets)))  # noqa: B023
+            sizes.append(len(batch))
     medians = {part: round(float(np.median(values[2:])) * 1e3, 2) for part, values in spent.items()}
     return {
         "backbone": name,

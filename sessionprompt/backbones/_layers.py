@@ -31,24 +31,25 @@ def unit(x: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
-    return _Unit.apply(x)
+    return _Scaled.apply(x, 1e-12)
 
 
-class _Unit(torch.autograd.Function):
-    """v / max(|v|, 1e-12). Its gradient reuses the result: half the memory traffic of the composed operations."""
+class _Scaled(torch.autograd.Function):
+    """v / max(|v|, least). Its gradient reuses the result: half the memory traffic of the composed operations."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(1e-12)
-        result = x / length
+    def forward(ctx: Any, x: Tensor, least: float) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        ctx.longer = length >= least
+        result = x / length.clamp_min_(least)
         ctx.save_for_backward(result, length)
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         result, length = ctx.saved_tensors
-        along = torch.linalg.vecdot(grad, result).unsqueeze(-1)
-        return torch.addcmul(grad, result, along, value=-1).div_(length)
+        along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(ctx.longer)
+        return torch.addcmul(grad, result, along, value=-1).div_(length), None
 
 
 class Dropout(nn.Module):
@@ -94,7 +95,7 @@ def clip_length(x: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])
     """
-    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=1)
+    return _Scaled.apply(x, 1.0)
 
 
 def segment_mean(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:

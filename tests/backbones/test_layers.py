@@ -144,6 +144,7 @@ def test_clipping_spares_short_rows():
     same(clip_length(x), [[0.6, 0.8], [0.3, 0.4], [0, 0]], 1e-6)
     clip_length(x).sum().backward()
     assert x.grad.isfinite().all()
+    assert torch.autograd.gradcheck(clip_length, x.detach().double()[:2].requires_grad_())
 
 
 def test_core_drops_candidates_and_lessr_clips_them():
