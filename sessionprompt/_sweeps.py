@@ -7,19 +7,16 @@ summed exponentials of all other candidates (B, 1) and what these others add to 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-try:
-    from ._softmax import gradients, log_sums
-except ImportError:  # built without a compiler, or for another processor
-    gradients = log_sums = None  # type: ignore[assignment]
+from ._compiled import abilities, gradients, in_threads, log_sums, usable
 
-__all__ = ["compiled", "has_compiled", "multiplies_bfloat16", "tiled"]
+__all__ = ["compiled", "compiled_log_sums", "multiplies_bfloat16", "tiled"]
 
 ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
 COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
@@ -33,48 +30,39 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the processor has products of bfloat16 built in; elsewhere they are emulated and slow."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return has_compiled(device) or (
-        device.type == "cpu" and bool(ROUNDING and _abilities() & {"avx512_bf16", "amx_bf16"})
-    )
-
-
-def has_compiled(device: torch.device) -> bool:
-    """Whether :func:`compiled` can run and is the faster one; it does not use AMX, as torch's products do."""
-    can = _abilities() if log_sums is not None and device.type == "cpu" else set()
-    return "avx512_bf16" in can and "amx_bf16" not in can
-
-
-def _abilities() -> set[str]:
-    return {name for name, has in torch.cpu.get_capabilities().items() if has}
+    with_torch = device.type == "cpu" and ROUNDING is not None and abilities() & {"avx512_bf16", "amx_bf16"}
+    return usable(device) or bool(with_torch)
 
 
 def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Result:
     """Sweep twice with the compiled module, whose factors are bfloat16; threads share the candidates out."""
-    x, w, right = (tensor.detach().contiguous().numpy() for tensor in (states, table, targets))
-    parts = list(_slices(len(table), max(COLUMNS, math.ceil(len(table) / torch.get_num_threads()))))
-    sums = own.new_empty(len(parts), len(states))
-    of_states, of_table = states.new_empty(len(parts), *states.shape), table.new_empty(table.shape)
-
-    def sum_up(part: int) -> None:
-        log_sums(x, w, right, parts[part].start, parts[part].stop, sums[part].numpy())
-
-    def differentiate(part: int) -> None:
-        grads = of_states[part].numpy(), of_table.numpy()
-        gradients(x, w, right, parts[part].start, parts[part].stop, shifts.numpy(), *grads)
-
-    _in_threads(sum_up, len(parts))
-    others = sums.logsumexp(0).unsqueeze(1)
+    others = compiled_log_sums(states, table, targets)
     shifts = -math.log(len(states)) - torch.logaddexp(others, own)
-    _in_threads(differentiate, len(parts))
-    return others, of_states.sum(0), of_table
+    x, w, right, shift = _arrays(states, table, targets, shifts)
+    of_table = table.new_empty(table.shape)
+
+    def differentiate(part: slice) -> Tensor:
+        of_states = states.new_empty(states.shape)
+        gradients(x.shape[1], x, w, right, part.start, part.stop, shift, of_states.numpy(), of_table.numpy())
+        return of_states
+
+    return others, sum(in_threads(differentiate, len(table), COLUMNS)), of_table  # type: ignore[return-value]
 
 
-def _in_threads(work: Callable[[int], None], n: int) -> None:
-    """Work on parts 0..n-1 at the same time; the compiled module lets go of Python's lock."""
-    if n == 1:
-        return work(0)
-    with ThreadPoolExecutor(n) as pool:
-        list(pool.map(work, range(n)))
+def compiled_log_sums(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    """Log of the summed exponentials of all candidates but the targets, (B, 1), from rounded factors."""
+    x, w, right = _arrays(states, table, targets)
+
+    def sum_up(part: slice) -> Tensor:
+        sums = states.new_empty(len(states), 1)
+        log_sums(x.shape[1], x, w, right, part.start, part.stop, sums.numpy())
+        return sums
+
+    return torch.stack(in_threads(sum_up, len(table), COLUMNS)).logsumexp(0)
+
+
+def _arrays(*tensors: Tensor) -> Iterator[Any]:
+    return (tensor.detach().contiguous().numpy() for tensor in tensors)
 
 
 def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool) -> Result:

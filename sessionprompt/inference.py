@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ._screening import Screened, can_screen
 from .batches import PrefixData
+from .losses import score_blocks
 from .metrics import target_ranks
 from .network import SessionNetwork
 
@@ -51,56 +54,69 @@ def rank_targets(
         Codes of the best items, best first.
     """
     table = network.eval().table()
-    ranks, lost = np.empty(len(data)), np.full(len(data), np.nan)
+    ranks, lost = np.empty(len(data)), np.empty(len(data))
     best = np.empty((len(data), top), dtype=np.int64)
-    for places, targets, scores in _blocks(network, data, table, batch_size):
-        ranks[places] = _ranks(scores, targets, ties)
+    for places, targets, scored in _scored(network, data, table, network.popularity, batch_size):
+        unknown, codes = (targets < 0).cpu().numpy(), targets.clamp(min=0)
+        ranks[places] = np.where(unknown, np.inf, scored.ranks(codes, ties))
         if top:
-            best[places] = _highest(scores, top)[0]
-        if losses:
-            lost[places] = _losses(scores, targets).cpu().numpy()
+            best[places] = scored.highest(top)[0]
+        lost[places] = np.where(unknown, np.nan, scored.losses(codes)) if losses else np.nan
     return ranks, lost, best
 
 
-def _blocks(
-    network: SessionNetwork, data: PrefixData, table: Tensor, batch_size: int, inputs: Tensor | None = None
-) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield (places, targets, scores) of a few prefixes at a time.
+def _scored(
+    network: SessionNetwork,
+    data: PrefixData,
+    table: Tensor,
+    popularity: Tensor,
+    batch_size: int,
+    inputs: Tensor | None = None,
+) -> Iterator[tuple[np.ndarray, Tensor, Screened | _Scores]]:
+    """Yield (places, targets, their scores) of a few prefixes at a time; popularity where nothing is known of one.
 
     What is kept of a block belongs into an array made beforehand: small tensors kept among the large ones that come
     and go would break the heap into pieces that no block fits into again.
     """
     first = 0
     for batch, targets in data.batches(batch_size):
-        for rows, scores in network.score_blocks(batch.to(table.device), table, inputs):
-            yield slice(first + rows.start, first + rows.stop), targets[rows].to(table.device), scores
+        batch, targets, places = batch.to(table.device), targets.to(table.device), first + np.arange(len(batch))
+        states, known = network.states(batch, inputs), batch.known
+        if can_screen(states, table) and known.any():
+            yield places[known.numpy()], targets[known], Screened(states[known], table)
+            places, targets, states, known = places[~known.numpy()], targets[~known], states[~known], known[~known]
+        for rows, scores in score_blocks(states, table):
+            if not known.all():
+                scores[~known[rows]] = popularity
+            yield places[rows], targets[rows], _Scores(scores)
         first += len(batch)
 
 
-def _ranks(scores: Tensor, targets: Tensor, ties: str) -> np.ndarray:
-    """Rank of each row's target, infinite where it is unknown."""
-    known, places = targets >= 0, targets.clamp(min=0)
-    if scores.device.type == "cpu":  # NumPy compares and counts several times faster
-        rows, columns = scores.numpy(), places.numpy()
-        ranks = np.concatenate([target_ranks(rows[part], columns[part], ties=ties) for part in _parts(scores)])
-    else:
-        ranks = target_ranks(scores, places, ties=ties).cpu().numpy()
-    return np.where(known.cpu().numpy(), ranks, np.inf)
+@dataclass(frozen=True)
+class _Scores:
+    """Rows of scores (n, n_items), and what :class:`~sessionprompt._screening.Screened` gives without them."""
 
+    scores: Tensor
 
-def _losses(scores: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of each row's target, NaN where it is unknown; uses the scores up."""
-    own = scores.gather(1, targets.clamp(min=0)[:, None])
-    highest = scores.amax(dim=1, keepdim=True)
-    losses = scores.sub_(highest).exp_().sum(dim=1, keepdim=True).log_() + highest - own
-    return torch.where(targets >= 0, losses.squeeze(1), torch.nan)
+    def ranks(self, targets: Tensor, ties: str) -> np.ndarray:
+        """Rank of each row's target."""
+        if self.scores.device.type != "cpu":
+            return target_ranks(self.scores, targets, ties=ties).cpu().numpy()
+        scores, columns = self.scores.numpy(), targets.numpy()  # NumPy compares and counts several times faster
+        return np.concatenate([target_ranks(scores[part], columns[part], ties=ties) for part in _parts(self.scores)])
 
+    def losses(self, targets: Tensor) -> np.ndarray:
+        """Cross-entropy of each row's target; uses the scores up."""
+        own = self.scores.gather(1, targets[:, None])
+        highest = self.scores.amax(dim=1, keepdim=True)
+        losses = self.scores.sub_(highest).exp_().sum(dim=1, keepdim=True).log_() + highest - own
+        return losses.squeeze(1).cpu().numpy()
 
-def _highest(scores: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and values of the `k` highest scores of each row, highest first."""
-    found = [_top(scores[part], k) for part in _parts(scores)]
-    places, values = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
-    return places, values
+    def highest(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places and values of the `k` highest scores of each row, highest first."""
+        found = [_top(self.scores[part], k) for part in _parts(self.scores)]
+        places, values = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+        return places, values
 
 
 def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -160,24 +176,38 @@ def top_items(
     """
     if network.training:
         network.eval()
+    popularity, veil = network.popularity, _Veil(hidden, candidates, len(table))
+    if candidates is not None:
+        index = torch.from_numpy(candidates).to(table.device, torch.long)
+        table, popularity = table[index], popularity[index]
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
-    for places, _, scores in _blocks(network, data, table, batch_size, inputs):
-        if candidates is not None:
-            scores = _only(scores, candidates)
-        if hidden is not None:
-            _hide(scores, places.start, *hidden)
-        best[places], values[places] = _highest(scores, k)
+    for places, _, scored in _scored(network, data, table, popularity, batch_size, inputs):
+        found, value = scored.highest(k + veil.most)
+        codes = found if candidates is None else candidates[found]
+        best[places], values[places] = veil.leave_out(places, codes, value, k)
     return best, values
 
 
-def _only(scores: Tensor, candidates: np.ndarray) -> Tensor:
-    index = torch.from_numpy(candidates).to(scores.device, torch.long)
-    return torch.full_like(scores, -torch.inf).index_copy_(1, index, scores[:, index])
+class _Veil:
+    """Pairs (prefix, code) that may not be recommended; of a prefix at most `most` among the candidates."""
 
+    def __init__(
+        self, hidden: tuple[np.ndarray, np.ndarray] | None, candidates: np.ndarray | None, n_items: int
+    ) -> None:
+        self.n_items, self.most = n_items, 0
+        if hidden is not None:
+            prefix, code = hidden
+            self.pairs = prefix * n_items + code
+            counted = prefix if candidates is None else prefix[np.isin(code, candidates)]
+            self.most = int(np.bincount(counted, minlength=1).max())
 
-def _hide(scores: Tensor, first: int, prefix: np.ndarray, code: np.ndarray) -> None:
-    """Take the pairs of the prefixes first, first + 1, ... out of the running."""
-    inside = (prefix >= first) & (prefix < first + len(scores))
-    place = torch.from_numpy(prefix[inside] - first).to(scores.device)
-    scores[place, torch.from_numpy(code[inside]).to(scores.device)] = -torch.inf
+    def leave_out(
+        self, places: np.ndarray, codes: np.ndarray, values: np.ndarray, k: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The first `k` of each row of codes and values, without what is hidden from its prefix."""
+        if not self.most:
+            return codes, values
+        hidden = np.isin(places[:, None] * self.n_items + codes, self.pairs)
+        first = np.argsort(hidden, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(codes, first, 1), np.take_along_axis(values, first, 1)

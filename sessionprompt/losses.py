@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._sweeps import compiled, has_compiled, multiplies_bfloat16, tiled
+from ._compiled import usable
+from ._sweeps import compiled, multiplies_bfloat16, tiled
 from .backbones import TargetAttention
 
 __all__ = ["PRECISIONS", "FullSoftmax", "linear_cross_entropy", "low_precision", "score_blocks"]
@@ -89,7 +90,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 def _loss_and_gradients(states: Tensor, table: Tensor, targets: Tensor, low: bool) -> tuple[Tensor, Tensor, Tensor]:
     chosen = table[targets]  # (B, d)
     own = torch.linalg.vecdot(states, chosen).unsqueeze(1)  # (B, 1), scores of the targets
-    sweep = compiled if low and has_compiled(table.device) else partial(tiled, low=low)
+    sweep = compiled if low and usable(table.device) else partial(tiled, low=low)
     others, states_grad, table_grad = sweep(states, table, targets, own)
     total = torch.logaddexp(others, own)
     missing = (others - total).exp_() / len(states)  # 1 - p of the target, in the mean

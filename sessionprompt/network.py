@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 
 from .backbones import Backbone, TargetAttention, unit
 from .batches import SessionBatch
-from .losses import score_blocks
 from .prompts import FixedCodes, PromptBlend, scaled_table
 
 __all__ = ["SCORINGS", "SessionNetwork"]
@@ -106,18 +104,6 @@ class SessionNetwork(nn.Module):
             table = self.blend(self.items, self._fixed_codes()) if self.prompt_candidates else self.items  # type: ignore[misc]
         table = self.backbone.candidates(table)
         return unit(table) if self.scoring == "cosine" else table
-
-    @torch.no_grad()
-    def score_blocks(
-        self, batch: SessionBatch, table: Tensor, inputs: Tensor | None = None
-    ) -> Iterator[tuple[slice, Tensor]]:
-        """Yield (rows, scores (rows, N)) over the prefixes asked for; where nothing is known, popularity scores."""
-        known = batch.known
-        all_known = bool(known.all())
-        for rows, scores in score_blocks(self.states(batch, inputs), table):
-            if not all_known:
-                scores[~known[rows]] = self.popularity
-            yield rows, scores
 
     @torch.no_grad()
     def center_prompts(self, noise: float) -> None:

@@ -15,11 +15,11 @@ PACKAGE = Path(sessionprompt.__file__).parent
 
 # From the ground up. A room is a file or folder of the package; it imports from floors below and from itself.
 FLOORS: tuple[set[str], ...] = (
-    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged", "_softmax"},
-    {"_frames", "_filters"},
+    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged", "_catalogue"},
+    {"_compiled", "_frames", "_filters"},
     {"sessions"},
     {"metrics", "model_selection", "graphs", "segments", "_sweeps"},
-    {"_attach"},
+    {"_attach", "_screening"},
     {"clustering"},
     {"encoding"},
     {"batches", "targets"},

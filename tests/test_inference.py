@@ -139,7 +139,7 @@ def test_the_highest_are_those_of_a_sort(n_items: int, k: int, levels: int) -> N
     rng = np.random.default_rng(n_items)
     scores = rng.integers(levels, size=(2 * inference.ROWS + 1, n_items)).astype(np.float32)
     scores[:, rng.permutation(n_items)[: n_items // 4]] = -np.inf
-    places, values = inference._highest(torch.from_numpy(scores), k)
+    places, values = inference._Scores(torch.from_numpy(scores)).highest(k)
     for row, found, best in zip(scores, places, values, strict=True):
         assert best.tolist() == sorted(row.tolist(), reverse=True)[:k] == row[found].tolist()
         assert len(set(found.tolist())) == k
@@ -150,6 +150,14 @@ def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
     ranks, lost, best = rank_targets(network, data_of(SESSIONS), 4, top=2, losses=False)
     assert np.isnan(lost).all()
     assert ranks.tolist() == wanted[0].tolist() and best.tolist() == wanted[2].tolist()
+
+
+def test_popularity_answers_where_nothing_is_known(network: SessionNetwork) -> None:
+    table = network.table().detach()
+    codes, scores = top_items(network, last_of([[0, 1], [-1, -1], [-1, 2]]), table, N_ITEMS, batch_size=5)
+    assert codes[1].tolist() == network.popularity.argsort(descending=True).tolist() and scores[1, 0] == 7
+    for row, prefix in ((0, [0, 1]), (2, [2])):
+        np.testing.assert_allclose(scores[row], np.sort(scores_by_hand(network, prefix))[::-1], rtol=1e-5)
 
 
 def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:

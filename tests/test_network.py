@@ -81,14 +81,6 @@ def test_unknown_items_are_blank() -> None:
     torch.testing.assert_close(network.states(with_label)[0], unit(network.blend.tables["cluster"])[1])
 
 
-def test_popularity_answers_where_nothing_is_known() -> None:
-    network = network_of().eval()
-    batch = batch_of([0, 1], [-1, -1], [-1, 2])
-    (scores,) = [scores.clone() for _, scores in network.score_blocks(batch, network.table().detach())]
-    assert scores[1].tolist() == [3, 9, 1, 2]
-    torch.testing.assert_close(scores[[0, 2]], (network.states(batch) @ network.table().T)[[0, 2]])
-
-
 def test_looked_up_items_are_like_inputs() -> None:
     network = network_of()
     states = network.lookup(torch.tensor([3, 1]))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from sessionprompt import _sweeps
+from sessionprompt import _compiled, _sweeps
 from sessionprompt.losses import linear_cross_entropy
 
 pytestmark = pytest.mark.skipif(
-    not _sweeps.has_compiled(torch.device("cpu")),
+    not _compiled.usable(torch.device("cpu")),
     reason="the compiled module needs a compiler at installation and a processor with AVX-512 BF16 and without AMX",
 )
 
@@ -81,35 +80,3 @@ def test_a_broken_number_is_not_hidden() -> None:
     states, table, targets, _ = problem(20, 100, 8)
     table[50, 3] = torch.nan
     assert linear_cross_entropy(states, table, targets, "bfloat16").isnan()
-
-
-ARRAYS = {
-    "states": (4, 8),
-    "table": (100, 8),
-    "targets": (4,),
-    "shifts": (4,),
-    "of_states": (4, 8),
-    "of_table": (100, 8),
-}
-
-
-@pytest.mark.parametrize("wrong", ARRAYS)
-def test_arrays_that_do_not_fit_are_refused(wrong: str) -> None:
-    arrays = {name: np.zeros(shape, np.int64 if name == "targets" else np.float32) for name, shape in ARRAYS.items()}
-    arrays[wrong] = arrays[wrong][:-1]
-    with pytest.raises(ValueError, match="fit together|have the sizes"):
-        call = [arrays[name] for name in ("states", "table", "targets")]
-        _sweeps.gradients(*call, 0, 9, *(arrays[name] for name in ("shifts", "of_states", "of_table")))
-
-
-@pytest.mark.parametrize(("first", "last"), [(0, 101), (5, 5), (-1, 3)])
-def test_candidates_that_are_not_there_are_refused(first: int, last: int) -> None:
-    states, table, targets, _ = (tensor.numpy() for tensor in problem(4, 100, 8))
-    with pytest.raises(ValueError, match="range do not fit together"):
-        _sweeps.log_sums(states, table, targets, first, last, np.empty(4, np.float32))
-
-
-def test_results_need_one_number_per_state() -> None:
-    states, table, targets, _ = (tensor.numpy() for tensor in problem(4, 100, 8))
-    with pytest.raises(ValueError, match="one float32 per state"):
-        _sweeps.log_sums(states, table, targets, 0, 100, np.empty(3, np.float32))

@@ -9,7 +9,7 @@ from samples import MIXED, N_ITEMS, build, encoded, prefixes, same
 from sessionprompt.backbones import Backbone, unit
 from sessionprompt.batches import SessionBatch, last_prefixes
 from sessionprompt.encoding import EncodedSessions
-from sessionprompt.losses import FullSoftmax
+from sessionprompt.losses import FullSoftmax, score_blocks
 from sessionprompt.network import SessionNetwork
 from sessionprompt.prompts import PromptBlend
 
@@ -67,9 +67,8 @@ def test_the_network_trains_and_scores_models_of_both_kinds(name):
     loss.backward()
     assert one.items.grad.isfinite().all()
     with torch.no_grad():
-        (rows, scores), *more = one.score_blocks(batch, one.table())
+        (rows, scores), *more = score_blocks(one.states(batch), one.table())
     assert (rows, more) == (slice(0, len(batch)), [])
-    same(scores[-2:], one.popularity.expand(2, -1))
     log_share = scores[:-2].log_softmax(1)[torch.arange(len(batch) - 2), torch.arange(len(batch) - 2) % N_ITEMS]
     alone = FullSoftmax()(one(prefixes(MIXED, one.backbone.causal)), torch.arange(len(batch) - 2) % N_ITEMS)
     same(alone, -log_share.mean())

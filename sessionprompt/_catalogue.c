@@ -1,12 +1,15 @@
-/* The softmax over all candidates, and what its cross-entropy needs of it, on processors that multiply bfloat16.
+/* Sweeps over all candidates on processors that multiply bfloat16: the softmax, its gradients, ranks and the best.
  *
- * Without a compiler the library does the same with torch's products (`_sweeps.Tiles`); those must write all scores
- * to memory between a product and its exponentials. Here scores live in registers and are exponentiated where they
- * are made. They are made twice, once for their sum and once for the gradients, which is cheaper than keeping them.
+ * Without a compiler the library does the same with torch's products; those must write all scores to memory, and read
+ * them again for whatever is made of them. Here scores live in registers and are used up where they are made. Where
+ * they are needed twice they are made twice, which is cheaper than keeping them.
  *
  * States (n, d), table (m, d) and all results are float32, row after row; factors of products are rounded to bfloat16,
  * sums are float32. The processor takes bfloat16 in pairs: lane l of a sum gains a.first * b[l].first + a.second *
  * b[l].second. So matrices are packed into words, two numbers that are neighbours along the axis summed over.
+ *
+ * Ranks and the best are exact all the same: rounded scores only say which candidates are too far off to matter, and
+ * all others are scored again in float32.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -41,7 +44,7 @@ typedef struct {
     const float *states, *table;
     const int64_t *targets;
     Py_ssize_t n, m, d;
-    Py_ssize_t first, last; /* candidates of this call; other threads take others */
+    Py_ssize_t first, last; /* candidates of this call, where other threads take others */
 } Problem;
 
 static Py_ssize_t up(Py_ssize_t n, Py_ssize_t step) { return (n + step - 1) / step * step; }
@@ -257,9 +260,156 @@ end:
     return -failed;
 }
 
-/* From here on Python's side: arrays as buffers, whose sizes say n, m and d and must fit together. */
+/* How far a rounded score of vectors of length one may be off: two roundings, and the sums of both scores. */
+static float slack(Py_ssize_t d) { return 0x1p-8f + 0x1p-18f + (float)d * 0x1p-22f; }
 
-static int holds(const Py_buffer *buffer, Py_ssize_t n, size_t size) { return buffer->len == n * (Py_ssize_t)size; }
+static float dot(const float *x, const float *y, Py_ssize_t d)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (Py_ssize_t c = 0; c < d; c += LANES) {
+        __mmask16 inside = lanes(d - c);
+        sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(inside, x + c), _mm512_maskz_loadu_ps(inside, y + c), sum);
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+/* Length of the longest of n rows. */
+static float longest(const float *rows, Py_ssize_t n, Py_ssize_t d)
+{
+    float most = 0;
+    for (Py_ssize_t i = 0; i < n; i++, rows += d) most = fmaxf(most, dot(rows, rows, d));
+    return sqrtf(most);
+}
+
+/* How many candidates score above the target of each state, and how many, but for itself, level with it. */
+static int count_above(Problem p, int64_t *above, int64_t *level)
+{
+    Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2;
+    word *states = calloc(n * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
+    float *own = malloc(p.n * sizeof(float)), *reach = malloc(p.n * sizeof(float));
+    int failed = !states || !block || !own || !reach;
+    if (failed) goto end;
+    pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
+    for (Py_ssize_t i = 0; i < p.n; i++) {
+        own[i] = dot(p.states + i * p.d, p.table + p.targets[i] * p.d, p.d);
+        reach[i] = slack(p.d) * longest(p.states + i * p.d, 1, p.d);
+        above[i] = level[i] = 0;
+    }
+    for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
+        Py_ssize_t here = p.last - j < BLOCK ? p.last - j : BLOCK;
+        float length = longest(p.table + j * p.d, here, p.d);
+        pack_along_rows(block, 1, BLOCK, p.table + j * p.d, here, p.d);
+        for (Py_ssize_t start = 0; start < n; start += ROWS) {
+            __m512 scores[ROWS][WIDE];
+            multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
+            UNROLL for (int r = 0; r < ROWS; r++) {
+                Py_ssize_t i = start + r;
+                if (i >= p.n) break;
+                __m512 high = _mm512_set1_ps(own[i] + reach[i] * length);
+                __m512 low = _mm512_set1_ps(own[i] - reach[i] * length);
+                UNROLL for (int v = 0; v < WIDE; v++) {
+                    __mmask16 mask = others(j + v * LANES, p.last, p.targets[i]);
+                    __mmask16 surely = _mm512_mask_cmp_ps_mask(mask, scores[r][v], high, _CMP_GT_OQ);
+                    unsigned perhaps = mask & ~surely & _mm512_cmp_ps_mask(scores[r][v], low, _CMP_GE_OQ);
+                    above[i] += __builtin_popcount(surely);
+                    for (; perhaps; perhaps &= perhaps - 1) {
+                        Py_ssize_t candidate = j + v * LANES + __builtin_ctz(perhaps);
+                        float score = dot(p.states + i * p.d, p.table + candidate * p.d, p.d);
+                        above[i] += score > own[i];
+                        level[i] += score == own[i];
+                    }
+                }
+            }
+        }
+    }
+end:
+    free(states), free(block), free(own), free(reach);
+    return -failed;
+}
+
+/* The k best of what was offered: a heap with the worst of them on top; of equals the first is the better one. */
+typedef struct {
+    float value;
+    int64_t code;
+} Found;
+
+static int worse(Found a, Found b) { return a.value < b.value || (a.value == b.value && a.code > b.code); }
+
+static void sink(Found *heap, Py_ssize_t k, Found one)
+{
+    Py_ssize_t place = 0;
+    for (Py_ssize_t child; (child = 2 * place + 1) < k; place = child) {
+        child += child + 1 < k && worse(heap[child + 1], heap[child]);
+        if (!worse(heap[child], one)) break;
+        heap[place] = heap[child];
+    }
+    heap[place] = one;
+}
+
+static void offer(Found *heap, Py_ssize_t k, float value, int64_t code)
+{
+    Found one = {value, code};
+    if (worse(heap[0], one)) sink(heap, k, one);
+}
+
+static void clear(Found *heap, Py_ssize_t k)
+{
+    for (Py_ssize_t i = 0; i < k; i++) heap[i] = (Found){-INFINITY, INT64_MAX};
+}
+
+/* Highest rounded score of some states in each block of candidates, row by row into highest (n, blocks). */
+static void highest_of_blocks(
+    Problem p, Py_ssize_t start, Py_ssize_t n, const word *states, word *block, float *highest)
+{
+    Py_ssize_t pairs = (p.d + 1) / 2, blocks = (p.m + BLOCK - 1) / BLOCK;
+    for (Py_ssize_t j = 0; j < p.m; j += BLOCK, highest++) {
+        pack_along_rows(block, 1, BLOCK, p.table + j * p.d, p.m - j < BLOCK ? p.m - j : BLOCK, p.d);
+        for (Py_ssize_t i = 0; i < n; i += ROWS) {
+            __m512 scores[ROWS][WIDE];
+            multiply(scores, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
+            UNROLL for (int r = 0; r < ROWS; r++) {
+                __m512 most = _mm512_set1_ps(-INFINITY);
+                UNROLL for (int v = 0; v < WIDE; v++)
+                    most = _mm512_mask_max_ps(most, lanes(p.m - j - v * LANES), most, scores[r][v]);
+                highest[(i + r) * blocks] = _mm512_reduce_max_ps(most);
+            }
+        }
+    }
+}
+
+/* Codes and scores of the k best candidates of each state, best first. All blocks count in which, for all that is
+ * known of rounded scores, one of the best may be: at least k blocks hold a score of the k-th highest less `reach`. */
+static int best(Problem p, Py_ssize_t k, int64_t *codes, float *values)
+{
+    Py_ssize_t n = up(p.n, ROWS), part = n < MOST ? n : MOST, pairs = (p.d + 1) / 2;
+    Py_ssize_t blocks = (p.m + BLOCK - 1) / BLOCK;
+    word *states = calloc((n + MOST) * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
+    float *highest = malloc(part * blocks * sizeof(float)), length = longest(p.table, p.m, p.d);
+    Found *heap = malloc(k * sizeof(Found));
+    int failed = !states || !block || !highest || !heap;
+    if (failed) goto end;
+    pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
+    for (Py_ssize_t i = 0; i < p.n; i++) {
+        if (i % part == 0) highest_of_blocks(p, i, part, states, block, highest);
+        const float *state = p.states + i * p.d, *row = highest + i % part * blocks;
+        clear(heap, k);
+        for (Py_ssize_t b = 0; b < blocks; b++) offer(heap, k, row[b], b);
+        float least = heap[0].value - 2 * slack(p.d) * length * longest(state, 1, p.d);
+        clear(heap, k);
+        for (Py_ssize_t b = 0; b < blocks; b++)
+            for (Py_ssize_t j = b * BLOCK; row[b] >= least && j < p.m && j < (b + 1) * BLOCK; j++)
+                offer(heap, k, dot(state, p.table + j * p.d, p.d), j);
+        for (Py_ssize_t left = k; left--;) { /* the worst first, to the end */
+            codes[i * k + left] = heap[0].code, values[i * k + left] = heap[0].value;
+            sink(heap, left, heap[left]);
+        }
+    }
+end:
+    free(states), free(block), free(highest), free(heap);
+    return -failed;
+}
+
+/* From here on Python's side: arrays as buffers, whose sizes must fit together. */
 
 static PyObject *finish(Py_buffer *buffers, int n, int failed)
 {
@@ -269,30 +419,48 @@ static PyObject *finish(Py_buffer *buffers, int n, int failed)
     Py_RETURN_NONE;
 }
 
-/* Sizes follow from the number of targets; candidates first..last-1 must be rows of the table. */
-static int understand(Problem *p, const Py_buffer *b)
+static int fits(int yes, const char *complaint)
 {
-    p->states = b[0].buf, p->table = b[1].buf, p->targets = b[2].buf, p->n = b[2].len / (Py_ssize_t)sizeof(int64_t);
-    p->d = p->n ? b[0].len / p->n / (Py_ssize_t)sizeof(float) : 0;
-    p->m = p->d ? b[1].len / p->d / (Py_ssize_t)sizeof(float) : 0;
-    int fits = p->m && holds(b, p->n * p->d, sizeof(float)) && holds(b + 1, p->m * p->d, sizeof(float));
-    fits = fits && 0 <= p->first && p->first < p->last && p->last <= p->m;
-    if (!fits) PyErr_SetString(PyExc_ValueError, "states, table, targets and range do not fit together.");
-    return fits;
+    if (!yes) PyErr_SetString(PyExc_ValueError, complaint);
+    return yes;
+}
+
+static int holds(const Py_buffer *b, Py_ssize_t n, size_t size) { return b->len == n * (Py_ssize_t)size; }
+
+/* The problem of states, a table of d columns, and targets, if there are any; all candidates at first. */
+static int understand(
+    Problem *p, Py_ssize_t d, const Py_buffer *states, const Py_buffer *table, const Py_buffer *targets)
+{
+    Py_ssize_t row = d * (Py_ssize_t)sizeof(float);
+    int whole = d > 0 && states->len && table->len && states->len % row == 0 && table->len % row == 0;
+    if (!fits(whole, "states and table need rows of d float32, at least one each.")) return 0;
+    *p = (Problem){.states = states->buf, .table = table->buf, .targets = targets ? targets->buf : NULL, .d = d};
+    p->n = states->len / row, p->m = p->last = table->len / row;
+    if (!targets) return 1;
+    int right = holds(targets, p->n, sizeof(int64_t));
+    for (Py_ssize_t i = 0; right && i < p->n; i++) right = 0 <= p->targets[i] && p->targets[i] < p->m;
+    return fits(right, "targets need one row of the table, as int64, for each state.");
+}
+
+static int narrow(Problem *p, Py_ssize_t first, Py_ssize_t last)
+{
+    p->first = first, p->last = last;
+    return fits(0 <= first && first < last && last <= p->m, "first and last must enclose rows of the table.");
 }
 
 static PyObject *py_log_sums(PyObject *self, PyObject *args)
 {
     Problem p;
     Py_buffer b[4];
+    Py_ssize_t d, first, last;
     int failed = 0;
-    if (!PyArg_ParseTuple(args, "y*y*y*nnw*", b, b + 1, b + 2, &p.first, &p.last, b + 3)) return NULL;
-    if (understand(&p, b) && holds(b + 3, p.n, sizeof(float))) {
+    if (!PyArg_ParseTuple(args, "ny*y*y*nnw*", &d, b, b + 1, b + 2, &first, &last, b + 3)) return NULL;
+    if (understand(&p, d, b, b + 1, b + 2) && narrow(&p, first, last) &&
+        fits(holds(b + 3, p.n, sizeof(float)), "the result needs one float32 for each state.")) {
         Py_BEGIN_ALLOW_THREADS
         failed = log_sums(p, b[3].buf);
         Py_END_ALLOW_THREADS
-    } else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "result needs one float32 per state.");
+    }
     return finish(b, 4, failed);
 }
 
@@ -300,22 +468,61 @@ static PyObject *py_gradients(PyObject *self, PyObject *args)
 {
     Problem p;
     Py_buffer b[6];
+    Py_ssize_t d, first, last;
     int failed = 0;
-    if (!PyArg_ParseTuple(args, "y*y*y*nny*w*w*", b, b + 1, b + 2, &p.first, &p.last, b + 3, b + 4, b + 5)) return NULL;
-    if (understand(&p, b) && holds(b + 3, p.n, sizeof(float)) && b[4].len == b[0].len && b[5].len == b[1].len) {
+    if (!PyArg_ParseTuple(args, "ny*y*y*nny*w*w*", &d, b, b + 1, b + 2, &first, &last, b + 3, b + 4, b + 5))
+        return NULL;
+    if (understand(&p, d, b, b + 1, b + 2) && narrow(&p, first, last) &&
+        fits(holds(b + 3, p.n, sizeof(float)) && b[4].len == b[0].len && b[5].len == b[1].len,
+             "shifts need one float32 for each state, gradients the sizes of states and table.")) {
         Py_BEGIN_ALLOW_THREADS
         failed = gradients(p, b[3].buf, b[4].buf, b[5].buf);
         Py_END_ALLOW_THREADS
-    } else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "shifts or gradients do not have the sizes of states and table.");
+    }
     return finish(b, 6, failed);
+}
+
+static PyObject *py_count_above(PyObject *self, PyObject *args)
+{
+    Problem p;
+    Py_buffer b[5];
+    Py_ssize_t d;
+    int failed = 0;
+    if (!PyArg_ParseTuple(args, "ny*y*y*w*w*", &d, b, b + 1, b + 2, b + 3, b + 4)) return NULL;
+    if (understand(&p, d, b, b + 1, b + 2) &&
+        fits(b[3].len == b[2].len && b[4].len == b[2].len, "counts need one int64 for each state.")) {
+        Py_BEGIN_ALLOW_THREADS
+        failed = count_above(p, b[3].buf, b[4].buf);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(b, 5, failed);
+}
+
+static PyObject *py_best(PyObject *self, PyObject *args)
+{
+    Problem p;
+    Py_buffer b[4];
+    Py_ssize_t d, k;
+    int failed = 0;
+    if (!PyArg_ParseTuple(args, "ny*y*nw*w*", &d, b, b + 1, &k, b + 2, b + 3)) return NULL;
+    if (understand(&p, d, b, b + 1, NULL) &&
+        fits(1 <= k && k <= p.m, "k must be between 1 and the rows of the table.") &&
+        fits(holds(b + 2, p.n * k, sizeof(int64_t)) && holds(b + 3, p.n * k, sizeof(float)),
+             "codes and values need k int64 and float32 for each state.")) {
+        Py_BEGIN_ALLOW_THREADS
+        failed = best(p, k, b[2].buf, b[3].buf);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(b, 4, failed);
 }
 
 static PyMethodDef methods[] = {
     {"log_sums", py_log_sums, METH_VARARGS, NULL},
     {"gradients", py_gradients, METH_VARARGS, NULL},
+    {"count_above", py_count_above, METH_VARARGS, NULL},
+    {"best", py_best, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_softmax", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_catalogue", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__softmax(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit__catalogue(void) { return PyModule_Create(&module); }

@@ -1,0 +1,43 @@
+"""The compiled module, if it was built and suits the processor, and the threads that share its work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+try:
+    from ._catalogue import best, count_above, gradients, log_sums
+except ImportError:  # installed without a compiler, or on another processor than x86-64
+    best = count_above = gradients = log_sums = None  # type: ignore[assignment]
+
+__all__ = ["abilities", "best", "count_above", "gradients", "in_threads", "log_sums", "usable"]
+
+T = TypeVar("T")
+
+
+def usable(device: torch.device) -> bool:
+    """Whether the compiled module can run and is the faster way; it does not use AMX, as torch's products do."""
+    can = abilities() if log_sums is not None and device.type == "cpu" else set()
+    return "avx512_bf16" in can and "amx_bf16" not in can
+
+
+def abilities() -> set[str]:
+    """What the processor can do, by torch's names."""
+    return {name for name, has in torch.cpu.get_capabilities().items() if has}
+
+
+def in_threads(work: Callable[[slice], T], n: int, least: int) -> list[T]:
+    """Work on 0..n-1, in one slice per torch thread but none shorter than `least`; results in the order of slices.
+
+    The module lets go of Python's lock while it computes.
+    """
+    size = max(least, math.ceil(n / torch.get_num_threads()))
+    slices = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    if len(slices) == 1:
+        return [work(slices[0])]
+    with ThreadPoolExecutor(len(slices)) as pool:
+        return list(pool.map(work, slices))
