@@ -134,15 +134,17 @@ static void product(
     float *to, Py_ssize_t n, int add, const word *left, Py_ssize_t row, Py_ssize_t pair, const word *right,
     Py_ssize_t width, Py_ssize_t pairs)
 {
-    for (Py_ssize_t c = 0, wide; c < width; c += wide * LANES) {
-        wide = width - c >= BLOCK ? WIDE : 1;
+    for (Py_ssize_t c = 0; c < width; c += BLOCK)
         for (Py_ssize_t i = 0; i < n; i += ROWS) {
-            if (wide == WIDE)
-                multiply_into(to + i * width + c, width, WIDE, add, left + i * row, row, pair, right + c, width, pairs);
-            else
-                multiply_into(to + i * width + c, width, 1, add, left + i * row, row, pair, right + c, width, pairs);
+            float *place = to + i * width + c;
+            const word *some = left + i * row;
+            switch ((width - c) / LANES) {
+            case 1: multiply_into(place, width, 1, add, some, row, pair, right + c, width, pairs); break;
+            case 2: multiply_into(place, width, 2, add, some, row, pair, right + c, width, pairs); break;
+            case 3: multiply_into(place, width, 3, add, some, row, pair, right + c, width, pairs); break;
+            default: multiply_into(place, width, WIDE, add, some, row, pair, right + c, width, pairs);
+            }
         }
-    }
 }
 
 /* result[i] = log of the sum of exp(score of i) over all candidates but its target. 0, or -1 without memory. */

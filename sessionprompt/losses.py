@@ -73,25 +73,31 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, low: bool) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, table: Tensor, targets: Tensor, log_weights: Tensor | None, low: bool
+    ) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):
-            loss, *gradients = _loss_and_gradients(states, table, targets, low)
+            loss, *gradients = _loss_and_gradients(states, table, targets, log_weights, low)
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         states_grad, table_grad = ctx.saved_tensors
         if grad.device.type == "cpu" and grad.item() == 1:  # the usual case, and a sweep over the table saved
-            return states_grad, table_grad, None, None
-        return grad * states_grad, grad * table_grad, None, None
+            return states_grad, table_grad, None, None, None
+        return grad * states_grad, grad * table_grad, None, None, None
 
 
-def _loss_and_gradients(states: Tensor, table: Tensor, targets: Tensor, low: bool) -> tuple[Tensor, Tensor, Tensor]:
-    chosen = table[targets]  # (B, d)
+def _loss_and_gradients(
+    states: Tensor, table: Tensor, targets: Tensor, log_weights: Tensor | None, low: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    chosen, d = table[targets], table.shape[1]  # (B, d)
     own = torch.linalg.vecdot(states, chosen).unsqueeze(1)  # (B, 1), scores of the targets
+    factors = (states, table) if log_weights is None else _weighted(states, table, log_weights)
     sweep = compiled if low and usable(table.device) else partial(tiled, low=low)
-    others, states_grad, table_grad = sweep(states, table, targets, own)
+    others, *gradients = sweep(*factors, targets, own)
+    states_grad, table_grad = (gradient[:, :d] for gradient in gradients)
     total = torch.logaddexp(others, own)
     missing = (others - total).exp_() / len(states)  # 1 - p of the target, in the mean
     states_grad.addcmul_(missing, chosen, value=-1)
@@ -99,7 +105,16 @@ def _loss_and_gradients(states: Tensor, table: Tensor, targets: Tensor, low: boo
     return (total - own).mean(), states_grad, table_grad
 
 
-def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor, precision: str = "auto") -> Tensor:
+def _weighted(states: Tensor, table: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors whose products are scores + log_weights: two more columns, so that bfloat16 rounds the rest alone."""
+    rounded = log_weights.bfloat16().to(table.dtype)
+    columns = torch.stack([rounded, log_weights - rounded], dim=1)
+    return torch.cat([states, states.new_ones(len(states), 2)], dim=1), torch.cat([table, columns], dim=1)
+
+
+def linear_cross_entropy(
+    states: Tensor, table: Tensor, targets: Tensor, precision: str = "auto", log_weights: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of ``softmax(states @ table.T)`` without keeping the scores.
 
     Parameters
@@ -112,6 +127,8 @@ def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor, precisi
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the factors of float32 products, see :func:`low_precision`; the gradients of bfloat16 differ by some
         thousandths. Other types of tables keep their own precision.
+    log_weights : Tensor of shape (N,), optional
+        Added to the score of each candidate where it is not the target, such as what corrects a sample of candidates.
 
     Returns
     -------
@@ -125,7 +142,7 @@ def linear_cross_entropy(states: Tensor, table: Tensor, targets: Tensor, precisi
     0.3133
     """
     low = low_precision(precision, table.device) and table.dtype == torch.float32
-    return _LinearCrossEntropy.apply(states.to(table.dtype), table, targets, low)
+    return _LinearCrossEntropy.apply(states.to(table.dtype), table, targets, log_weights, low)
 
 
 class FullSoftmax(nn.Module):
@@ -145,5 +162,6 @@ class FullSoftmax(nn.Module):
         """Mean loss of states (B, d) against the candidate table (N, d)."""
         states, table = scored
         if isinstance(states, TargetAttention):
-            return states.cross_entropy(table, targets)
+            low = low_precision(self.precision, table.device) and table.dtype == torch.float32
+            return states.cross_entropy(table, targets, low)
         return linear_cross_entropy(states, table, targets, self.precision)

@@ -58,12 +58,13 @@ class RowAdam(torch.optim.Adam):
         state["step"] += 1
         step, (beta1, beta2) = state["step"].item(), group["betas"]
         if group["weight_decay"]:
-            values = values.add(parameter[rows], alpha=group["weight_decay"])
-        mean = state["exp_avg"][rows].lerp_(values, 1 - beta1)
-        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(values, values, value=1 - beta2)
-        state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square
+            values = values.add(parameter.index_select(0, rows), alpha=group["weight_decay"])
+        mean = state["exp_avg"].index_select(0, rows).lerp_(values, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(values, values, value=1 - beta2)
+        state["exp_avg"].index_copy_(0, rows, mean)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
         scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])
-        parameter[rows] -= group["lr"] / (1 - beta1**step) * mean / scale
+        parameter.index_add_(0, rows, mean.div_(scale), alpha=-group["lr"] / (1 - beta1**step))
 
 
 def _has_sparse_gradient(parameter: Tensor) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .backbones import TargetAttention
+from .losses import linear_cross_entropy
 
 __all__ = ["SampledSoftmax"]
 
@@ -18,7 +19,8 @@ class SampledSoftmax(nn.Module):
     All rows of a batch share `n_negatives` items, drawn with replacement in proportion to popularity^power, and the
     targets of the batch. A row's normaliser adds to its own target the exponentials of all other columns, each divided
     by the number of times its item is expected among them (the logQ correction): n q_j from the draws plus B p_j from
-    the targets. That is an unbiased estimate of the full sum. Columns that hold a row's own target again are left out.
+    the targets. That is an unbiased estimate of the full sum. An item that was drawn c times is one column of weight c,
+    and a row leaves its own target out.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ class SampledSoftmax(nn.Module):
     n_negatives : int
     power : float, default=0.5
         0 draws all items alike, 1 in proportion to popularity.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        See :func:`~sessionprompt.losses.linear_cross_entropy`.
 
     References
     ----------
@@ -45,11 +49,11 @@ class SampledSoftmax(nn.Module):
     drawn: Tensor
     met: Tensor
 
-    def __init__(self, popularity: Tensor, n_negatives: int, power: float = 0.5) -> None:
+    def __init__(self, popularity: Tensor, n_negatives: int, power: float = 0.5, precision: str = "auto") -> None:
         super().__init__()
         counts = popularity.double().clamp(min=1)
         chances = counts**power
-        self.n_negatives = n_negatives
+        self.n_negatives, self.precision = n_negatives, precision
         self.register_buffer("bounds", (chances / chances.sum()).cumsum(0))
         self.register_buffer("drawn", (n_negatives * chances / chances.sum()).float())
         self.register_buffer("met", (counts / counts.sum()).float())
@@ -57,13 +61,17 @@ class SampledSoftmax(nn.Module):
     def forward(self, scored: tuple[Tensor | TargetAttention, Callable[[Tensor], Tensor]], targets: Tensor) -> Tensor:
         """Mean loss of states (B, d) against targets and negatives, which the function embeds."""
         states, embed = scored
-        items = torch.cat([targets, self.draw()])  # (B + n,)
-        table = embed(items)  # (B + n, d)
-        scores = states.scores(table) if isinstance(states, TargetAttention) else states @ table.T  # (B, B + n)
-        own = scores.diagonal()  # (B,)
-        expected = self.drawn[items] + len(targets) * self.met[items]
-        others = (scores - expected.log()).masked_fill(targets.unsqueeze(1) == items, -torch.inf)
-        return (torch.logaddexp(own, others.logsumexp(1)) - own).mean()
+        drawn = torch.cat([targets, self.draw()])  # (B + n,)
+        items, place, counts = torch.unique(drawn, return_inverse=True, return_counts=True)  # of m different items
+        table, right = embed(items), place[: len(targets)]  # (m, d), (B,)
+        expected = self.drawn[items] + len(targets) * self.met[items]  # (m,)
+        log_weights = (counts / expected).log().to(table.dtype)  # (m,)
+        if not isinstance(states, TargetAttention):
+            return linear_cross_entropy(states, table, right, self.precision, log_weights)
+        scores = states.scores(table)  # (B, m)
+        own = scores.gather(1, right.unsqueeze(1))  # (B, 1)
+        others = (scores + log_weights).scatter(1, right.unsqueeze(1), -torch.inf).logsumexp(1, keepdim=True)
+        return (torch.logaddexp(own, others) - own).mean()
 
     def draw(self) -> Tensor:
         """Item codes of the negatives, shape (n_negatives,)."""

@@ -155,10 +155,9 @@ def build_net(
 
 def _loss_settings(network: SessionNetwork, plan: TrainingPlan) -> dict[str, Any]:
     """Criterion and optimizer: over the full catalogue, or over a sample, of which a step touches a few rows."""
-    common = {"optimizer__weight_decay": plan.weight_decay}
+    common = {"optimizer__weight_decay": plan.weight_decay, "criterion__precision": plan.precision}
     if plan.n_negatives is None:
-        own = {"criterion": FullSoftmax, "criterion__precision": plan.precision, "optimizer": torch.optim.Adam}
-        return common | own
+        return common | {"criterion": FullSoftmax, "optimizer": torch.optim.Adam}
     sample = {"popularity": network.popularity, "n_negatives": plan.n_negatives, "power": plan.negatives_power}
     return (
         common | {"criterion": SampledSoftmax, "optimizer": RowAdam} | {f"criterion__{k}": v for k, v in sample.items()}
