@@ -17,7 +17,19 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
 from _shared import data_file, data_option, machine, write_line
 
-__all__ = ["alone", "data_file", "data_option", "emit", "figures", "options", "peak_mb", "popular", "slope", "timed"]
+__all__ = [
+    "alone",
+    "data_file",
+    "data_option",
+    "emit",
+    "environment",
+    "figures",
+    "options",
+    "peak_mb",
+    "popular",
+    "slope",
+    "timed",
+]
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -57,6 +69,23 @@ def alone(**choices: Any) -> dict[str, Any]:
     words = [word for name, value in choices.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, sys.argv[0], *words]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def environment(folder: Path, pins: Iterable[str], constrained: Iterable[str] = ()) -> Path:
+    """Python of a virtual environment with these packages, which is made if it is not there.
+
+    Packages that are `constrained` come first, in the versions of constraints.txt; see there.
+    """
+    python = folder / "bin" / "python"
+    if not (folder / ".ready").exists():
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        constraints = ["--constraint", Path(__file__).parents[2] / "constraints.txt"]
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        if constrained:
+            subprocess.run([*install, *constraints, *constrained], check=True)
+        subprocess.run([*install, *pins], check=True)
+        (folder / ".ready").touch()
+    return python
 
 
 def emit(line: dict[str, Any], args: argparse.Namespace, packages: Iterable[str] = ("numpy", "scipy")) -> None:

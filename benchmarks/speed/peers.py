@@ -25,7 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from _measure import data_file, data_option, emit, figures, options
+from _measure import data_file, data_option, emit, environment, figures, options
 from _recbole import CLASSES, FirstBatches, clock, since
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +41,7 @@ CONSTANT = ("items", "examples", "evaluated", "anomaly_mode", "bfloat16_products
 
 def main(args: argparse.Namespace) -> None:
     """Measure the models that are asked for, a few lines each."""
-    python = environment(args.venv)
+    python = environment(args.venv, PINS, constrained=["torch"])
     with tempfile.TemporaryDirectory() as folder:
         sessions, start = load(args), clock()
         write_files(Path(folder) / "sessions", *sessions, args.max_length)
@@ -54,19 +54,6 @@ def main(args: argparse.Namespace) -> None:
 def shared(args: argparse.Namespace) -> dict[str, int]:
     """The options that both sides get."""
     return {name: getattr(args, name) for name in SHARED}
-
-
-def environment(folder: Path) -> Path:
-    """Python of RecBole's environment, which is made if it is not there."""
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        constraints = HERE.parents[1] / "constraints.txt"  # torch first and alone: see there
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([*install, "--constraint", constraints, "torch"], check=True)
-        subprocess.run([*install, *PINS], check=True)
-        (folder / ".ready").touch()
-    return python
 
 
 def load(args: argparse.Namespace) -> tuple[Any, Any]:
