@@ -10,6 +10,7 @@ import resource
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ def data_file(folder: str | None, name: str) -> Path:
 
 
 def machine(packages: Iterable[str]) -> dict[str, Any]:
-    """Processor, versions of Python and these packages, and the command."""
+    """Processor, versions of Python and these packages, whether the compiled module is there, and the command."""
     info = Path("/proc/cpuinfo")
     rows = info.read_text().splitlines() if info.exists() else []
     names = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
     return {
         "device": names[0] if names else platform.machine(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "compiled": find_spec("sessionprompt._catalogue") is not None if find_spec("sessionprompt") else None,
         "command": " ".join(["python", *map(_public, sys.argv)]),
     }
 

@@ -16,15 +16,22 @@
 #include <Python.h>
 
 #if !defined(__x86_64__) || !defined(__GNUC__)
-#error "this file is for x86-64, and for compilers that know GCC's target pragma"
+#error "this file is for x86-64, and for GCC or Clang"
 #endif
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #include <float.h>
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Up to Python's side, which must run anywhere, since importing the module does not yet mean using it. */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+#endif
 
 enum {
     LANES = 16,           /* float32 of a register; words too */
@@ -36,7 +43,11 @@ enum {
 };
 #define LOG2E 1.44269504f
 #define INLINE static inline __attribute__((always_inline)) /* so that `wide` is a constant and loops unroll */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 6")
+#endif
 
 typedef uint32_t word; /* two bfloat16 */
 
@@ -410,6 +421,12 @@ end:
     free(states), free(block), free(highest), free(heap);
     return -failed;
 }
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
 
 /* From here on Python's side: arrays as buffers, whose sizes must fit together. */
 
