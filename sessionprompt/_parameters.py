@@ -22,7 +22,7 @@ __all__ = ["check_parameters", "resolve_backbone", "resolve_device", "seed_of"]
 
 def check_parameters(estimator: Any) -> tuple[str, ...]:
     """Raise on a parameter out of bounds; return the prompt kinds in their fixed order."""
-    for name in ("dim", "max_length", "batch_size", "max_epochs"):
+    for name in ("dim", "max_length", "batch_size", "accumulate", "max_epochs"):
         check_integer(name, getattr(estimator, name))
     for name in ("patience", "n_negatives"):
         if getattr(estimator, name) is not None:

@@ -166,7 +166,7 @@ class LinearDecay(Callback):
 
 def n_steps(data: PrefixData, net: NeuralNet) -> int:
     """Steps of an epoch."""
-    return -(-len(data) // net.batch_size)
+    return -(-len(data) // (net.batch_size * net.accumulate))
 
 
 def _plain(value: Any) -> Any:

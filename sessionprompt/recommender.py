@@ -70,7 +70,10 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Whether one pass over a session serves all its prefixes (exact for causal backbones) or each prefix is
         encoded anew; ``"auto"`` takes one pass where the backbone allows it.
     batch_size : int, default=512
-        Prefixes per step.
+        Prefixes that are read at a time, in training and later.
+    accumulate : int, default=1
+        Batches whose gradients make one step: a step then learns from ``accumulate * batch_size`` prefixes, with the
+        memory of `batch_size`.
     lr : float, default=0.001
         Learning rate of Adam.
     lr_schedule : {"constant", "linear"}, default="constant"
@@ -157,6 +160,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         max_length: int = 50,
         prefixes: str = "auto",
         batch_size: int = 512,
+        accumulate: int = 1,
         lr: float = 0.001,
         lr_schedule: str = "constant",
         weight_decay: float = 0.0,
@@ -187,6 +191,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         self.max_length = max_length
         self.prefixes = prefixes
         self.batch_size = batch_size
+        self.accumulate = accumulate
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay

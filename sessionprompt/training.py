@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+from torch import Tensor
 
 from ._memory import spare_kept
 from .batches import PrefixData, SessionBatch
@@ -30,6 +32,8 @@ from .sampling import SampledSoftmax
 
 __all__ = ["SessionNet", "TrainingPlan", "build_net", "train_network"]
 
+Batch = tuple[SessionBatch, Tensor]
+
 
 class SessionNet(NeuralNet):
     """A skorch net whose data sets are :class:`PrefixData` and whose validation ranks the targets.
@@ -42,12 +46,15 @@ class SessionNet(NeuralNet):
     monitor : str
         Metric on the validation data, such as ``"mrr@5"``.
     seed : int
+    accumulate : int
+        Batches whose gradients make one step, each with the weight of its share of the examples.
     """
 
-    def __init__(self, *args: Any, monitor: str = "mrr@5", seed: int = 0, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, monitor: str = "mrr@5", seed: int = 0, accumulate: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.monitor = monitor
         self.seed = seed
+        self.accumulate = accumulate
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -74,11 +81,26 @@ class SessionNet(NeuralNet):
             epoch = len(self.history)
             torch.manual_seed(_mix(self.seed, epoch))
             shuffled = iterator.batches(self.batch_size, np.random.default_rng([self.seed, epoch]))
-            super().run_single_epoch(shuffled, training, prefix, step_fn, **fit_params)
+            super().run_single_epoch(self._groups(shuffled), training, prefix, step_fn, **fit_params)
         elif iterator is not None:
             ranks, losses, _ = rank_targets(self.module_, iterator, self.batch_size)
             self.history.record("valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan"))
             self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
+
+    def _groups(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, ...]]:
+        """The batches of each step."""
+        while group := tuple(islice(batches, self.accumulate)):
+            yield group
+
+    def train_step_single(self, group: tuple[Batch, ...], **fit_params: Any) -> dict[str, Any]:
+        """Add up the gradients of the mean loss over the examples of some batches."""
+        self._set_training(True)
+        total, losses = sum(len(targets) for _, targets in group), []
+        for batch, targets in group:
+            loss = self.get_loss(self.infer(batch), targets, training=True) * (len(targets) / total)
+            loss.backward()
+            losses.append(loss.detach())
+        return {"loss": sum(losses), "y_pred": None}
 
     def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Any, Any]:
         """Session embeddings of a batch, and the candidate table or, for a sample of it, the function that embeds."""
@@ -100,6 +122,7 @@ class TrainingPlan:
     patience: int | None
     monitor: str
     batch_size: int
+    accumulate: int
     lr: float
     lr_schedule: str
     weight_decay: float
@@ -148,6 +171,7 @@ def build_net(
         device=network.items.device,
         monitor=plan.monitor,
         seed=seed,
+        accumulate=plan.accumulate,
         verbose=0,
         **settings,
     ).initialize()

@@ -102,7 +102,7 @@ def steps(net: Any, data: PrefixData, args: argparse.Namespace) -> Iterator[tupl
         batch, targets = next(batches, (None, None))
         if batch is None:
             return
-        net.train_step((batch, targets))
+        net.train_step(((batch, targets),))
         yield time.perf_counter() - started[0], time.process_time() - started[1], len(batch)
 
 
