@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ._compiled import abilities, gradients, in_threads, log_sums, usable
+from ._compiled import abilities, gradients, in_threads, log_sums
 
 __all__ = ["compiled", "compiled_log_sums", "multiplies_bfloat16", "tiled"]
 
 ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
 COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
 GPU_TILE = 16_384  # rows and columns there: large enough to fill a GPU, small enough for its memory
-ROUNDING = getattr(torch.backends.mkldnn, "matmul", None)  # torch's switch for rounded factors, if it has one
 
 Result = tuple[Tensor, Tensor, Tensor]
 
@@ -30,8 +28,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the processor has products of bfloat16 built in; elsewhere they are emulated and slow."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    with_torch = device.type == "cpu" and ROUNDING is not None and abilities() & {"avx512_bf16", "amx_bf16"}
-    return usable(device) or bool(with_torch)
+    return device.type == "cpu" and bool(abilities() & {"avx512_bf16", "amx_bf16"})
 
 
 def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Result:
@@ -71,31 +68,16 @@ def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool
     The first sweep over tiles of candidates makes exponentials, each tile relative to its own row maxima, and keeps
     them; when the whole sum is known the second uses them up for both gradients. A factor per row and tile makes them
     the softmax, so that nothing is exponentiated or multiplied twice. With `low` the exponentials are kept, and the
-    factors of all products rounded, in bfloat16; scores, sums and gradients are float32.
+    factors of the gradients rounded, in bfloat16; scores, sums and gradients are float32.
     """
     others, of_states, of_table = torch.empty_like(own), torch.zeros_like(states), torch.zeros_like(table)
     blocks = list(_slices(len(states), ROWS if states.device.type == "cpu" else GPU_TILE))
-    with _rounded_products(low):
-        tiles = _Tiles(blocks[0].stop, table, torch.bfloat16 if low else table.dtype)
-        for rows in blocks:
-            others[rows] = tiles.exponentials(states[rows], targets[rows])
-            total = torch.logaddexp(others[rows], own[rows]) + math.log(len(states))
-            tiles.add_gradients(states[rows], total, of_states[rows], of_table)
+    tiles = _Tiles(blocks[0].stop, table, torch.bfloat16 if low else table.dtype)
+    for rows in blocks:
+        others[rows] = tiles.exponentials(states[rows], targets[rows])
+        total = torch.logaddexp(others[rows], own[rows]) + math.log(len(states))
+        tiles.add_gradients(states[rows], total, of_states[rows], of_table)
     return others, of_states, of_table
-
-
-@contextmanager
-def _rounded_products(low: bool) -> Iterator[None]:
-    """Let products of float32 matrices on the CPU round their factors to bfloat16; sums and results stay float32."""
-    if not low or ROUNDING is None:
-        yield
-        return
-    before = ROUNDING.fp32_precision
-    ROUNDING.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        ROUNDING.fp32_precision = before
 
 
 class _Tiles:
