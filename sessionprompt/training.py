@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
@@ -87,8 +87,9 @@ class SessionNet(NeuralNet):
             self.history.record("valid_loss", float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan"))
             self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
 
-    def _groups(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, ...]]:
+    def _groups(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, ...]]:
         """The batches of each step."""
+        batches = iter(batches)
         while group := tuple(islice(batches, self.accumulate)):
             yield group
 
