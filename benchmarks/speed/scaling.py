@@ -39,7 +39,7 @@ from sessionprompt.training import TrainingPlan, build_net
 BASE = {"items": 50_000, "events": 100_000, "length": 5, "dim": 64, "batch": 512, "threads": 1}
 AXES: dict[str, list[int]] = {
     "items": [10_000, 30_000, 50_000, 100_000, 300_000, 1_000_000],
-    "dim": [16, 32, 64, 128, 256],
+    "dim": [16, 32, 64, 100, 128, 256],
     "batch": [128, 256, 512, 1024, 2048],
     "length": [2, 5, 10, 20, 40],
     "threads": [1, 2],
