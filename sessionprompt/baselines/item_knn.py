@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import sparse
+import numpy as np
 
 from .._checks import check_integer, check_number
 from ._item_to_item import LastItems
@@ -67,5 +67,6 @@ class ItemKNN(LastItems):
         together = (sessions.T @ sessions).tocsr()
         support = together.diagonal() + self.shrinkage
         together.setdiag(0)
-        left, right = (sparse.diags_array(support**-power) for power in (self.alpha, 1 - self.alpha))
-        self.rules_ = largest_per_row((left @ together @ right).tocsr(), self.n_neighbors)
+        left, right = support**-self.alpha, support ** (self.alpha - 1)
+        together.data *= np.repeat(left, np.diff(together.indptr)) * right[together.indices]
+        self.rules_ = largest_per_row(together, self.n_neighbors)
