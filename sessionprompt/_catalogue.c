@@ -273,8 +273,12 @@ end:
     return -failed;
 }
 
-/* How far a rounded score of vectors of length one may be off: two roundings, and the sums of both scores. */
-static float slack(Py_ssize_t d) { return 0x1p-8f + 0x1p-18f + (float)d * 0x1p-22f; }
+/* How far the rounded score of two vectors of d numbers and these lengths may be off: each factor is off by 2^-8 of it
+ * at most, the sums of both scores by little, and products below the smallest normal number are lost. */
+static float slack(float one, float other, Py_ssize_t d)
+{
+    return (0x1p-7f + 0x1p-16f + (float)d * 0x1p-22f) * one * other + (float)d * FLT_MIN;
+}
 
 static float dot(const float *x, const float *y, Py_ssize_t d)
 {
@@ -299,13 +303,13 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
 {
     Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2;
     word *states = calloc(n * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
-    float *own = malloc(p.n * sizeof(float)), *reach = malloc(p.n * sizeof(float));
-    int failed = !states || !block || !own || !reach;
+    float *own = malloc(p.n * sizeof(float)), *lengths = malloc(p.n * sizeof(float));
+    int failed = !states || !block || !own || !lengths;
     if (failed) goto end;
     pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
     for (Py_ssize_t i = 0; i < p.n; i++) {
         own[i] = dot(p.states + i * p.d, p.table + p.targets[i] * p.d, p.d);
-        reach[i] = slack(p.d) * longest(p.states + i * p.d, 1, p.d);
+        lengths[i] = longest(p.states + i * p.d, 1, p.d);
         above[i] = level[i] = 0;
     }
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
@@ -318,8 +322,8 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
             UNROLL for (int r = 0; r < ROWS; r++) {
                 Py_ssize_t i = start + r;
                 if (i >= p.n) break;
-                __m512 high = _mm512_set1_ps(own[i] + reach[i] * length);
-                __m512 low = _mm512_set1_ps(own[i] - reach[i] * length);
+                float margin = slack(lengths[i], length, p.d);
+                __m512 high = _mm512_set1_ps(own[i] + margin), low = _mm512_set1_ps(own[i] - margin);
                 UNROLL for (int v = 0; v < WIDE; v++) {
                     __mmask16 mask = others(j + v * LANES, p.last, p.targets[i]);
                     __mmask16 surely = _mm512_mask_cmp_ps_mask(mask, scores[r][v], high, _CMP_GT_OQ);
@@ -336,7 +340,7 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
         }
     }
 end:
-    free(states), free(block), free(own), free(reach);
+    free(states), free(block), free(own), free(lengths);
     return -failed;
 }
 
@@ -391,7 +395,7 @@ static void highest_of_blocks(
 }
 
 /* Codes and scores of the k best candidates of each state, best first. All blocks count in which, for all that is
- * known of rounded scores, one of the best may be: at least k blocks hold a score of the k-th highest less `reach`. */
+ * known of rounded scores, one of the best may be: k blocks hold a score of at least the k-th highest less `slack`. */
 static int best(Problem p, Py_ssize_t k, int64_t *codes, float *values)
 {
     Py_ssize_t n = up(p.n, ROWS), part = n < MOST ? n : MOST, pairs = (p.d + 1) / 2;
@@ -407,7 +411,7 @@ static int best(Problem p, Py_ssize_t k, int64_t *codes, float *values)
         const float *state = p.states + i * p.d, *row = highest + i % part * blocks;
         clear(heap, k);
         for (Py_ssize_t b = 0; b < blocks; b++) offer(heap, k, row[b], b);
-        float least = heap[0].value - 2 * slack(p.d) * length * longest(state, 1, p.d);
+        float least = heap[0].value - 2 * slack(longest(state, 1, p.d), length, p.d);
         clear(heap, k);
         for (Py_ssize_t b = 0; b < blocks; b++)
             for (Py_ssize_t j = b * BLOCK; row[b] >= least && j < p.m && j < (b + 1) * BLOCK; j++)

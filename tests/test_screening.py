@@ -26,7 +26,7 @@ def problem(n: int, n_items: int, dim: int, scale: float = 1.0) -> tuple[Tensor,
 SIZES = [(1, 1, 1), (5, 63, 16), (6, 64, 17), (7, 65, 33), (130, 193, 64), (601, 385, 100), (1300, 1000, 5)]
 
 
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 30.0])
+@pytest.mark.parametrize("scale", [1e-18, 1e-6, 1.0, 30.0])
 @pytest.mark.parametrize(("n", "n_items", "dim"), SIZES)
 def test_ranks_are_those_of_exact_scores(n: int, n_items: int, dim: int, scale: float) -> None:
     states, table, targets = problem(n, n_items, dim, scale)
@@ -37,6 +37,17 @@ def test_ranks_are_those_of_exact_scores(n: int, n_items: int, dim: int, scale: 
     ranks = Screened(states, table).ranks(targets, "pessimistic")
     assert (ranks >= 1 + ((scores > own) & ~unclear).sum(1).numpy()).all()
     assert (ranks <= ((scores > own) | unclear).sum(1).numpy()).all()
+
+
+@pytest.mark.parametrize(("both", "target", "rank"), [(3.0, 3.5, 1), (1.0, 0.5, 2)])
+def test_rounding_as_bad_as_it_gets_hides_nothing(both: float, target: float, rank: int) -> None:
+    """States and candidate lie half-way between two numbers of bfloat16, and are rounded past the target."""
+    state, other, own = (torch.full((1, 32), 1 + value / 256) for value in (both, both, target))
+    assert ((other - own).sum() > 0) != ((other.bfloat16() - own).sum() > 0)
+    ranks = Screened(state.repeat(LEAST, 1), torch.cat([other, own])).ranks(
+        torch.ones(LEAST, dtype=torch.long), "midpoint"
+    )
+    assert ranks.tolist() == [rank] * LEAST
 
 
 @pytest.mark.parametrize("ties", ["pessimistic", "midpoint", "optimistic"])
