@@ -42,8 +42,8 @@ class SessionNetwork(nn.Module):
     Attributes
     ----------
     sparse : bool
-        Whether the gradient of the item table holds only the rows that were looked up; only for losses that never
-        ask for the whole table.
+        Whether the gradient of a lookup holds only the rows that were looked up. It is added to that of the whole
+        table, if the loss asks for one; else the optimizer must understand it.
     """
 
     def __init__(

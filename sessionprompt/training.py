@@ -157,9 +157,9 @@ def build_net(
     SessionNet
         Initialized; the network keeps its weights.
     """
-    network.sparse = plan.n_negatives is not None
     own, given = _loss_settings(network, plan), plan.net_params or {}
-    if "criterion" in given:
+    network.sparse = "criterion" not in given  # other losses may leave the item table with nothing but lookups
+    if not network.sparse:
         own = {name: value for name, value in own.items() if not name.startswith("criterion")}
     settings = {**own, **given, "callbacks": list(callbacks)}
     if settings["optimizer"] in (torch.optim.Adam, RowAdam):

@@ -95,6 +95,7 @@ def prepare(name: str, args: argparse.Namespace) -> tuple[SessionNetwork, Prefix
     scoring = backbone.scoring or "cosine"
     counts = torch.from_numpy(encoder.item_counts).float()
     network = SessionNetwork(backbone, encoder.n_items, {}, counts, None, False, scoring, 0.07)
+    network.sparse = True  # as training has it
     return network, prefix_data(CutSessions.of(sessions, encoder), encoder, 50, backbone.one_pass)[0]
 
 
