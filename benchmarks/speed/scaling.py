@@ -57,7 +57,8 @@ def main(args: argparse.Namespace) -> None:
                     continue
                 point = {**BASE, axis: value, "loss": loss}
                 line = alone(**point, repeats=args.repeats, one=1, whole=int(axis == "events"))
-                emit({"axis": axis, **point, **line}, args, ("torch", "numpy"))
+                shown = argparse.Namespace(**vars(args) | {"threads": point["threads"]})
+                emit({"axis": axis, **point, **line}, shown, ("torch", "numpy"))
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
