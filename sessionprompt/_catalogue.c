@@ -65,8 +65,8 @@ static __mmask16 lanes(Py_ssize_t n) { return n >= LANES ? 0xffff : n <= 0 ? 0 :
 /* Lanes of candidates first, first + 1, ... that are there (before `last`) and not the target. */
 INLINE __mmask16 others(Py_ssize_t first, Py_ssize_t last, Py_ssize_t target)
 {
-    __mmask16 there = lanes(last - first);
-    return target >= first && target < first + LANES ? there & (__mmask16) ~(1u << (target - first)) : there;
+    __mmask16 inside = lanes(last - first);
+    return target >= first && target < first + LANES ? inside & (__mmask16) ~(1u << (target - first)) : inside;
 }
 
 /* 2^x, wrong by less than 2e-7 of it: a polynomial fitted on [-1/2, 1/2], shifted by the whole part of x. */
@@ -108,6 +108,15 @@ static void pack_along_columns(word *to, Py_ssize_t width, const float *from, Py
             __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(next));
             _mm512_storeu_si512(to + c, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
+}
+
+/* Candidates from j on that are there, `most` at most; none is fine. */
+static Py_ssize_t there(Problem p, Py_ssize_t j, Py_ssize_t most) { return p.last - j < most ? p.last - j : most; }
+
+/* block[k * BLOCK + l] = columns 2k and 2k + 1 of candidate j + l. */
+static void pack_block(word *block, Problem p, Py_ssize_t j)
+{
+    pack_along_rows(block, 1, BLOCK, p.table + j * p.d, there(p, j, BLOCK), p.d);
 }
 
 /* sums[r] = row r of words, its k-th at left[r * row + k * pair], times right[k * width], `wide` registers of words. */
@@ -169,7 +178,7 @@ static int log_sums(Problem p, float *result)
     pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
     for (Py_ssize_t i = 0; i < p.n; i++) result[i] = -FLT_MAX; /* until the end: what is taken off scores of i */
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
-        pack_along_rows(block, 1, BLOCK, p.table + j * p.d, p.last - j < BLOCK ? p.last - j : BLOCK, p.d);
+        pack_block(block, p, j);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
@@ -218,10 +227,10 @@ static void softmax(
         __m512 q[ROWS][WIDE]; /* scores, then softmax */
         multiply(q, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
         UNROLL for (int r = 0; r < ROWS; r++) {
-            int there = start + i + r < p.n;
-            __m512 shift = _mm512_set1_ps(there ? LOG2E * shifts[start + i + r] : 0);
+            int real = start + i + r < p.n;
+            __m512 shift = _mm512_set1_ps(real ? LOG2E * shifts[start + i + r] : 0);
             UNROLL for (int v = 0; v < WIDE; v++) {
-                __mmask16 mask = there ? others(j + v * LANES, p.last, p.targets[start + i + r]) : 0;
+                __mmask16 mask = real ? others(j + v * LANES, p.last, p.targets[start + i + r]) : 0;
                 q[r][v] = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmadd_ps(q[r][v], _mm512_set1_ps(LOG2E), shift)));
             }
             UNROLL for (int v = 0; v < WIDE; v += 2) {
@@ -252,13 +261,12 @@ static int gradients(Problem p, const float *shifts, float *states_grad, float *
     pack_along_rows(by_row, pairs, 1, p.states, p.n, p.d);
     pack_along_columns(by_column, width, p.states, p.n, p.d);
     for (Py_ssize_t j = p.first; j < p.last; j += TILE) {
-        Py_ssize_t here = p.last - j < TILE ? p.last - j : TILE;
+        Py_ssize_t here = there(p, j, TILE);
         if (here < TILE) memset(tile, 0, TILE / 2 * width * sizeof(word)); /* what was there may be NaN, times 0 */
         pack_along_columns(tile, width, p.table + j * p.d, here, p.d);
         for (Py_ssize_t start = 0; start < n; start += part) {
             for (Py_ssize_t b = 0; b < TILE; b += BLOCK) {
-                Py_ssize_t some = here - b < BLOCK ? here - b : BLOCK;
-                pack_along_rows(block, 1, BLOCK, p.table + (j + b) * p.d, some, p.d);
+                pack_block(block, p, j + b);
                 softmax(p, shifts, start, part, j + b, by_row, block, kept + b / 2, turned + b);
             }
             product(of_states + start * width, part, 1, kept, TILE / 2, 1, tile, width, TILE / 2);
@@ -313,9 +321,8 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
         above[i] = level[i] = 0;
     }
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
-        Py_ssize_t here = p.last - j < BLOCK ? p.last - j : BLOCK;
-        float length = longest(p.table + j * p.d, here, p.d);
-        pack_along_rows(block, 1, BLOCK, p.table + j * p.d, here, p.d);
+        float length = longest(p.table + j * p.d, there(p, j, BLOCK), p.d);
+        pack_block(block, p, j);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
@@ -380,7 +387,7 @@ static void highest_of_blocks(
 {
     Py_ssize_t pairs = (p.d + 1) / 2, blocks = (p.m + BLOCK - 1) / BLOCK;
     for (Py_ssize_t j = 0; j < p.m; j += BLOCK, highest++) {
-        pack_along_rows(block, 1, BLOCK, p.table + j * p.d, p.m - j < BLOCK ? p.m - j : BLOCK, p.d);
+        pack_block(block, p, j);
         for (Py_ssize_t i = 0; i < n; i += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);

@@ -16,16 +16,19 @@ from torch import Tensor
 from ._compiled import best, count_above, in_threads, usable
 from ._sweeps import compiled_log_sums
 
-__all__ = ["Screened", "can_screen"]
+__all__ = ["LEAST", "Screened", "can_screen_rows", "can_screen_table"]
 
 LEAST = 64  # rows: a table is packed anew for each call, which costs as much as the plain product of so many
 
 
-def can_screen(states: object, table: Tensor) -> TypeGuard[Tensor]:
-    """Whether :class:`Screened` can serve, and is faster; broken numbers are left to those who look at every score."""
-    if not isinstance(states, Tensor) or len(states) < LEAST or not usable(table.device):
-        return False
-    return table.dtype == torch.float32 and bool(states.isfinite().all()) and bool(table.isfinite().all())
+def can_screen_rows(states: object) -> TypeGuard[Tensor]:
+    """Whether states are many enough, and whole."""
+    return isinstance(states, Tensor) and len(states) >= LEAST and bool(states.isfinite().all())
+
+
+def can_screen_table(table: Tensor) -> bool:
+    """Whether a table suits; a look at all of it, so once for all batches."""
+    return usable(table.device) and table.dtype == torch.float32 and bool(table.isfinite().all())
 
 
 @dataclass(frozen=True)

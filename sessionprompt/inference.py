@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._screening import Screened, can_screen
+from ._screening import LEAST, Screened, can_screen_rows, can_screen_table
 from .batches import PrefixData
 from .losses import score_blocks
 from .metrics import target_ranks
@@ -78,11 +78,11 @@ def _scored(
     What is kept of a block belongs into an array made beforehand: small tensors kept among the large ones that come
     and go would break the heap into pieces that no block fits into again.
     """
-    first = 0
+    first, screens = 0, len(data) >= LEAST and can_screen_table(table)
     for batch, targets in data.batches(batch_size):
         batch, targets, places = batch.to(table.device), targets.to(table.device), first + np.arange(len(batch))
         states, known = network.states(batch, inputs), batch.known
-        if can_screen(states, table) and known.any():
+        if screens and can_screen_rows(states) and known.any():
             yield places[known.numpy()], targets[known], Screened(states[known], table)
             places, targets, states, known = places[~known.numpy()], targets[~known], states[~known], known[~known]
         for rows, scores in score_blocks(states, table):

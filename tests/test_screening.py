@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sessionprompt import _compiled
-from sessionprompt._screening import LEAST, Screened, can_screen
+from sessionprompt._screening import LEAST, Screened, can_screen_rows, can_screen_table
 from sessionprompt.inference import _Scores
 
 pytestmark = pytest.mark.skipif(
@@ -96,8 +96,8 @@ def test_threads_change_nothing() -> None:
 
 def test_few_rows_broken_numbers_and_other_types_are_left_to_others() -> None:
     states, table, _ = problem(LEAST, 100, 8)
-    assert can_screen(states, table)
-    assert not can_screen(states[1:], table)
-    assert not can_screen(states, table.double())
-    assert not can_screen(states.index_fill(0, torch.tensor([3]), torch.nan), table)
-    assert not can_screen(states, table.index_fill(0, torch.tensor([3]), torch.inf))
+    assert can_screen_rows(states) and can_screen_table(table)
+    assert not can_screen_rows(states[1:])
+    assert not can_screen_table(table.double())
+    assert not can_screen_rows(states.index_fill(0, torch.tensor([3]), torch.nan))
+    assert not can_screen_table(table.index_fill(0, torch.tensor([3]), torch.inf))
