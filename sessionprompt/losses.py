@@ -48,6 +48,11 @@ def low_precision(precision: str, device: torch.device) -> bool:
     return multiplies_bfloat16(device)
 
 
+def _rounds(precision: str, table: Tensor) -> bool:
+    """Whether factors of the loss against this table are rounded; only float32 is."""
+    return low_precision(precision, table.device) and table.dtype == torch.float32
+
+
 def score_blocks(states: Tensor | TargetAttention, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield (rows, scores of those rows) with scores = states @ table.T, a few rows at a time.
 
@@ -141,8 +146,8 @@ def linear_cross_entropy(
     >>> round(linear_cross_entropy(states, table, torch.tensor([0, 1]), "float32").item(), 4)
     0.3133
     """
-    low = low_precision(precision, table.device) and table.dtype == torch.float32
-    return _LinearCrossEntropy.apply(states.to(table.dtype), table, targets, log_weights, low)
+    rounds = _rounds(precision, table)
+    return _LinearCrossEntropy.apply(states.to(table.dtype), table, targets, log_weights, rounds)
 
 
 class FullSoftmax(nn.Module):
@@ -162,6 +167,5 @@ class FullSoftmax(nn.Module):
         """Mean loss of states (B, d) against the candidate table (N, d)."""
         states, table = scored
         if isinstance(states, TargetAttention):
-            low = low_precision(self.precision, table.device) and table.dtype == torch.float32
-            return states.cross_entropy(table, targets, low)
+            return states.cross_entropy(table, targets, _rounds(self.precision, table))
         return linear_cross_entropy(states, table, targets, self.precision)

@@ -19,6 +19,7 @@ from _shared import data_file, data_option, machine, write_line
 
 __all__ = [
     "alone",
+    "clocked",
     "data_file",
     "data_option",
     "emit",
@@ -52,6 +53,13 @@ def timed(action: Callable[[], Any], repeats: int) -> dict[str, float]:
     low, median, high = np.quantile(wall, [0, 0.5, 1])
     cpu = float(np.median(processor))
     return {"s": figures(median), "s_min": figures(low), "s_max": figures(high), "cpu_s": figures(cpu)}
+
+
+def clocked(action: Callable[[], Any]) -> float:
+    """Seconds of processor time."""
+    started = time.process_time()
+    action()
+    return time.process_time() - started
 
 
 def figures(value: float) -> float:

@@ -14,12 +14,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from _measure import data_file, data_option, emit, options, peak_mb
+from _measure import clocked, data_file, data_option, emit, options, peak_mb
 from torch import Tensor
 
 from sessionprompt._memory import spare_kept
@@ -106,13 +106,6 @@ def drawn(data: PrefixData, size: int, number: int) -> Iterator[tuple[SessionBat
         started = time.process_time()
         batch, targets = next(batches)
         yield batch, targets, time.process_time() - started
-
-
-def clocked(call: Callable[[], Any]) -> float:
-    """Seconds of processor time."""
-    started = time.process_time()
-    call()
-    return time.process_time() - started
 
 
 def backbone_alone(network: SessionNetwork, batch: SessionBatch) -> tuple[float, float]:

@@ -17,14 +17,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import data_file, data_option, emit, environment, figures, options, peak_mb
+from _measure import clocked, data_file, data_option, emit, environment, figures, options, peak_mb
 from scipy import sparse
 
 SIDES = ("sessionprompt", "implicit", "scikit-learn")
@@ -83,13 +82,6 @@ def one(args: argparse.Namespace) -> dict[str, Any]:
         n = sparse.load_npz(args.folder / "visitors.npz").shape[0]
         line["sessions_per_cpu_s"] = n / clocked(answer)
     return line
-
-
-def clocked(action: Callable[[], Any]) -> float:
-    """Processor seconds."""
-    started = time.process_time()
-    action()
-    return time.process_time() - started
 
 
 Side = tuple[Callable[[], Any], Callable[[], np.ndarray], Callable[[], Any] | None]
