@@ -1,8 +1,7 @@
 /* Sweeps over all candidates on processors that multiply bfloat16: the softmax, its gradients, ranks and the best.
  *
  * Without a compiler the library does the same with torch's products; those must write all scores to memory, and read
- * them again for whatever is made of them. Here scores live in registers and are used up where they are made. Where
- * they are needed twice they are made twice, which is cheaper than keeping them.
+ * them again for whatever is made of them. Here scores live in registers and are used up where they are made.
  *
  * States (n, d), table (m, d) and all results are float32, row after row; factors of products are rounded to bfloat16,
  * sums are float32. The processor takes bfloat16 in pairs: lane l of a sum gains a.first * b[l].first + a.second *
@@ -38,9 +37,11 @@ enum {
     ROWS = 6,             /* of a block of sums: 6 x 4 registers, which leaves 8 of 32 for factors */
     WIDE = 4,             /* registers in a row of it */
     BLOCK = WIDE * LANES, /* candidates scored at a time */
-    TILE = 3 * BLOCK,     /* candidates whose softmax is kept at a time, a multiple of ROWS */
-    MOST = 100 * ROWS,    /* states for which it is: twice 230 kB, half of a core's cache */
+    TILE = 3 * BLOCK,     /* candidates whose exponentials are multiplied at a time, a multiple of ROWS */
+    MOST = 100 * ROWS,    /* states whose best are searched at a time */
+    LINE = 64,            /* bytes that caches move at a time; registers that straddle two take twice as long */
 };
+#define LARGE 16.0f /* products of longer vectors are off by more than their exponentials may be if factors are rounded */
 #define LOG2E 1.44269504f
 #define INLINE static inline __attribute__((always_inline)) /* so that `wide` is a constant and loops unroll */
 #ifdef __clang__
@@ -60,6 +61,14 @@ typedef struct {
 
 static Py_ssize_t up(Py_ssize_t n, Py_ssize_t step) { return (n + step - 1) / step * step; }
 
+/* n zeros of 4 bytes; NULL without memory. */
+static void *zeros(Py_ssize_t n)
+{
+    size_t bytes = up(n * 4, LINE);
+    void *memory = aligned_alloc(LINE, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
+
 static __mmask16 lanes(Py_ssize_t n) { return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
 
 /* Lanes of candidates first, first + 1, ... that are there (before `last`) and not the target. */
@@ -75,6 +84,7 @@ INLINE __m512 exp2_of(__m512 x)
     __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m512 part = _mm512_sub_ps(x, whole), y = _mm512_set1_ps(0.00132669704f);
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.00967545975f));
+
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.0555074262f));
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.240221218f));
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.693146949f));
@@ -82,18 +92,26 @@ INLINE __m512 exp2_of(__m512 x)
     return _mm512_scalef_ps(y, whole);
 }
 
-/* to[i * row + k * pair] = columns 2k and 2k + 1 of row i. */
-static void pack_along_rows(word *to, Py_ssize_t row, Py_ssize_t pair, const float *from, Py_ssize_t n, Py_ssize_t d)
+/* What rounding to bfloat16 takes from numbers. */
+INLINE __m512 lost(__m512 x)
 {
-    int places[LANES]; /* of the words of a register */
-    for (int l = 0; l < LANES; l++) places[l] = l * (int)pair;
-    __m512i place = _mm512_loadu_si512(places);
+    __m512i rounded = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x)), 16);
+    return _mm512_sub_ps(x, (__m512)rounded);
+}
+
+/* to[i * row + k * pair] = columns 2k and 2k + 1 of row i, or what rounding them takes. */
+static void pack_along_rows(
+    word *to, Py_ssize_t row, Py_ssize_t pair, const float *from, Py_ssize_t n, Py_ssize_t d, int taken)
+{
+    word words[LANES];
     for (Py_ssize_t i = 0; i < n; i++, from += d)
         for (Py_ssize_t c = 0; c < d; c += 2 * LANES) {
             __m512 low = _mm512_maskz_loadu_ps(lanes(d - c), from + c);
             __m512 high = _mm512_maskz_loadu_ps(lanes(d - c - LANES), from + c + LANES);
-            __m512i words = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-            _mm512_mask_i32scatter_epi32(to + i * row + c / 2 * pair, lanes((d - c + 1) / 2), place, words, 4);
+            if (taken) low = lost(low), high = lost(high);
+            Py_ssize_t left = (d - c + 1) / 2, here = left < LANES ? left : LANES;
+            _mm512_storeu_si512(words, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+            for (Py_ssize_t l = 0; l < here; l++) to[i * row + (c / 2 + l) * pair] = words[l];
         }
 }
 
@@ -110,13 +128,48 @@ static void pack_along_columns(word *to, Py_ssize_t width, const float *from, Py
         }
 }
 
+/* Length of the longest of some rows, and of the most that rounding takes from one. */
+typedef struct {
+    float whole, lost;
+} Lengths;
+
+static Lengths longest(const float *rows, Py_ssize_t n, Py_ssize_t d)
+{
+    Lengths squares = {0, 0};
+    for (Py_ssize_t i = 0; i < n; i++, rows += d) {
+        __m512 whole = _mm512_setzero_ps(), taken = whole;
+        for (Py_ssize_t c = 0; c < d; c += LANES) {
+            __m512 x = _mm512_maskz_loadu_ps(lanes(d - c), rows + c), less = lost(x);
+            whole = _mm512_fmadd_ps(x, x, whole), taken = _mm512_fmadd_ps(less, less, taken);
+        }
+        squares.whole = fmaxf(squares.whole, _mm512_reduce_add_ps(whole));
+        squares.lost = fmaxf(squares.lost, _mm512_reduce_add_ps(taken));
+    }
+    return (Lengths){sqrtf(squares.whole), sqrtf(squares.lost)};
+}
+
 /* Candidates from j on that are there, `most` at most; none is fine. */
 static Py_ssize_t there(Problem p, Py_ssize_t j, Py_ssize_t most) { return p.last - j < most ? p.last - j : most; }
 
-/* block[k * BLOCK + l] = columns 2k and 2k + 1 of candidate j + l. */
-static void pack_block(word *block, Problem p, Py_ssize_t j)
+/* Words for scores, `pairs` a state from rounded numbers r; behind them r again and what rounding took, t. A score is
+ * r . r' or, where that is too rough, r . r' + r . t' + t . r' with r', t' of the candidate: three times the words. */
+static word *pack_states(Problem p)
 {
-    pack_along_rows(block, 1, BLOCK, p.table + j * p.d, there(p, j, BLOCK), p.d);
+    Py_ssize_t pairs = (p.d + 1) / 2;
+    word *states = zeros(up(p.n, ROWS) * 3 * pairs);
+    for (int k = 0; states && k < 3; k++)
+        pack_along_rows(states + k * pairs, 3 * pairs, 1, p.states, p.n, p.d, k == 2);
+    return states;
+}
+
+/* block[k * BLOCK + l] = word k of candidate j + l; returns how many words states of this length need of it. */
+static Py_ssize_t pack_block(word *block, Problem p, Py_ssize_t j, float length)
+{
+    Py_ssize_t pairs = (p.d + 1) / 2, here = there(p, j, BLOCK);
+    const float *rows = p.table + j * p.d;
+    int parts = length * longest(rows, here, p.d).whole > LARGE ? 3 : 1;
+    for (int k = 0; k < parts; k++) pack_along_rows(block + k * pairs * BLOCK, 1, BLOCK, rows, here, p.d, k == 1);
+    return parts * pairs;
 }
 
 /* sums[r] = row r of words, its k-th at left[r * row + k * pair], times right[k * width], `wide` registers of words. */
@@ -170,23 +223,22 @@ static void product(
 /* result[i] = log of the sum of exp(score of i) over all candidates but its target. 0, or -1 without memory. */
 static int log_sums(Problem p, float *result)
 {
-    Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2;
-    word *states = calloc(n * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
-    float *sums = calloc(n * LANES, sizeof(float));
+    Py_ssize_t n = up(p.n, ROWS), row = (p.d + 1) / 2 * 3;
+    word *states = pack_states(p), *block = zeros(row * BLOCK);
+    float *sums = zeros(n * LANES), length = longest(p.states, p.n, p.d).whole;
     int failed = !states || !block || !sums;
     if (failed) goto end;
-    pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
     for (Py_ssize_t i = 0; i < p.n; i++) result[i] = -FLT_MAX; /* until the end: what is taken off scores of i */
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
-        pack_block(block, p, j);
+        Py_ssize_t words = pack_block(block, p, j, length);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
-            multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
+            multiply(scores, WIDE, states + start * row, row, 1, block, BLOCK, words);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 Py_ssize_t i = start + r;
                 if (i >= p.n) break;
                 __mmask16 mask[WIDE];
-                __m512 most = _mm512_set1_ps(-FLT_MAX), sum = _mm512_loadu_ps(sums + i * LANES);
+                __m512 most = _mm512_set1_ps(-FLT_MAX), sum = _mm512_load_ps(sums + i * LANES);
                 UNROLL for (int v = 0; v < WIDE; v++) {
                     mask[v] = others(j + v * LANES, p.last, p.targets[i]);
                     most = _mm512_mask_max_ps(most, mask[v], most, scores[r][v]);
@@ -202,90 +254,115 @@ static int log_sums(Problem p, float *result)
                     __m512 power = _mm512_fmadd_ps(scores[r][v], _mm512_set1_ps(LOG2E), shift);
                     sum = _mm512_mask_add_ps(sum, mask[v], sum, exp2_of(power));
                 }
-                _mm512_storeu_ps(sums + i * LANES, sum);
+                _mm512_store_ps(sums + i * LANES, sum);
             }
         }
     }
-    for (Py_ssize_t i = 0; i < p.n; i++) result[i] += logf(_mm512_reduce_add_ps(_mm512_loadu_ps(sums + i * LANES)));
+    for (Py_ssize_t i = 0; i < p.n; i++) result[i] += logf(_mm512_reduce_add_ps(_mm512_load_ps(sums + i * LANES)));
 end:
     free(states), free(block), free(sums);
     return -failed;
 }
 
-/* Softmax of n states from `start` on, n a multiple of ROWS, and the BLOCK candidates from j on: exp(score + shift),
- * zero for targets and beyond the last candidate and state. By rows into kept (n, TILE / 2), words of neighbouring
- * candidates, and turned (n / 2, TILE), words of neighbouring states. */
-static void softmax(
-    Problem p, const float *shifts, Py_ssize_t start, Py_ssize_t n, Py_ssize_t j, const word *states, const word *block,
-    word *kept, word *turned)
+/* Exponentials of n states, a multiple of ROWS, and the BLOCK candidates from j on: exp(score - that of the target),
+ * zero for targets and beyond the last candidate and state. Their sums go into sums (n, LANES), they themselves by
+ * rows into kept (n, TILE / 2), words of neighbouring candidates, and turned (n / 2, TILE), words of neighbouring
+ * states. */
+static void exponentials_of_block(
+    Problem p, const float *own, Py_ssize_t n, Py_ssize_t j, const word *states, const word *block, Py_ssize_t words,
+    float *sums, word *kept, word *turned)
 {
-    Py_ssize_t pairs = (p.d + 1) / 2;
+    Py_ssize_t row = (p.d + 1) / 2 * 3;
     uint16_t places[2 * LANES]; /* of two halves whose numbers shall alternate */
     for (int l = 0; l < 2 * LANES; l++) places[l] = (uint16_t)(l / 2 + l % 2 * LANES);
     __m512i alternate = _mm512_loadu_si512(places);
     for (Py_ssize_t i = 0; i < n; i += ROWS, kept += ROWS * TILE / 2, turned += ROWS / 2 * TILE) {
-        __m512 q[ROWS][WIDE]; /* scores, then softmax */
-        multiply(q, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
+        __m512 q[ROWS][WIDE]; /* scores, then exponentials */
+        multiply(q, WIDE, states + i * row, row, 1, block, BLOCK, words);
         UNROLL for (int r = 0; r < ROWS; r++) {
-            int real = start + i + r < p.n;
-            __m512 shift = _mm512_set1_ps(real ? LOG2E * shifts[start + i + r] : 0);
+            int real = i + r < p.n;
+            __m512 shift = _mm512_set1_ps(real ? -LOG2E * own[i + r] : 0), sum = _mm512_load_ps(sums + (i + r) * LANES);
             UNROLL for (int v = 0; v < WIDE; v++) {
-                __mmask16 mask = real ? others(j + v * LANES, p.last, p.targets[start + i + r]) : 0;
+                __mmask16 mask = real ? others(j + v * LANES, p.last, p.targets[i + r]) : 0;
+                
                 q[r][v] = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmadd_ps(q[r][v], _mm512_set1_ps(LOG2E), shift)));
+                sum = _mm512_add_ps(sum, q[r][v]);
             }
+            _mm512_store_ps(sums + (i + r) * LANES, sum);
             UNROLL for (int v = 0; v < WIDE; v += 2) {
                 __m512i both = (__m512i)_mm512_cvtne2ps_pbh(q[r][v + 1], q[r][v]);
-                _mm512_storeu_si512(kept + (r * TILE + v * LANES) / 2, both);
+                _mm512_store_si512(kept + (r * TILE + v * LANES) / 2, both);
             }
         }
         UNROLL for (int r = 0; r < ROWS; r += 2)
             UNROLL for (int v = 0; v < WIDE; v++) {
                 __m512i both = (__m512i)_mm512_cvtne2ps_pbh(q[r + 1][v], q[r][v]);
-                _mm512_storeu_si512(turned + r / 2 * TILE + v * LANES, _mm512_permutexvar_epi16(alternate, both));
+                
+                _mm512_stream_si512((__m512i *)(turned + r / 2 * TILE + v * LANES), /* past the caches: they are too small */
+                                    _mm512_permutexvar_epi16(alternate, both));
             }
     }
 }
 
-/* states_grad (n, d) = P table and table_grad (m, d) = P^T states, the latter for the candidates of this call, with
- * P = exp(score + shift of its row), zero for targets. 0, or -1 without memory. */
-static int gradients(Problem p, const float *shifts, float *states_grad, float *table_grad)
+/* With E = exp(score - that of the row's target), zero for targets: sums (n,) of its rows, products (n, d) = E table, and
+ * E itself for `weigh`, tile after tile (rows / 2, TILE) as words of neighbouring states. 0, or -1 without memory. */
+static int exponentials(Problem p, const float *own, word *turned, float *sums, float *products)
 {
-    Py_ssize_t parts = (p.n + MOST - 1) / MOST, part = up((p.n + parts - 1) / parts, ROWS), n = parts * part;
-    Py_ssize_t pairs = (p.d + 1) / 2, width = up(p.d, LANES);
-    word *by_row = calloc(n * pairs, sizeof(word)), *by_column = calloc(n / 2 * width, sizeof(word));
-    word *block = calloc(pairs * BLOCK, sizeof(word)), *tile = calloc(TILE / 2 * width, sizeof(word));
-    word *kept = malloc(part * TILE / 2 * sizeof(word)), *turned = malloc(part / 2 * TILE * sizeof(word));
-    float *of_states = calloc(n * width, sizeof(float)), *of_table = malloc(TILE * width * sizeof(float));
-    int failed = !by_row || !by_column || !block || !tile || !kept || !turned || !of_states || !of_table;
+    Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2, width = up(p.d, LANES);
+    word *states = pack_states(p), *block = zeros(3 * pairs * BLOCK);
+    word *tile = zeros(TILE / 2 * width), *kept = zeros(n * TILE / 2);
+    float *in_lanes = zeros(n * LANES), *of_states = zeros(n * width), length = longest(p.states, p.n, p.d).whole;
+    int failed = !states || !block || !tile || !kept || !in_lanes || !of_states;
     if (failed) goto end;
-    pack_along_rows(by_row, pairs, 1, p.states, p.n, p.d);
-    pack_along_columns(by_column, width, p.states, p.n, p.d);
-    for (Py_ssize_t j = p.first; j < p.last; j += TILE) {
+    for (Py_ssize_t j = p.first; j < p.last; j += TILE, turned += n / 2 * TILE) {
         Py_ssize_t here = there(p, j, TILE);
         if (here < TILE) memset(tile, 0, TILE / 2 * width * sizeof(word)); /* what was there may be NaN, times 0 */
         pack_along_columns(tile, width, p.table + j * p.d, here, p.d);
-        for (Py_ssize_t start = 0; start < n; start += part) {
-            for (Py_ssize_t b = 0; b < TILE; b += BLOCK) {
-                pack_block(block, p, j + b);
-                softmax(p, shifts, start, part, j + b, by_row, block, kept + b / 2, turned + b);
-            }
-            product(of_states + start * width, part, 1, kept, TILE / 2, 1, tile, width, TILE / 2);
-            product(of_table, TILE, start > 0, turned, 1, TILE, by_column + start / 2 * width, width, part / 2);
+        for (Py_ssize_t b = 0; b < TILE; b += BLOCK) {
+            Py_ssize_t words = pack_block(block, p, j + b, length);
+            exponentials_of_block(p, own, n, j + b, states, block, words, in_lanes, kept + b / 2, turned + b);
         }
-        for (Py_ssize_t i = 0; i < here; i++)
-            memcpy(table_grad + (j + i) * p.d, of_table + i * width, p.d * sizeof(float));
+        product(of_states, n, 1, kept, TILE / 2, 1, tile, width, TILE / 2);
     }
-    for (Py_ssize_t i = 0; i < p.n; i++) memcpy(states_grad + i * p.d, of_states + i * width, p.d * sizeof(float));
+    _mm_sfence(); /* other threads may read what went past the caches */
+    for (Py_ssize_t i = 0; i < p.n; i++) {
+        sums[i] = _mm512_reduce_add_ps(_mm512_load_ps(in_lanes + i * LANES));
+        memcpy(products + i * p.d, of_states + i * width, p.d * sizeof(float));
+    }
 end:
-    free(by_row), free(by_column), free(block), free(tile), free(kept), free(turned), free(of_states), free(of_table);
+    free(states), free(block), free(tile), free(kept), free(in_lanes), free(of_states);
     return -failed;
 }
 
-/* How far the rounded score of two vectors of d numbers and these lengths may be off: each factor is off by 2^-8 of it
- * at most, the sums of both scores by little, and products below the smallest normal number are lost. */
-static float slack(float one, float other, Py_ssize_t d)
+/* result (candidates of this call, d) = or += E^T states, with E as `exponentials` left it. 0, or -1 without memory. */
+static int weigh(Problem p, const word *turned, int add, float *result)
 {
-    return (0x1p-7f + 0x1p-16f + (float)d * 0x1p-22f) * one * other + (float)d * FLT_MIN;
+    Py_ssize_t n = up(p.n, ROWS), width = up(p.d, LANES);
+    word *states = zeros(n / 2 * width);
+    float *sums = zeros(TILE * width);
+    int failed = !states || !sums;
+    if (failed) goto end;
+    pack_along_columns(states, width, p.states, p.n, p.d);
+    for (Py_ssize_t j = p.first; j < p.last; j += TILE, turned += n / 2 * TILE) {
+        product(sums, TILE, 0, turned, 1, TILE, states, width, n / 2);
+        for (Py_ssize_t i = 0; i < there(p, j, TILE); i++)
+            for (Py_ssize_t c = 0; c < p.d; c++) {
+                float *place = result + (j + i) * p.d + c;
+                *place = add ? *place + sums[i * width + c] : sums[i * width + c];
+            }
+    }
+end:
+    free(states), free(sums);
+    return -failed;
+}
+
+/* How far the rounded score of two vectors of d numbers may be off: by what rounding takes from each, times the other,
+ * and the sums of both scores by little. Products, and squares in lengths, below the smallest normal number are lost. */
+static float slack(Lengths one, Lengths other, Py_ssize_t d)
+{
+    float most = 1e-18f * sqrtf((float)d); /* such squares are of no more than this */
+    float a = one.whole + most, b = other.whole + most, a_lost = one.lost + most, b_lost = other.lost + most;
+    return 1.0001f * (a * b_lost + a_lost * (b + b_lost)) + (float)d * (0x1p-22f * a * b + FLT_MIN);
 }
 
 static float dot(const float *x, const float *y, Py_ssize_t d)
@@ -298,31 +375,24 @@ static float dot(const float *x, const float *y, Py_ssize_t d)
     return _mm512_reduce_add_ps(sum);
 }
 
-/* Length of the longest of n rows. */
-static float longest(const float *rows, Py_ssize_t n, Py_ssize_t d)
-{
-    float most = 0;
-    for (Py_ssize_t i = 0; i < n; i++, rows += d) most = fmaxf(most, dot(rows, rows, d));
-    return sqrtf(most);
-}
-
 /* How many candidates score above the target of each state, and how many, but for itself, level with it. */
 static int count_above(Problem p, int64_t *above, int64_t *level)
 {
     Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2;
-    word *states = calloc(n * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
-    float *own = malloc(p.n * sizeof(float)), *lengths = malloc(p.n * sizeof(float));
+    word *states = zeros(n * pairs), *block = zeros(pairs * BLOCK);
+    float *own = malloc(p.n * sizeof(float));
+    Lengths *lengths = malloc(p.n * sizeof(Lengths));
     int failed = !states || !block || !own || !lengths;
     if (failed) goto end;
-    pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
+    pack_along_rows(states, pairs, 1, p.states, p.n, p.d, 0);
     for (Py_ssize_t i = 0; i < p.n; i++) {
         own[i] = dot(p.states + i * p.d, p.table + p.targets[i] * p.d, p.d);
         lengths[i] = longest(p.states + i * p.d, 1, p.d);
         above[i] = level[i] = 0;
     }
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
-        float length = longest(p.table + j * p.d, there(p, j, BLOCK), p.d);
-        pack_block(block, p, j);
+        Lengths length = longest(p.table + j * p.d, there(p, j, BLOCK), p.d);
+        pack_block(block, p, j, 0);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
@@ -387,7 +457,7 @@ static void highest_of_blocks(
 {
     Py_ssize_t pairs = (p.d + 1) / 2, blocks = (p.m + BLOCK - 1) / BLOCK;
     for (Py_ssize_t j = 0; j < p.m; j += BLOCK, highest++) {
-        pack_block(block, p, j);
+        pack_block(block, p, j, 0);
         for (Py_ssize_t i = 0; i < n; i += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
@@ -407,12 +477,13 @@ static int best(Problem p, Py_ssize_t k, int64_t *codes, float *values)
 {
     Py_ssize_t n = up(p.n, ROWS), part = n < MOST ? n : MOST, pairs = (p.d + 1) / 2;
     Py_ssize_t blocks = (p.m + BLOCK - 1) / BLOCK;
-    word *states = calloc((n + MOST) * pairs, sizeof(word)), *block = calloc(pairs * BLOCK, sizeof(word));
-    float *highest = malloc(part * blocks * sizeof(float)), length = longest(p.table, p.m, p.d);
+    word *states = zeros((n + MOST) * pairs), *block = zeros(pairs * BLOCK);
+    float *highest = malloc(part * blocks * sizeof(float));
+    Lengths length = longest(p.table, p.m, p.d);
     Found *heap = malloc(k * sizeof(Found));
     int failed = !states || !block || !highest || !heap;
     if (failed) goto end;
-    pack_along_rows(states, pairs, 1, p.states, p.n, p.d);
+    pack_along_rows(states, pairs, 1, p.states, p.n, p.d, 0);
     for (Py_ssize_t i = 0; i < p.n; i++) {
         if (i % part == 0) highest_of_blocks(p, i, part, states, block, highest);
         const float *state = p.states + i * p.d, *row = highest + i % part * blocks;
@@ -494,22 +565,55 @@ static PyObject *py_log_sums(PyObject *self, PyObject *args)
     return finish(b, 4, failed);
 }
 
-static PyObject *py_gradients(PyObject *self, PyObject *args)
+/* Words that E takes, of n states and the candidates of a call. */
+static Py_ssize_t room(Py_ssize_t n, Py_ssize_t candidates) { return up(n, ROWS) / 2 * up(candidates, TILE); }
+
+static int has_room(const Py_buffer *b, Py_ssize_t n, Py_ssize_t candidates)
+{
+    return holds(b, room(n, candidates), sizeof(word)) && (uintptr_t)b->buf % LINE == 0;
+}
+
+static PyObject *py_room(PyObject *self, PyObject *args)
+{
+    Py_ssize_t n, candidates;
+    if (!PyArg_ParseTuple(args, "nn", &n, &candidates)) return NULL;
+    return PyLong_FromSsize_t(room(n, candidates));
+}
+
+static PyObject *py_exponentials(PyObject *self, PyObject *args)
 {
     Problem p;
-    Py_buffer b[6];
+    Py_buffer b[7];
     Py_ssize_t d, first, last;
     int failed = 0;
-    if (!PyArg_ParseTuple(args, "ny*y*y*nny*w*w*", &d, b, b + 1, b + 2, &first, &last, b + 3, b + 4, b + 5))
+    if (!PyArg_ParseTuple(
+            args, "ny*y*y*nny*w*w*w*", &d, b, b + 1, b + 2, &first, &last, b + 3, b + 4, b + 5, b + 6))
         return NULL;
     if (understand(&p, d, b, b + 1, b + 2) && narrow(&p, first, last) &&
-        fits(holds(b + 3, p.n, sizeof(float)) && b[4].len == b[0].len && b[5].len == b[1].len,
-             "shifts need one float32 for each state, gradients the sizes of states and table.")) {
+        fits(holds(b + 3, p.n, sizeof(float)) && holds(b + 5, p.n, sizeof(float)) && b[6].len == b[0].len,
+             "own scores and sums need one float32 for each state, products the size of states.") &&
+        fits(has_room(b + 4, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
         Py_BEGIN_ALLOW_THREADS
-        failed = gradients(p, b[3].buf, b[4].buf, b[5].buf);
+        failed = exponentials(p, b[3].buf, b[4].buf, b[5].buf, b[6].buf);
         Py_END_ALLOW_THREADS
     }
-    return finish(b, 6, failed);
+    return finish(b, 7, failed);
+}
+
+static PyObject *py_weigh(PyObject *self, PyObject *args)
+{
+    Problem p;
+    Py_buffer b[3];
+    Py_ssize_t d, first, last;
+    int add, failed = 0;
+    if (!PyArg_ParseTuple(args, "ny*y*nnpw*", &d, b, b + 1, &first, &last, &add, b + 2)) return NULL;
+    if (understand(&p, d, b, b + 2, NULL) && narrow(&p, first, last) &&
+        fits(has_room(b + 1, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
+        Py_BEGIN_ALLOW_THREADS
+        failed = weigh(p, b[1].buf, add, b[2].buf);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(b, 3, failed);
 }
 
 static PyObject *py_count_above(PyObject *self, PyObject *args)
@@ -548,7 +652,9 @@ static PyObject *py_best(PyObject *self, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"log_sums", py_log_sums, METH_VARARGS, NULL},
-    {"gradients", py_gradients, METH_VARARGS, NULL},
+    {"room", py_room, METH_VARARGS, NULL},
+    {"exponentials", py_exponentials, METH_VARARGS, NULL},
+    {"weigh", py_weigh, METH_VARARGS, NULL},
     {"count_above", py_count_above, METH_VARARGS, NULL},
     {"best", py_best, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

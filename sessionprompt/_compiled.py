@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 try:
-    from ._catalogue import best, count_above, gradients, log_sums
+    from ._catalogue import best, count_above, exponentials, log_sums, room, weigh
 except ImportError:  # installed without a compiler, or on another processor than x86-64
-    best = count_above = gradients = log_sums = None  # type: ignore[assignment]
+    best = count_above = exponentials = log_sums = room = weigh = None  # type: ignore[assignment]
 
-__all__ = ["abilities", "best", "count_above", "gradients", "in_threads", "log_sums", "usable"]
+__all__ = [
+    "abilities",
+    "best",
+    "count_above",
+    "exponentials",
+    "in_threads",
+    "log_sums",
+    "parts",
+    "room",
+    "usable",
+    "weigh",
+]
 
 T = TypeVar("T")
 
@@ -30,14 +41,15 @@ def abilities() -> set[str]:
     return {name for name, has in torch.cpu.get_capabilities().items() if has}
 
 
-def in_threads(work: Callable[[slice], T], n: int, least: int) -> list[T]:
-    """Work on 0..n-1, in one slice per torch thread but none shorter than `least`; results in the order of slices.
-
-    The module lets go of Python's lock while it computes.
-    """
+def parts(n: int, least: int) -> list[slice]:
+    """0..n-1 in one slice per torch thread, but none shorter than `least` if there are several."""
     size = max(least, math.ceil(n / torch.get_num_threads()))
-    slices = [slice(start, min(start + size, n)) for start in range(0, n, size)]
-    if len(slices) == 1:
-        return [work(slices[0])]
-    with ThreadPoolExecutor(len(slices)) as pool:
-        return list(pool.map(work, slices))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def in_threads(work: Callable[..., T], parts: list[slice], *more: Iterable[Any]) -> list[T]:
+    """Like ``map``, in one thread per part: the module lets go of Python's lock while it computes."""
+    if len(parts) == 1:
+        return list(map(work, parts, *more))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(work, parts, *more))

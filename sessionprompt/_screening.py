@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._compiled import best, count_above, in_threads, usable
+from ._compiled import best, count_above, in_threads, parts, usable
 from ._sweeps import compiled_log_sums
 
 __all__ = ["LEAST", "Screened", "can_screen_rows", "can_screen_table"]
@@ -49,7 +49,8 @@ class Screened:
         x, w, right = self.states.contiguous().numpy(), self.table.numpy(), targets.numpy()
         above, level = np.empty_like(right), np.empty_like(right)
         in_threads(
-            lambda rows: count_above(w.shape[1], x[rows], w, right[rows], above[rows], level[rows]), len(x), LEAST
+            lambda rows: count_above(w.shape[1], x[rows], w, right[rows], above[rows], level[rows]),
+            parts(len(x), LEAST),
         )
         return 1 + above + level * {"optimistic": 0, "midpoint": 0.5, "pessimistic": 1}[ties]
 
@@ -63,5 +64,5 @@ class Screened:
         """Places and values of the `k` highest scores of each row, highest first, of equals the first."""
         x, w = self.states.contiguous().numpy(), self.table.numpy()
         places, values = np.empty((len(x), k), np.int64), np.empty((len(x), k), np.float32)
-        in_threads(lambda rows: best(w.shape[1], x[rows], w, k, places[rows], values[rows]), len(x), LEAST)
+        in_threads(lambda rows: best(w.shape[1], x[rows], w, k, places[rows], values[rows]), parts(len(x), LEAST))
         return places, values

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ._compiled import abilities, gradients, in_threads, log_sums
+from ._compiled import abilities, exponentials, in_threads, log_sums, parts, room, weigh
 
 __all__ = ["compiled", "compiled_log_sums", "multiplies_bfloat16", "tiled"]
 
+KEPT = 12_000_000  # exponentials of the compiled sweep: 24 MB of bfloat16, which training keeps at hand
+LEAST_ROWS = 96  # for which it goes over the table, whatever they take
+LONGEST_ODDS = 1e30  # beyond, what they are multiplied with would leave the range of float32
 ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
 COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
 GPU_TILE = 16_384  # rows and columns there: large enough to fill a GPU, small enough for its memory
@@ -32,18 +36,40 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Result:
-    """Sweep twice with the compiled module, whose factors are bfloat16; threads share the candidates out."""
-    others = compiled_log_sums(states, table, targets)
-    shifts = -math.log(len(states)) - torch.logaddexp(others, own)
-    x, w, right, shift = _arrays(states, table, targets, shifts)
-    of_table = table.new_empty(table.shape)
+    """Sweep with the compiled module, whose factors are bfloat16; threads share the candidates out.
 
-    def differentiate(part: slice) -> Tensor:
-        of_states = states.new_empty(states.shape)
-        gradients(x.shape[1], x, w, right, part.start, part.stop, shift, of_states.numpy(), of_table.numpy())
-        return of_states
+    What is exponentiated is a score less that of the row's target, so a sum is the odds against the target. The
+    exponentials of some rows are kept, in bfloat16, until their sums are known. Odds that might leave the range of
+    float32 are left to torch.
+    """
+    others, of_states, of_table = own.new_empty(own.shape), states.new_empty(states.shape), table.new_empty(table.shape)
+    columns = parts(len(table), COLUMNS)
+    for rows in _slices(len(states), max(LEAST_ROWS, KEPT // len(table))):
+        exponentiate = partial(_exponentials, *_arrays(states[rows], table, targets[rows], own[rows]))
+        kept, sums, products = zip(*in_threads(exponentiate, columns), strict=True)
+        odds = sum(sums)  # (rows, 1)
+        if not (odds < LONGEST_ODDS).all():
+            return tiled(states, table, targets, own, low=True)
+        others[rows] = odds.log() + own[rows]
+        scale = 1 / (len(states) * (1 + odds))
+        of_states[rows] = scale * sum(products)
+        in_threads(partial(_weigh, scale * states[rows], of_table, rows.start > 0), columns, kept)
+    return others, of_states, of_table
 
-    return others, sum(in_threads(differentiate, len(table), COLUMNS)), of_table  # type: ignore[return-value]
+
+def _exponentials(x: Any, w: Any, right: Any, own: Any, part: slice) -> Result:
+    """Exponentials of a part of the candidates in words for `_weigh`, their sums (B, 1) and their products (B, d)."""
+    kept = torch.empty(room(len(x), part.stop - part.start), dtype=torch.int32)
+    sums, products = torch.empty(own.shape), torch.empty(x.shape)
+    results = (tensor.numpy() for tensor in (kept, sums, products))
+    exponentials(x.shape[1], x, w, right, part.start, part.stop, own, *results)
+    return kept, sums, products
+
+
+def _weigh(states: Tensor, of_table: Tensor, add: bool, part: slice, kept: Tensor) -> None:
+    """Write, or add, the products of a part's exponentials and scaled states."""
+    x, words = _arrays(states, kept)
+    weigh(x.shape[1], x, words, part.start, part.stop, add, of_table.numpy())
 
 
 def compiled_log_sums(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
@@ -55,7 +81,7 @@ def compiled_log_sums(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
         log_sums(x.shape[1], x, w, right, part.start, part.stop, sums.numpy())
         return sums
 
-    return torch.stack(in_threads(sum_up, len(table), COLUMNS)).logsumexp(0)
+    return torch.stack(in_threads(sum_up, parts(len(table), COLUMNS))).logsumexp(0)
 
 
 def _arrays(*tensors: Tensor) -> Iterator[Any]:

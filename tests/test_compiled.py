@@ -9,23 +9,26 @@ import pytest
 import torch
 
 from sessionprompt import _compiled
-from sessionprompt._compiled import in_threads
+from sessionprompt._compiled import in_threads, parts
 
 compiled_only = pytest.mark.skipif(
     not _compiled.usable(torch.device("cpu")),
     reason="the compiled module needs a compiler at installation and a processor with AVX-512 BF16 and without AMX",
 )
-N, M, D, K = 4, 9, 8, 3
+N, M, D, K = 7, 9, 8, 3
 
 
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     floats = {name: rng.normal(size=(rows, D)).astype(np.float32) for name, rows in (("states", N), ("table", M))}
     results = {"of_states": (N, D), "of_table": (M, D), "sums": (N,), "values": (N, K)}
+    aligned = torch.zeros(_compiled.room(N, M), dtype=torch.int32).numpy()
     counts = {"above": (N,), "level": (N,), "codes": (N, K)}
     return {
         **floats,
         "targets": np.arange(N),
+        "own": np.zeros(N, np.float32),
+        "kept": aligned,
         **{name: np.zeros(shape, np.float32) for name, shape in results.items()},
         **{name: np.zeros(shape, np.int64) for name, shape in counts.items()},
     }
@@ -33,7 +36,8 @@ def arrays() -> dict[str, np.ndarray]:
 
 CALLS: dict[str, list[Any]] = {
     "log_sums": [D, "states", "table", "targets", 0, M, "sums"],
-    "gradients": [D, "states", "table", "targets", 0, M, "sums", "of_states", "of_table"],
+    "exponentials": [D, "states", "table", "targets", 0, M, "own", "kept", "sums", "of_states"],
+    "weigh": [D, "states", "kept", 0, M, False, "table"],
     "count_above": [D, "states", "table", "targets", "above", "level"],
     "best": [D, "states", "table", K, "codes", "values"],
 }
@@ -59,7 +63,7 @@ def test_arrays_that_fit_are_taken_and_others_refused(name: str) -> None:
 
 
 @compiled_only
-@pytest.mark.parametrize("name", ["log_sums", "gradients"])
+@pytest.mark.parametrize("name", ["log_sums", "exponentials", "weigh"])
 @pytest.mark.parametrize(("first", "last"), [(0, M + 1), (5, 5), (-1, 3)])
 def test_candidates_that_are_not_there_are_refused(name: str, first: int, last: int) -> None:
     arguments = [
@@ -71,7 +75,7 @@ def test_candidates_that_are_not_there_are_refused(name: str, first: int, last: 
 
 @compiled_only
 @pytest.mark.parametrize("target", [-1, M])
-@pytest.mark.parametrize("name", ["log_sums", "gradients", "count_above"])
+@pytest.mark.parametrize("name", ["log_sums", "exponentials", "count_above"])
 def test_targets_that_are_not_there_are_refused(name: str, target: int) -> None:
     given = arrays()
     given["targets"][2] = target
@@ -100,8 +104,10 @@ def test_threads_share_the_work_and_keep_its_order(threads: int, n: int) -> None
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        slices = in_threads(lambda part: list(range(n))[part], n, 5)
+        shares = parts(n, 5)
+        slices = in_threads(lambda part, name: (name, list(range(n))[part]), shares, range(len(shares)))
     finally:
         torch.set_num_threads(before)
-    assert [one for part in slices for one in part] == list(range(n))
+    assert [one for _, part in slices for one in part] == list(range(n))
+    assert [name for name, _ in slices] == list(range(len(shares)))
     assert len(slices) <= threads

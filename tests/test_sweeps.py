@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def problem(n: int, n_items: int, dim: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """States and table of numbers that bfloat16 can hold, so that only softmaxes are rounded; targets, their scores."""
+    """States and table of numbers that bfloat16 can hold, so that scores are exact; targets, their scores."""
     draw = torch.Generator().manual_seed(n * 7919 + n_items)
     states, table = (torch.randn(rows, dim, generator=draw).bfloat16().float() for rows in (n, n_items))
     targets = torch.randint(n_items, (n,), generator=draw)
@@ -48,15 +48,15 @@ def test_compiled_and_tiled_agree(n: int, n_items: int, dim: int, threads: int) 
     others, *gradients = _sweeps.compiled(*problem_)
     torch.testing.assert_close(others.double(), exact[0], rtol=1e-6, atol=1e-5)
     for one, other in zip(gradients, exact[1:], strict=True):
-        assert (one - other).norm() <= 2e-3 * other.norm()
+        assert (one - other).norm() <= 3e-3 * other.norm()
 
 
 def test_scores_that_grow_from_block_to_block_do_not_overflow() -> None:
     table = torch.arange(1000.0).unsqueeze(1)
     states, targets = torch.tensor([[2.0], [-2.0], [0.0]]), torch.tensor([0, 999, 5])
+    exact = (states @ table.T).scatter(1, targets.unsqueeze(1), -torch.inf).logsumexp(1)
+    torch.testing.assert_close(_sweeps.compiled_log_sums(states, table, targets).flatten(), exact)
     others, of_states, of_table = _sweeps.compiled(states, table, targets, states * table[targets])
-    scores = states @ table.bfloat16().float().T
-    exact = scores.scatter(1, targets.unsqueeze(1), -torch.inf).logsumexp(1)
     torch.testing.assert_close(others.flatten(), exact)
     assert of_states.isfinite().all() and of_table.isfinite().all()
 
