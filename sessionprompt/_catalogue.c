@@ -365,7 +365,7 @@ static float slack(Lengths one, Lengths other, Py_ssize_t d)
     return 1.0001f * (a * b_lost + a_lost * (b + b_lost)) + (float)d * (0x1p-22f * a * b + FLT_MIN);
 }
 
-static float dot(const float *x, const float *y, Py_ssize_t d)
+INLINE float dot(const float *x, const float *y, Py_ssize_t d)
 {
     __m512 sum = _mm512_setzero_ps();
     for (Py_ssize_t c = 0; c < d; c += LANES) {
@@ -373,6 +373,13 @@ static float dot(const float *x, const float *y, Py_ssize_t d)
         sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(inside, x + c), _mm512_maskz_loadu_ps(inside, y + c), sum);
     }
     return _mm512_reduce_add_ps(sum);
+}
+
+/* Bits of the candidates of a block that are there (before `last`) and not the target. */
+INLINE uint64_t there_but(Py_ssize_t first, Py_ssize_t last, Py_ssize_t target)
+{
+    uint64_t all = last - first < BLOCK ? ((uint64_t)1 << (last - first)) - 1 : ~(uint64_t)0;
+    return target >= first && target < first + BLOCK ? all & ~((uint64_t)1 << (target - first)) : all;
 }
 
 /* How many candidates score above the target of each state, and how many, but for itself, level with it. */
@@ -401,17 +408,18 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
                 if (i >= p.n) break;
                 float margin = slack(lengths[i], length, p.d);
                 __m512 high = _mm512_set1_ps(own[i] + margin), low = _mm512_set1_ps(own[i] - margin);
+                uint64_t surely = 0, near = 0; /* one bit for each candidate of the block */
                 UNROLL for (int v = 0; v < WIDE; v++) {
-                    __mmask16 mask = others(j + v * LANES, p.last, p.targets[i]);
-                    __mmask16 surely = _mm512_mask_cmp_ps_mask(mask, scores[r][v], high, _CMP_GT_OQ);
-                    unsigned perhaps = mask & ~surely & _mm512_cmp_ps_mask(scores[r][v], low, _CMP_GE_OQ);
-                    above[i] += __builtin_popcount(surely);
-                    for (; perhaps; perhaps &= perhaps - 1) {
-                        Py_ssize_t candidate = j + v * LANES + __builtin_ctz(perhaps);
-                        float score = dot(p.states + i * p.d, p.table + candidate * p.d, p.d);
-                        above[i] += score > own[i];
-                        level[i] += score == own[i];
-                    }
+                    surely |= (uint64_t)_mm512_cmp_ps_mask(scores[r][v], high, _CMP_GT_OQ) << v * LANES;
+                    near |= (uint64_t)_mm512_cmp_ps_mask(scores[r][v], low, _CMP_GE_OQ) << v * LANES;
+                }
+                uint64_t mask = there_but(j, p.last, p.targets[i]);
+                above[i] += __builtin_popcountll(surely & mask);
+                for (near &= mask & ~surely; near; near &= near - 1) {
+                    const float *candidate = p.table + (j + __builtin_ctzll(near)) * p.d;
+                    float score = dot(p.states + i * p.d, candidate, p.d);
+                    above[i] += score > own[i];
+                    level[i] += score == own[i];
                 }
             }
         }

@@ -43,10 +43,11 @@ def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Res
     float32 are left to torch.
     """
     others, of_states, of_table = own.new_empty(own.shape), states.new_empty(states.shape), table.new_empty(table.shape)
-    columns = parts(len(table), COLUMNS)
-    for rows in _slices(len(states), max(LEAST_ROWS, KEPT // len(table))):
+    blocks, columns = list(_slices(len(states), max(LEAST_ROWS, KEPT // len(table)))), parts(len(table), COLUMNS)
+    kept = [torch.empty(room(blocks[0].stop, part.stop - part.start), dtype=torch.int32) for part in columns]
+    for rows in blocks:
         exponentiate = partial(_exponentials, *_arrays(states[rows], table, targets[rows], own[rows]))
-        kept, sums, products = zip(*in_threads(exponentiate, columns), strict=True)
+        sums, products = zip(*in_threads(exponentiate, columns, kept), strict=True)
         odds = sum(sums)  # (rows, 1)
         if not (odds < LONGEST_ODDS).all():
             return tiled(states, table, targets, own, low=True)
@@ -57,19 +58,22 @@ def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Res
     return others, of_states, of_table
 
 
-def _exponentials(x: Any, w: Any, right: Any, own: Any, part: slice) -> Result:
-    """Exponentials of a part of the candidates in words for `_weigh`, their sums (B, 1) and their products (B, d)."""
-    kept = torch.empty(room(len(x), part.stop - part.start), dtype=torch.int32)
+def _exponentials(x: Any, w: Any, right: Any, own: Any, part: slice, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Keep the exponentials of a part of the candidates; return their sums (B, 1) and their products (B, d)."""
     sums, products = torch.empty(own.shape), torch.empty(x.shape)
-    results = (tensor.numpy() for tensor in (kept, sums, products))
+    results = (tensor.numpy() for tensor in (_words(kept, len(x), part), sums, products))
     exponentials(x.shape[1], x, w, right, part.start, part.stop, own, *results)
-    return kept, sums, products
+    return sums, products
 
 
 def _weigh(states: Tensor, of_table: Tensor, add: bool, part: slice, kept: Tensor) -> None:
     """Write, or add, the products of a part's exponentials and scaled states."""
-    x, words = _arrays(states, kept)
+    x, words = _arrays(states, _words(kept, len(states), part))
     weigh(x.shape[1], x, words, part.start, part.stop, add, of_table.numpy())
+
+
+def _words(kept: Tensor, n: int, part: slice) -> Tensor:
+    return kept[: room(n, part.stop - part.start)]
 
 
 def compiled_log_sums(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
