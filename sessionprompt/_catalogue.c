@@ -172,13 +172,15 @@ static Py_ssize_t pack_block(word *block, Problem p, Py_ssize_t j, float length)
     return parts * pairs;
 }
 
-/* sums[r] = row r of words, its k-th at left[r * row + k * pair], times right[k * width], `wide` registers of words. */
+/* sums[r] = starts, if any, + row r of words, its k-th at left[r * row + k * pair], times right[k * width], `wide`
+ * registers of words. */
 INLINE void multiply(
-    __m512 sums[ROWS][WIDE], int wide, const word *left, Py_ssize_t row, Py_ssize_t pair, const word *right,
-    Py_ssize_t width, Py_ssize_t pairs)
+    __m512 sums[ROWS][WIDE], int wide, const float *starts, const word *left, Py_ssize_t row, Py_ssize_t pair,
+    const word *right, Py_ssize_t width, Py_ssize_t pairs)
 {
     UNROLL for (int r = 0; r < ROWS; r++)
-        UNROLL for (int v = 0; v < wide; v++) sums[r][v] = _mm512_setzero_ps();
+        UNROLL for (int v = 0; v < wide; v++)
+            sums[r][v] = starts ? _mm512_load_ps(starts + v * LANES) : _mm512_setzero_ps();
     for (Py_ssize_t k = 0; k < pairs; k++, left += pair, right += width) {
         __m512bh factors[WIDE];
         UNROLL for (int v = 0; v < wide; v++) factors[v] = (__m512bh)_mm512_loadu_si512(right + v * LANES);
@@ -194,7 +196,7 @@ INLINE void multiply_into(
     Py_ssize_t width, Py_ssize_t pairs)
 {
     __m512 sums[ROWS][WIDE];
-    multiply(sums, wide, left, row, pair, right, width, pairs);
+    multiply(sums, wide, NULL, left, row, pair, right, width, pairs);
     UNROLL for (int r = 0; r < ROWS; r++)
         UNROLL for (int v = 0; v < wide; v++) {
             float *place = to + r * step + v * LANES;
@@ -233,7 +235,7 @@ static int log_sums(Problem p, float *result)
         Py_ssize_t words = pack_block(block, p, j, length);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
-            multiply(scores, WIDE, states + start * row, row, 1, block, BLOCK, words);
+            multiply(scores, WIDE, NULL, states + start * row, row, 1, block, BLOCK, words);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 Py_ssize_t i = start + r;
                 if (i >= p.n) break;
@@ -264,13 +266,13 @@ end:
     return -failed;
 }
 
-/* Exponentials of n states, a multiple of ROWS, and the BLOCK candidates from j on: exp(score - that of the target),
- * zero for targets and beyond the last candidate and state. Their sums go into sums (n, LANES), they themselves by
- * rows into kept (n, TILE / 2), words of neighbouring candidates, and turned (n / 2, TILE), words of neighbouring
- * states. */
+/* Exponentials of n states, a multiple of ROWS, and the BLOCK candidates from j on, whose scores start at `starts`:
+ * exp(score - that of the target), zero for targets and beyond the last candidate and state. Their sums go into sums
+ * (n, LANES), they themselves by rows into kept (n, TILE / 2), words of neighbouring candidates, and turned
+ * (n / 2, TILE), words of neighbouring states. */
 static void exponentials_of_block(
     Problem p, const float *own, Py_ssize_t n, Py_ssize_t j, const word *states, const word *block, Py_ssize_t words,
-    float *sums, word *kept, word *turned)
+    const float *starts, float *sums, word *kept, word *turned)
 {
     Py_ssize_t row = (p.d + 1) / 2 * 3;
     uint16_t places[2 * LANES]; /* of two halves whose numbers shall alternate */
@@ -278,7 +280,7 @@ static void exponentials_of_block(
     __m512i alternate = _mm512_loadu_si512(places);
     for (Py_ssize_t i = 0; i < n; i += ROWS, kept += ROWS * TILE / 2, turned += ROWS / 2 * TILE) {
         __m512 q[ROWS][WIDE]; /* scores, then exponentials */
-        multiply(q, WIDE, states + i * row, row, 1, block, BLOCK, words);
+        multiply(q, WIDE, starts, states + i * row, row, 1, block, BLOCK, words);
         UNROLL for (int r = 0; r < ROWS; r++) {
             int real = i + r < p.n;
             __m512 shift = _mm512_set1_ps(real ? -LOG2E * own[i + r] : 0), sum = _mm512_load_ps(sums + (i + r) * LANES);
@@ -304,15 +306,18 @@ static void exponentials_of_block(
     }
 }
 
-/* With E = exp(score - that of the row's target), zero for targets: sums (n,) of its rows, products (n, d) = E table, and
- * E itself for `weigh`, tile after tile (rows / 2, TILE) as words of neighbouring states. 0, or -1 without memory. */
-static int exponentials(Problem p, const float *own, word *turned, float *sums, float *products)
+/* With E = exp(score + weight of the candidate, if there are any, - score of the row's target), zero for targets: sums
+ * (n,) of its rows, products (n, d) = E table, and E itself for `weigh`, tile after tile (rows / 2, TILE) as words of
+ * neighbouring states. 0, or -1 without memory. */
+static int exponentials(
+    Problem p, const float *weights, const float *own, word *turned, float *sums, float *products)
 {
     Py_ssize_t n = up(p.n, ROWS), pairs = (p.d + 1) / 2, width = up(p.d, LANES);
     word *states = pack_states(p), *block = zeros(3 * pairs * BLOCK);
     word *tile = zeros(TILE / 2 * width), *kept = zeros(n * TILE / 2);
-    float *in_lanes = zeros(n * LANES), *of_states = zeros(n * width), length = longest(p.states, p.n, p.d).whole;
-    int failed = !states || !block || !tile || !kept || !in_lanes || !of_states;
+    float *in_lanes = zeros(n * LANES), *of_states = zeros(n * width), *starts = zeros(BLOCK);
+    float length = longest(p.states, p.n, p.d).whole;
+    int failed = !states || !block || !tile || !kept || !in_lanes || !of_states || !starts;
     if (failed) goto end;
     for (Py_ssize_t j = p.first; j < p.last; j += TILE, turned += n / 2 * TILE) {
         Py_ssize_t here = there(p, j, TILE);
@@ -320,7 +325,8 @@ static int exponentials(Problem p, const float *own, word *turned, float *sums, 
         pack_along_columns(tile, width, p.table + j * p.d, here, p.d);
         for (Py_ssize_t b = 0; b < TILE; b += BLOCK) {
             Py_ssize_t words = pack_block(block, p, j + b, length);
-            exponentials_of_block(p, own, n, j + b, states, block, words, in_lanes, kept + b / 2, turned + b);
+            for (Py_ssize_t l = 0; weights && l < there(p, j + b, BLOCK); l++) starts[l] = weights[j + b + l];
+            exponentials_of_block(p, own, n, j + b, states, block, words, starts, in_lanes, kept + b / 2, turned + b);
         }
         product(of_states, n, 1, kept, TILE / 2, 1, tile, width, TILE / 2);
     }
@@ -330,7 +336,7 @@ static int exponentials(Problem p, const float *own, word *turned, float *sums, 
         memcpy(products + i * p.d, of_states + i * width, p.d * sizeof(float));
     }
 end:
-    free(states), free(block), free(tile), free(kept), free(in_lanes), free(of_states);
+    free(states), free(block), free(tile), free(kept), free(in_lanes), free(of_states), free(starts);
     return -failed;
 }
 
@@ -402,7 +408,7 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
         pack_block(block, p, j, 0);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
-            multiply(scores, WIDE, states + start * pairs, pairs, 1, block, BLOCK, pairs);
+            multiply(scores, WIDE, NULL, states + start * pairs, pairs, 1, block, BLOCK, pairs);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 Py_ssize_t i = start + r;
                 if (i >= p.n) break;
@@ -468,7 +474,7 @@ static void highest_of_blocks(
         pack_block(block, p, j, 0);
         for (Py_ssize_t i = 0; i < n; i += ROWS) {
             __m512 scores[ROWS][WIDE];
-            multiply(scores, WIDE, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
+            multiply(scores, WIDE, NULL, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 __m512 most = _mm512_set1_ps(-INFINITY);
                 UNROLL for (int v = 0; v < WIDE; v++)
@@ -591,21 +597,22 @@ static PyObject *py_room(PyObject *self, PyObject *args)
 static PyObject *py_exponentials(PyObject *self, PyObject *args)
 {
     Problem p;
-    Py_buffer b[7];
+    Py_buffer b[8];
     Py_ssize_t d, first, last;
     int failed = 0;
     if (!PyArg_ParseTuple(
-            args, "ny*y*y*nny*w*w*w*", &d, b, b + 1, b + 2, &first, &last, b + 3, b + 4, b + 5, b + 6))
+            args, "ny*y*y*nny*y*w*w*w*", &d, b, b + 1, b + 2, &first, &last, b + 3, b + 4, b + 5, b + 6, b + 7))
         return NULL;
     if (understand(&p, d, b, b + 1, b + 2) && narrow(&p, first, last) &&
-        fits(holds(b + 3, p.n, sizeof(float)) && holds(b + 5, p.n, sizeof(float)) && b[6].len == b[0].len,
+        fits(!b[3].len || holds(b + 3, p.m, sizeof(float)), "weights need one float32 for each candidate, or none.") &&
+        fits(holds(b + 4, p.n, sizeof(float)) && holds(b + 6, p.n, sizeof(float)) && b[7].len == b[0].len,
              "own scores and sums need one float32 for each state, products the size of states.") &&
-        fits(has_room(b + 4, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
+        fits(has_room(b + 5, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
         Py_BEGIN_ALLOW_THREADS
-        failed = exponentials(p, b[3].buf, b[4].buf, b[5].buf, b[6].buf);
+        failed = exponentials(p, b[3].len ? b[3].buf : NULL, b[4].buf, b[5].buf, b[6].buf, b[7].buf);
         Py_END_ALLOW_THREADS
     }
-    return finish(b, 7, failed);
+    return finish(b, 8, failed);
 }
 
 static PyObject *py_weigh(PyObject *self, PyObject *args)

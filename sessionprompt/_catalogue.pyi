@@ -20,6 +20,7 @@ def exponentials(
     targets: Codes,
     first: int,
     last: int,
+    weights: Floats,
     own: Floats,
     kept: Words,
     sums: Floats,

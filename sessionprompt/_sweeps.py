@@ -1,7 +1,8 @@
 """Sweeps over all candidates for the softmax loss, by torch's products in tiles or by the compiled module.
 
-Both take states (B, d), the table (N, d) and targets (B,), the scores (B, 1) of the targets, and return the log of the
-summed exponentials of all other candidates (B, 1) and what these others add to the gradients of the mean loss.
+Both take states (B, d), the table (N, d) and targets (B,), the scores (B, 1) of the targets and what is added to the
+scores (N,) of all others, if anything. They return the log of the summed exponentials of these others (B, 1) and what
+they add to the gradients of the mean loss.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(abilities() & {"avx512_bf16", "amx_bf16"})
 
 
-def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Result:
+def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, log_weights: Tensor | None) -> Result:
     """Sweep with the compiled module, whose factors are bfloat16; threads share the candidates out.
 
     What is exponentiated is a score less that of the row's target, so a sum is the odds against the target. The
@@ -45,12 +46,13 @@ def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Res
     others, of_states, of_table = own.new_empty(own.shape), states.new_empty(states.shape), table.new_empty(table.shape)
     blocks, columns = list(_slices(len(states), max(LEAST_ROWS, KEPT // len(table)))), parts(len(table), COLUMNS)
     kept = [torch.empty(room(blocks[0].stop, part.stop - part.start), dtype=torch.int32) for part in columns]
+    added = table.new_empty(0) if log_weights is None else log_weights
     for rows in blocks:
-        exponentiate = partial(_exponentials, *_arrays(states[rows], table, targets[rows], own[rows]))
+        exponentiate = partial(_exponentials, *_arrays(states[rows], table, targets[rows], own[rows], added))
         sums, products = zip(*in_threads(exponentiate, columns, kept), strict=True)
         odds = sum(sums)  # (rows, 1)
         if not (odds < LONGEST_ODDS).all():
-            return tiled(states, table, targets, own, low=True)
+            return tiled(states, table, targets, own, log_weights, low=True)
         others[rows] = odds.log() + own[rows]
         scale = 1 / (len(states) * (1 + odds))
         of_states[rows] = scale * sum(products)
@@ -58,11 +60,11 @@ def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor) -> Res
     return others, of_states, of_table
 
 
-def _exponentials(x: Any, w: Any, right: Any, own: Any, part: slice, kept: Tensor) -> tuple[Tensor, Tensor]:
+def _exponentials(x: Any, w: Any, right: Any, own: Any, added: Any, part: slice, kept: Tensor) -> tuple[Tensor, Tensor]:
     """Keep the exponentials of a part of the candidates; return their sums (B, 1) and their products (B, d)."""
     sums, products = torch.empty(own.shape), torch.empty(x.shape)
     results = (tensor.numpy() for tensor in (_words(kept, len(x), part), sums, products))
-    exponentials(x.shape[1], x, w, right, part.start, part.stop, own, *results)
+    exponentials(x.shape[1], x, w, right, part.start, part.stop, added, own, *results)
     return sums, products
 
 
@@ -92,7 +94,7 @@ def _arrays(*tensors: Tensor) -> Iterator[Any]:
     return (tensor.detach().contiguous().numpy() for tensor in tensors)
 
 
-def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool) -> Result:
+def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, log_weights: Tensor | None, low: bool) -> Result:
     """Sweep with torch's products, some rows at a time.
 
     The first sweep over tiles of candidates makes exponentials, each tile relative to its own row maxima, and keeps
@@ -102,7 +104,7 @@ def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool
     """
     others, of_states, of_table = torch.empty_like(own), torch.zeros_like(states), torch.zeros_like(table)
     blocks = list(_slices(len(states), ROWS if states.device.type == "cpu" else GPU_TILE))
-    tiles = _Tiles(blocks[0].stop, table, torch.bfloat16 if low else table.dtype)
+    tiles = _Tiles(blocks[0].stop, table, log_weights, torch.bfloat16 if low else table.dtype)
     for rows in blocks:
         others[rows] = tiles.exponentials(states[rows], targets[rows])
         total = torch.logaddexp(others[rows], own[rows]) + math.log(len(states))
@@ -113,7 +115,8 @@ def tiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, low: bool
 class _Tiles:
     """Tiles of candidates, and buffers for the exponentials of some rows against all of them."""
 
-    def __init__(self, n_rows: int, table: Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, n_rows: int, table: Tensor, log_weights: Tensor | None, dtype: torch.dtype) -> None:
+        self.log_weights = log_weights
         self.columns = list(_slices(len(table), COLUMNS if table.device.type == "cpu" else GPU_TILE))
         self.tiles = [table[columns] for columns in self.columns]
         self.factors = [tile.to(dtype) for tile in self.tiles]
@@ -128,6 +131,8 @@ class _Tiles:
             n = len(states) * len(tile)
             buffer = kept if kept.dtype == tile.dtype else self.scratch
             scores = torch.mm(states, tile.T, out=buffer[:n].view(len(states), len(tile)))
+            if self.log_weights is not None:
+                scores.add_(self.log_weights[columns])
             _leave_out(scores, targets - columns.start)
             torch.amax(scores, 1, keepdim=True, out=self.highest[place])
             torch.sum(scores.sub_(self.highest[place]).exp_(), 1, keepdim=True, out=sums[place])

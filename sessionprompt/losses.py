@@ -97,24 +97,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
 def _loss_and_gradients(
     states: Tensor, table: Tensor, targets: Tensor, log_weights: Tensor | None, low: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    chosen, d = table[targets], table.shape[1]  # (B, d)
+    chosen = table[targets]  # (B, d)
     own = torch.linalg.vecdot(states, chosen).unsqueeze(1)  # (B, 1), scores of the targets
-    factors = (states, table) if log_weights is None else _weighted(states, table, log_weights)
     sweep = compiled if low and usable(table.device) else partial(tiled, low=low)
-    others, *gradients = sweep(*factors, targets, own)
-    states_grad, table_grad = (gradient[:, :d] for gradient in gradients)
+    others, states_grad, table_grad = sweep(states, table, targets, own, log_weights)
     total = torch.logaddexp(others, own)
     missing = (others - total).exp_() / len(states)  # 1 - p of the target, in the mean
     states_grad.addcmul_(missing, chosen, value=-1)
     table_grad.index_add_(0, targets, missing * states, alpha=-1)
     return (total - own).mean(), states_grad, table_grad
-
-
-def _weighted(states: Tensor, table: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors whose products are scores + log_weights: two more columns, so that bfloat16 rounds the rest alone."""
-    rounded = log_weights.bfloat16().to(table.dtype)
-    columns = torch.stack([rounded, log_weights - rounded], dim=1)
-    return torch.cat([states, states.new_ones(len(states), 2)], dim=1), torch.cat([table, columns], dim=1)
 
 
 def linear_cross_entropy(

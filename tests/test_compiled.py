@@ -28,6 +28,7 @@ def arrays() -> dict[str, np.ndarray]:
         **floats,
         "targets": np.arange(N),
         "own": np.zeros(N, np.float32),
+        "weights": np.zeros(M, np.float32),
         "kept": aligned,
         **{name: np.zeros(shape, np.float32) for name, shape in results.items()},
         **{name: np.zeros(shape, np.int64) for name, shape in counts.items()},
@@ -36,7 +37,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 CALLS: dict[str, list[Any]] = {
     "log_sums": [D, "states", "table", "targets", 0, M, "sums"],
-    "exponentials": [D, "states", "table", "targets", 0, M, "own", "kept", "sums", "of_states"],
+    "exponentials": [D, "states", "table", "targets", 0, M, "weights", "own", "kept", "sums", "of_states"],
     "weigh": [D, "states", "kept", 0, M, False, "table"],
     "count_above": [D, "states", "table", "targets", "above", "level"],
     "best": [D, "states", "table", K, "codes", "values"],

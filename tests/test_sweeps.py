@@ -39,11 +39,13 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 SIZES = [(1, 2, 3), (5, 63, 16), (6, 64, 17), (7, 65, 33), (512, 193, 64), (601, 385, 100), (1300, 1000, 5)]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n", "n_items", "dim"), SIZES)
-def test_compiled_and_tiled_agree(n: int, n_items: int, dim: int, threads: int) -> None:
-    problem_ = problem(n, n_items, dim)
+def test_compiled_and_tiled_agree(n: int, n_items: int, dim: int, threads: int, weighted: bool) -> None:
+    added = torch.linspace(-9, 9, n_items) if weighted else None
+    problem_ = *problem(n, n_items, dim), added
     exact = _sweeps.tiled(
-        *(tensor.double() if tensor.is_floating_point() else tensor for tensor in problem_), low=False
+        *(one.double() if one is not None and one.is_floating_point() else one for one in problem_), low=False
     )
     others, *gradients = _sweeps.compiled(*problem_)
     torch.testing.assert_close(others.double(), exact[0], rtol=1e-6, atol=1e-5)
@@ -56,7 +58,7 @@ def test_scores_that_grow_from_block_to_block_do_not_overflow() -> None:
     states, targets = torch.tensor([[2.0], [-2.0], [0.0]]), torch.tensor([0, 999, 5])
     exact = (states @ table.T).scatter(1, targets.unsqueeze(1), -torch.inf).logsumexp(1)
     torch.testing.assert_close(_sweeps.compiled_log_sums(states, table, targets).flatten(), exact)
-    others, of_states, of_table = _sweeps.compiled(states, table, targets, states * table[targets])
+    others, of_states, of_table = _sweeps.compiled(states, table, targets, states * table[targets], None)
     torch.testing.assert_close(others.flatten(), exact)
     assert of_states.isfinite().all() and of_table.isfinite().all()
 
@@ -71,7 +73,7 @@ def test_states_in_any_order_of_memory() -> None:
     states, table, targets, own = problem(20, 100, 8)
     turned = states.T.contiguous().T, table.T.contiguous().T
     for one, other in zip(
-        _sweeps.compiled(*turned, targets, own), _sweeps.compiled(states, table, targets, own), strict=True
+        _sweeps.compiled(*turned, targets, own, None), _sweeps.compiled(states, table, targets, own, None), strict=True
     ):
         assert torch.equal(one, other)
 
