@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from _shared import data_file
+from _shared import data_file, markdown_table
 from _train import arguments, newest, run
 
 from sessionprompt.backbones import BACKBONES
@@ -67,13 +67,13 @@ def one_run(args: Namespace) -> None:
 def table(path: Path) -> str:
     """Markdown of the lines, in % over targets that the model knows."""
     heads = ["backbone", "variant", *COLUMNS, "s/epoch", "best epoch", "peak GB"]
-    rows = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    rows = []
     for line in sorted(map(json.loads, path.open()), key=lambda line: line["name"]):
         backbone, variant, _ = line["name"].split()
         scores = [f"{100 * line['test_known'][column]:.2f}" for column in COLUMNS]
         cost = [str(line["seconds_per_epoch"]), f"{line['best_epoch']} of {line['epochs']}", str(line["peak_gb"])]
-        rows.append(f"| {' | '.join([backbone, variant, *scores, *cost])} |")
-    return "\n".join(rows)
+        rows.append([backbone, variant, *scores, *cost])
+    return markdown_table(heads, rows)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from _shared import markdown_table
 from _tables import Table
 
 CSS = """
@@ -52,12 +53,8 @@ def _markdown(block: Block) -> str:
         return block.text.strip()
     if isinstance(block, Drawing):
         return f"![{block.title}]({block.name})\n\n{block.caption} {_source(block.files)}"
-    rows = [_row(block.head), "|" + "---|" * len(block.head), *map(_row, block.rows)]
-    return "\n\n".join([f"### {block.title}", f"{block.caption} {_source(block.files)}", "\n".join(rows), *block.notes])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    table = markdown_table(block.head, block.rows)
+    return "\n\n".join([f"### {block.title}", f"{block.caption} {_source(block.files)}", table, *block.notes])
 
 
 def _source(files: Sequence[str]) -> str:

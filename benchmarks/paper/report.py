@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
 import _plots
 from _lines import Fault, read
 from _pages import Block, Drawing, Prose, markdown, page

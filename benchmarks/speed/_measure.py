@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
-from _shared import data_file, data_option, machine, write_line
+from _shared import data_file, data_option, machine, markdown_table, write_line
 
 __all__ = [
     "alone",
@@ -25,6 +25,7 @@ __all__ = [
     "emit",
     "environment",
     "figures",
+    "markdown_table",
     "options",
     "peak_mb",
     "popular",

@@ -4,7 +4,8 @@ python benchmarks/speed/encoders.py --data FOLDER [--fraction 0.25 --backbones g
 
 One JSON line per backbone, each from a process of its own: medians, in milliseconds of processor time per batch, of
 making the batch, of the backbone's forward and backward pass alone, and of the whole step (batch, network, loss over
-all items, gradients, Adam); examples per second of such steps; peak memory of the process.
+all items, gradients, Adam); examples per second of such steps; peak memory of the process. With ``--torch-compile``
+the backbone goes through torch.compile with sizes left open; `seconds` is the wall time of it all.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def main() -> None:
     for name, default in (("batch", 512), ("dim", 64)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--params", default="{}", help="parameters of the backbones, as JSON")
+    parser.add_argument("--torch-compile", action="store_true", help="compile the backbone first")
     parser.add_argument("--name", default="", help="a word to find the lines by")
     parser.set_defaults(repeats=15)
     args = parser.parse_args()
@@ -60,9 +62,11 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     network, data = prepare(name, args)
+    if args.torch_compile:
+        network.backbone.compile(dynamic=True)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     spent: dict[str, list[float]] = {part: [] for part in PARTS}
-    sizes = []
+    sizes, started = [], time.perf_counter()
     with spare_kept():  # as training does
         for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
             spent["collate"].append(seconds)
@@ -79,8 +83,9 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         **{f"{part}_ms": value for part, value in medians.items()},
         "encoder_ms": round(medians["forward"] + medians["backward"], 2),
         "examples_per_second": round(float(np.mean(sizes[2:])) / medians["step"] * 1e3),
+        "seconds": round(time.perf_counter() - started, 1),
         "peak_mb": peak_mb(),
-        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "repeats")},
+        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "repeats", "torch_compile")},
         "items": len(network.items),
     }
 

@@ -25,7 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from _measure import data_file, data_option, emit, environment, figures, options
+from _measure import data_file, data_option, emit, environment, figures, markdown_table, options
 from _recbole import CLASSES, FirstBatches, clock, since
 
 HERE = Path(__file__).resolve().parent
@@ -133,9 +133,10 @@ def table(path: Path) -> str:
     for line in map(json.loads, path.open()):
         latest.setdefault(line["model"], {})[line.get("variant", line["precision"])] = line
     pairs = [f"{precision} / {peer}" for precision in OURS for peer in PEERS]
-    training = [["model", *OURS, *PEERS, *pairs], *([model, *_training(found)] for model, found in latest.items())]
-    others = [["model", *COMPARED[1:]], *([model, *_others(found)] for model, found in latest.items())]
-    return "\n\n".join(map(_markdown, (training, others)))
+    training = [[model, *_training(found)] for model, found in latest.items()]
+    others = [[model, *_others(found)] for model, found in latest.items()]
+    heads = [["model", *OURS, *PEERS, *pairs], ["model", *COMPARED[1:]]]
+    return "\n\n".join(map(markdown_table, heads, (training, others)))
 
 
 def _training(found: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -148,11 +149,6 @@ def _others(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     ours, theirs = found["auto"], found["as_shipped"]
     for name in COMPARED[1:]:
         yield f"{ours[name][0]:g} : {theirs[name][0]:g} ({ours['ratio_as_shipped'][name]:.1f})"
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def one(model: str, args: argparse.Namespace) -> dict[str, Any]:

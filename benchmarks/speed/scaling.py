@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from _measure import alone, emit, figures, options, peak_mb, popular, slope
+from _measure import alone, emit, figures, markdown_table, options, peak_mb, popular, slope
 
 from sessionprompt import Sessions
 from sessionprompt._memory import spare_kept
@@ -115,14 +115,14 @@ def table(path: Path) -> str:
     points: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
     for line in map(json.loads, path.read_text().splitlines()):
         points[line["axis"], line["loss"]][line[line["axis"]]] = line
-    rows = ["| axis | loss | values | time | MB at most | slope of time |", "|---|---|---|---|---|---|"]
+    rows = []
     for (axis, loss), lines in points.items():
         values = sorted(lines)
         name = {"events": "epoch_cpu_s", "threads": "step_ms"}.get(axis, "step_cpu_ms")
         times, memory = ([lines[value][key] for value in values] for key in (name, "peak_mb"))
         cells = [", ".join(f"{cell:,g}" for cell in row) for row in (values, times, memory)]
-        rows.append(f"| {axis} | {loss} | {' | '.join(cells)} | {slope(values, times)} |")
-    return "\n".join(rows)
+        rows.append([axis, loss, *cells, str(slope(values, times))])
+    return markdown_table(["axis", "loss", "values", "time", "MB at most", "slope of time"], rows)
 
 
 if __name__ == "__main__":
