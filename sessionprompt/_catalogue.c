@@ -7,8 +7,9 @@
  * sums are float32. The processor takes bfloat16 in pairs: lane l of a sum gains a.first * b[l].first + a.second *
  * b[l].second. So matrices are packed into words, two numbers that are neighbours along the axis summed over.
  *
- * Ranks and the best are exact all the same: rounded scores only say which candidates are too far off to matter, and
- * all others are scored again in float32.
+ * Where vectors are so long that this would tell in exponentials, scores take in what rounding took. Ranks and the best
+ * are exact all the same: rounded scores only say which candidates are too far off to matter, and all others are scored
+ * again in float32.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -41,7 +42,7 @@ enum {
     MOST = 100 * ROWS,    /* states whose best are searched at a time */
     LINE = 64,            /* bytes that caches move at a time; registers that straddle two take twice as long */
 };
-#define LARGE 16.0f /* products of longer vectors are off by more than their exponentials may be if factors are rounded */
+#define LARGE 16.0f /* lengths of vectors multiplied; beyond, rounded factors leave scores too rough to exponentiate */
 #define LOG2E 1.44269504f
 #define INLINE static inline __attribute__((always_inline)) /* so that `wide` is a constant and loops unroll */
 #ifdef __clang__
@@ -84,7 +85,6 @@ INLINE __m512 exp2_of(__m512 x)
     __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m512 part = _mm512_sub_ps(x, whole), y = _mm512_set1_ps(0.00132669704f);
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.00967545975f));
-
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.0555074262f));
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.240221218f));
     y = _mm512_fmadd_ps(y, part, _mm512_set1_ps(0.693146949f));
@@ -286,7 +286,6 @@ static void exponentials_of_block(
             __m512 shift = _mm512_set1_ps(real ? -LOG2E * own[i + r] : 0), sum = _mm512_load_ps(sums + (i + r) * LANES);
             UNROLL for (int v = 0; v < WIDE; v++) {
                 __mmask16 mask = real ? others(j + v * LANES, p.last, p.targets[i + r]) : 0;
-                
                 q[r][v] = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmadd_ps(q[r][v], _mm512_set1_ps(LOG2E), shift)));
                 sum = _mm512_add_ps(sum, q[r][v]);
             }
@@ -299,9 +298,8 @@ static void exponentials_of_block(
         UNROLL for (int r = 0; r < ROWS; r += 2)
             UNROLL for (int v = 0; v < WIDE; v++) {
                 __m512i both = (__m512i)_mm512_cvtne2ps_pbh(q[r + 1][v], q[r][v]);
-                
-                _mm512_stream_si512((__m512i *)(turned + r / 2 * TILE + v * LANES), /* past the caches: they are too small */
-                                    _mm512_permutexvar_epi16(alternate, both));
+                __m512i *place = (__m512i *)(turned + r / 2 * TILE + v * LANES);
+                _mm512_stream_si512(place, _mm512_permutexvar_epi16(alternate, both)); /* past the caches */
             }
     }
 }

@@ -1,4 +1,4 @@
-"""What importing the library adds to importing torch and scikit-learn, and which heavy packages it leaves alone.
+"""What importing the library adds, in time and memory, to importing torch and scikit-learn.
 
 python benchmarks/speed/startup.py [--repeats 11]
 
@@ -14,8 +14,15 @@ import sys
 import numpy as np
 from _measure import emit, figures, options
 
-BASE = "import time\nstart = time.perf_counter()\nimport torch, sklearn\nbase = time.perf_counter()\n"
-END = "print([base - start, time.perf_counter() - base])"
+BASE = """
+import resource, time
+def now():
+    return time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+start = now()
+import torch, sklearn
+base = now()
+"""
+END = "end = now(); print([base[0] - start[0], end[0] - base[0], base[1], end[1] - base[1]])"
 IMPORTS = {
     "package": "import sessionprompt",
     "Sessions": "from sessionprompt import Sessions",
@@ -24,8 +31,8 @@ IMPORTS = {
 }
 
 
-def seconds(statement: str) -> list[float]:
-    """Seconds of torch and scikit-learn, and of the statement after them."""
+def cost(statement: str) -> list[float]:
+    """Seconds of torch and scikit-learn, and of the statement after them; then peak memory of both in the same way."""
     program = f"{BASE}{statement}\n{END}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
@@ -36,9 +43,9 @@ if __name__ == "__main__":
     runs: dict[str, list[list[float]]] = {name: [] for name in IMPORTS}
     for _ in range(args.repeats + 1):  # the first turn reads from disk
         for name, statement in IMPORTS.items():
-            runs[name].append(seconds(statement))
-    for name, pairs in runs.items():
-        base, added = np.array(pairs[1:]).T
+            runs[name].append(cost(statement))
+    for name, rows in runs.items():
+        base, added, base_mb, added_mb = np.array(rows[1:]).T
         low, median, high = np.quantile(added, [0, 0.5, 1])
         line = {
             "import": IMPORTS[name],
@@ -47,4 +54,5 @@ if __name__ == "__main__":
             "adds_s_max": figures(high),
         }
         share = {"torch_and_sklearn_s": figures(np.median(base)), "ratio": figures(np.median(added / base))}
-        emit(line | share, args, ("torch", "scikit-learn", "numpy", "scipy", "narwhals"))
+        memory = {"torch_and_sklearn_mb": round(np.median(base_mb)), "adds_mb": round(np.median(added_mb))}
+        emit(line | share | memory, args, ("torch", "scikit-learn", "numpy", "scipy", "narwhals"))
