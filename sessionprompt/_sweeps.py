@@ -19,9 +19,9 @@ from ._compiled import abilities, exponentials, in_threads, log_sums, parts, roo
 
 __all__ = ["compiled", "compiled_log_sums", "multiplies_bfloat16", "tiled"]
 
-KEPT = 12_000_000  # exponentials of the compiled sweep: 24 MB of bfloat16, which training keeps at hand
+KEPT = 12_000_000  # exponentials of the compiled sweep: 24 MB of bfloat16
 LEAST_ROWS = 96  # for which it goes over the table, whatever they take
-LONGEST_ODDS = 1e30  # beyond, what they are multiplied with would leave the range of float32
+LARGEST_ODDS = 1e30  # beyond, what they are multiplied with would leave the range of float32
 ROWS = 128  # whose exponentials are kept at a time: 11 MB of bfloat16 for 43,000 candidates, which caches still hold
 COLUMNS = 4096  # of a tile of scores: 2 MB of float32, which the caches of a core still hold
 GPU_TILE = 16_384  # rows and columns there: large enough to fill a GPU, small enough for its memory
@@ -51,7 +51,7 @@ def compiled(states: Tensor, table: Tensor, targets: Tensor, own: Tensor, log_we
         exponentiate = partial(_exponentials, *_arrays(states[rows], table, targets[rows], own[rows], added))
         sums, products = zip(*in_threads(exponentiate, columns, kept), strict=True)
         odds = sum(sums)  # (rows, 1)
-        if not (odds < LONGEST_ODDS).all():
+        if not (odds < LARGEST_ODDS).all():
             return tiled(states, table, targets, own, log_weights, low=True)
         others[rows] = odds.log() + own[rows]
         scale = 1 / (len(states) * (1 + odds))

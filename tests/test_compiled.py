@@ -85,6 +85,15 @@ def test_targets_that_are_not_there_are_refused(name: str, target: int) -> None:
 
 
 @compiled_only
+@pytest.mark.parametrize("name", ["exponentials", "weigh"])
+def test_exponentials_start_on_a_line_of_the_cache(name: str) -> None:
+    given = arrays()
+    given["kept"] = torch.zeros(_compiled.room(N, M) + 1, dtype=torch.int32).numpy()[1:]
+    with pytest.raises(ValueError, match="from a whole line of the cache on"):
+        call(name, given, CALLS[name])
+
+
+@compiled_only
 @pytest.mark.parametrize("k", [0, M + 1])
 def test_lists_are_no_longer_than_the_table(k: int) -> None:
     with pytest.raises(ValueError, match="between 1 and the rows"):

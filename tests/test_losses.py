@@ -42,7 +42,7 @@ def relative(one: Tensor, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("sharpness", [1.0, 14.0, 60.0])  # lengths of states: from uniform to almost certain
+@pytest.mark.parametrize("sharpness", [1.0, 14.0, 60.0, 300.0])  # lengths of states: from uniform to almost certain
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 5e-3)])
 def test_gradients_are_close_however_sure_the_model_is(
     monkeypatch: pytest.MonkeyPatch, precision: str, bound: float, sharpness: float, compiled: bool
