@@ -121,7 +121,8 @@ def main(args: argparse.Namespace) -> None:
         sizes = [int(float(size)) for size in args.scale.split(",")]
         for table in args.tables.split(","):
             lines = [alone(one=1, tables=table, events=size, repeats=args.repeats) for size in sizes]
-            fit = {f"slope_{key}": slope(sizes, [line[key] for line in lines]) for key in ("s", "cpu_s")}
+            kinds = ("s", "cpu_s") if len(sizes) > 1 else ()
+            fit = {f"slope_{kind}": slope(sizes, [line[kind] for line in lines]) for kind in kinds}
             for line in lines:
                 emit(line | fit, args, PACKAGES)
     else:
