@@ -72,11 +72,11 @@ static void *zeros(Py_ssize_t n)
 
 static __mmask16 lanes(Py_ssize_t n) { return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
 
-/* Lanes of candidates first, first + 1, ... that are there (before `last`) and not the target. */
-INLINE __mmask16 others(Py_ssize_t first, Py_ssize_t last, Py_ssize_t target)
+/* Bits of the BLOCK candidates from `first` on that are there (before `last`) and not the target. */
+INLINE uint64_t others(Py_ssize_t first, Py_ssize_t last, Py_ssize_t target)
 {
-    __mmask16 inside = lanes(last - first);
-    return target >= first && target < first + LANES ? inside & (__mmask16) ~(1u << (target - first)) : inside;
+    uint64_t all = last - first >= BLOCK ? ~(uint64_t)0 : last <= first ? 0 : ((uint64_t)1 << (last - first)) - 1;
+    return target >= first && target < first + BLOCK ? all & ~((uint64_t)1 << (target - first)) : all;
 }
 
 /* 2^x, wrong by less than 2e-7 of it: a polynomial fitted on [-1/2, 1/2], shifted by the whole part of x. */
@@ -162,12 +162,17 @@ static word *pack_states(Problem p)
     return states;
 }
 
-/* block[k * BLOCK + l] = word k of candidate j + l; returns how many words states of this length need of it. */
-static Py_ssize_t pack_block(word *block, Problem p, Py_ssize_t j, float length)
+/* Which of the two the block of candidates from j on needs, for states of some length: 1 or 3 parts. */
+static int parts_needed(Problem p, Py_ssize_t j, float length)
+{
+    return length * longest(p.table + j * p.d, there(p, j, BLOCK), p.d).whole > LARGE ? 3 : 1;
+}
+
+/* block[k * BLOCK + l] = word k of candidate j + l, of so many parts; returns how many words these are. */
+static Py_ssize_t pack_block(word *block, Problem p, Py_ssize_t j, int parts)
 {
     Py_ssize_t pairs = (p.d + 1) / 2, here = there(p, j, BLOCK);
     const float *rows = p.table + j * p.d;
-    int parts = length * longest(rows, here, p.d).whole > LARGE ? 3 : 1;
     for (int k = 0; k < parts; k++) pack_along_rows(block + k * pairs * BLOCK, 1, BLOCK, rows, here, p.d, k == 1);
     return parts * pairs;
 }
@@ -232,17 +237,18 @@ static int log_sums(Problem p, float *result)
     if (failed) goto end;
     for (Py_ssize_t i = 0; i < p.n; i++) result[i] = -FLT_MAX; /* until the end: what is taken off scores of i */
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
-        Py_ssize_t words = pack_block(block, p, j, length);
+        Py_ssize_t words = pack_block(block, p, j, parts_needed(p, j, length));
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, NULL, states + start * row, row, 1, block, BLOCK, words);
             UNROLL for (int r = 0; r < ROWS; r++) {
                 Py_ssize_t i = start + r;
                 if (i >= p.n) break;
+                uint64_t bits = others(j, p.last, p.targets[i]);
                 __mmask16 mask[WIDE];
                 __m512 most = _mm512_set1_ps(-FLT_MAX), sum = _mm512_load_ps(sums + i * LANES);
                 UNROLL for (int v = 0; v < WIDE; v++) {
-                    mask[v] = others(j + v * LANES, p.last, p.targets[i]);
+                    mask[v] = (__mmask16)(bits >> v * LANES);
                     most = _mm512_mask_max_ps(most, mask[v], most, scores[r][v]);
                 }
                 /* rarely: up to e^32 above what is taken off, exponentials and their sums are in range */
@@ -283,9 +289,10 @@ static void exponentials_of_block(
         multiply(q, WIDE, starts, states + i * row, row, 1, block, BLOCK, words);
         UNROLL for (int r = 0; r < ROWS; r++) {
             int real = i + r < p.n;
+            uint64_t bits = real ? others(j, p.last, p.targets[i + r]) : 0;
             __m512 shift = _mm512_set1_ps(real ? -LOG2E * own[i + r] : 0), sum = _mm512_load_ps(sums + (i + r) * LANES);
             UNROLL for (int v = 0; v < WIDE; v++) {
-                __mmask16 mask = real ? others(j + v * LANES, p.last, p.targets[i + r]) : 0;
+                __mmask16 mask = (__mmask16)(bits >> v * LANES);
                 q[r][v] = _mm512_maskz_mov_ps(mask, exp2_of(_mm512_fmadd_ps(q[r][v], _mm512_set1_ps(LOG2E), shift)));
                 sum = _mm512_add_ps(sum, q[r][v]);
             }
@@ -322,7 +329,7 @@ static int exponentials(
         if (here < TILE) memset(tile, 0, TILE / 2 * width * sizeof(word)); /* what was there may be NaN, times 0 */
         pack_along_columns(tile, width, p.table + j * p.d, here, p.d);
         for (Py_ssize_t b = 0; b < TILE; b += BLOCK) {
-            Py_ssize_t words = pack_block(block, p, j + b, length);
+            Py_ssize_t words = pack_block(block, p, j + b, parts_needed(p, j + b, length));
             for (Py_ssize_t l = 0; weights && l < there(p, j + b, BLOCK); l++) starts[l] = weights[j + b + l];
             exponentials_of_block(p, own, n, j + b, states, block, words, starts, in_lanes, kept + b / 2, turned + b);
         }
@@ -379,13 +386,6 @@ INLINE float dot(const float *x, const float *y, Py_ssize_t d)
     return _mm512_reduce_add_ps(sum);
 }
 
-/* Bits of the candidates of a block that are there (before `last`) and not the target. */
-INLINE uint64_t there_but(Py_ssize_t first, Py_ssize_t last, Py_ssize_t target)
-{
-    uint64_t all = last - first < BLOCK ? ((uint64_t)1 << (last - first)) - 1 : ~(uint64_t)0;
-    return target >= first && target < first + BLOCK ? all & ~((uint64_t)1 << (target - first)) : all;
-}
-
 /* How many candidates score above the target of each state, and how many, but for itself, level with it. */
 static int count_above(Problem p, int64_t *above, int64_t *level)
 {
@@ -403,7 +403,7 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
     }
     for (Py_ssize_t j = p.first; j < p.last; j += BLOCK) {
         Lengths length = longest(p.table + j * p.d, there(p, j, BLOCK), p.d);
-        pack_block(block, p, j, 0);
+        pack_block(block, p, j, 1);
         for (Py_ssize_t start = 0; start < n; start += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, NULL, states + start * pairs, pairs, 1, block, BLOCK, pairs);
@@ -417,7 +417,7 @@ static int count_above(Problem p, int64_t *above, int64_t *level)
                     surely |= (uint64_t)_mm512_cmp_ps_mask(scores[r][v], high, _CMP_GT_OQ) << v * LANES;
                     near |= (uint64_t)_mm512_cmp_ps_mask(scores[r][v], low, _CMP_GE_OQ) << v * LANES;
                 }
-                uint64_t mask = there_but(j, p.last, p.targets[i]);
+                uint64_t mask = others(j, p.last, p.targets[i]);
                 above[i] += __builtin_popcountll(surely & mask);
                 for (near &= mask & ~surely; near; near &= near - 1) {
                     const float *candidate = p.table + (j + __builtin_ctzll(near)) * p.d;
@@ -469,7 +469,7 @@ static void highest_of_blocks(
 {
     Py_ssize_t pairs = (p.d + 1) / 2, blocks = (p.m + BLOCK - 1) / BLOCK;
     for (Py_ssize_t j = 0; j < p.m; j += BLOCK, highest++) {
-        pack_block(block, p, j, 0);
+        pack_block(block, p, j, 1);
         for (Py_ssize_t i = 0; i < n; i += ROWS) {
             __m512 scores[ROWS][WIDE];
             multiply(scores, WIDE, NULL, states + (start + i) * pairs, pairs, 1, block, BLOCK, pairs);
@@ -582,7 +582,8 @@ static Py_ssize_t room(Py_ssize_t n, Py_ssize_t candidates) { return up(n, ROWS)
 
 static int has_room(const Py_buffer *b, Py_ssize_t n, Py_ssize_t candidates)
 {
-    return holds(b, room(n, candidates), sizeof(word)) && (uintptr_t)b->buf % LINE == 0;
+    int has = holds(b, room(n, candidates), sizeof(word)) && (uintptr_t)b->buf % LINE == 0;
+    return fits(has, "exponentials need their room, from a whole line of the cache on.");
 }
 
 static PyObject *py_room(PyObject *self, PyObject *args)
@@ -605,7 +606,7 @@ static PyObject *py_exponentials(PyObject *self, PyObject *args)
         fits(!b[3].len || holds(b + 3, p.m, sizeof(float)), "weights need one float32 for each candidate, or none.") &&
         fits(holds(b + 4, p.n, sizeof(float)) && holds(b + 6, p.n, sizeof(float)) && b[7].len == b[0].len,
              "own scores and sums need one float32 for each state, products the size of states.") &&
-        fits(has_room(b + 5, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
+        has_room(b + 5, p.n, last - first)) {
         Py_BEGIN_ALLOW_THREADS
         failed = exponentials(p, b[3].len ? b[3].buf : NULL, b[4].buf, b[5].buf, b[6].buf, b[7].buf);
         Py_END_ALLOW_THREADS
@@ -621,7 +622,7 @@ static PyObject *py_weigh(PyObject *self, PyObject *args)
     int add, failed = 0;
     if (!PyArg_ParseTuple(args, "ny*y*nnpw*", &d, b, b + 1, &first, &last, &add, b + 2)) return NULL;
     if (understand(&p, d, b, b + 2, NULL) && narrow(&p, first, last) &&
-        fits(has_room(b + 1, p.n, last - first), "exponentials need their room, from a whole line of the cache on.")) {
+        has_room(b + 1, p.n, last - first)) {
         Py_BEGIN_ALLOW_THREADS
         failed = weigh(p, b[1].buf, add, b[2].buf);
         Py_END_ALLOW_THREADS

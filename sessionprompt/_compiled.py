@@ -47,9 +47,9 @@ def parts(n: int, least: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def in_threads(work: Callable[..., T], parts: list[slice], *more: Iterable[Any]) -> list[T]:
-    """Like ``map``, in one thread per part: the module lets go of Python's lock while it computes."""
-    if len(parts) == 1:
-        return list(map(work, parts, *more))
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(work, parts, *more))
+def in_threads(work: Callable[..., T], slices: list[slice], *more: Iterable[Any]) -> list[T]:
+    """Like ``map``, in one thread per slice: the module lets go of Python's lock while it computes."""
+    if len(slices) == 1:
+        return list(map(work, slices, *more))
+    with ThreadPoolExecutor(len(slices)) as pool:
+        return list(pool.map(work, slices, *more))
