@@ -22,11 +22,11 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv build dist sessionprompt/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist sessionprompt/scoring/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
-$(VENV)/.installed: pyproject.toml constraints.txt sessionprompt/_catalogue.c
+$(VENV)/.installed: pyproject.toml constraints.txt sessionprompt/scoring/_kernels.c
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch
 	$(INSTALL) --editable .

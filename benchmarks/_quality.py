@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from _shared import METRICS
 
-from sessionprompt.metrics import check_arithmetic, ranking_metrics
-from sessionprompt.targets import RankedTargets
+from sessionprompt.metrics import RankedTargets, check_arithmetic, ranking_metrics
 
 
 def measured(ranked: RankedTargets) -> dict[str, Any]:

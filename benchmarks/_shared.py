@@ -19,7 +19,9 @@ METRICS = [f"{kind}@{k}" for k in (5, 10, 20) for kind in ("mrr", "recall", "ndc
 
 def data_option(parser: argparse.ArgumentParser) -> None:
     """Let the command line or the environment name the folder of the data."""
-    parser.add_argument("--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files")
+    parser.add_argument(
+        "--data", default=os.environ.get("SESSIONPROMPT_DATA"), help="folder of the Parquet files"
+    )
 
 
 def data_file(folder: str | None, name: str) -> Path:
@@ -39,8 +41,13 @@ def machine(packages: Iterable[str]) -> dict[str, Any]:
     names = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
     return {
         "device": names[0] if names else platform.machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "compiled": find_spec("sessionprompt._catalogue") is not None if find_spec("sessionprompt") else None,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in packages},
+        },
+        "compiled": find_spec("sessionprompt.scoring._kernels") is not None
+        if find_spec("sessionprompt")
+        else None,
         "command": " ".join(["python", *map(_public, sys.argv)]),
     }
 
@@ -57,7 +64,10 @@ def peak_gb() -> float:
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in (head, *rows)]
+    lines = [
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        for cells in (head, *rows)
+    ]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 

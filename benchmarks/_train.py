@@ -1,8 +1,9 @@
 """What the data-set scripts share: train with selection on validation, touch the test sessions once, write one line.
 
-Selection happens on the newest tenth of the training sessions, which neither the clusters nor the network see. What
-follows is chosen by ``--finish``: nothing, one epoch of ``partial_fit`` over that tenth, or a new fit of clusters and
-network on the whole training part for the number of epochs found best.
+Selection happens on the newest tenth of the training sessions, which neither the clusters nor the
+network see. What follows is chosen by ``--finish``: nothing, one epoch of ``partial_fit`` over that
+tenth, or a new fit of clusters and network on the whole training part for the number of epochs
+found best.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ import torch
 from _quality import measured
 from _shared import METRICS, data_option, machine, peak_gb, write_line
 
-from sessionprompt._attach import by_falling_size
-from sessionprompt.clustering import ItemClusterer
+from sessionprompt.clustering import ItemClusterer, by_falling_size
 from sessionprompt.graphs import strengths
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.pipeline import Pipeline
@@ -38,21 +38,35 @@ def arguments(description: str) -> argparse.ArgumentParser:
     """Options that every data-set script understands."""
     parser = argparse.ArgumentParser(description=description)
     data_option(parser)
-    parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the training sessions")
+    parser.add_argument(
+        "--fraction", type=float, default=1.0, help="newest share of the training sessions"
+    )
     parser.add_argument("--backbone", default="gru4rec")
-    parser.add_argument("--prompts", default="", help="comma-separated kinds; empty is the plain backbone")
+    parser.add_argument(
+        "--prompts", default="", help="comma-separated kinds; empty is the plain backbone"
+    )
     parser.add_argument("--resolution", default="1.0", help="one number, or several with commas")
-    parser.add_argument("--clusters", default="leiden", choices=["leiden", *CONTROLS], help="controls")
+    parser.add_argument(
+        "--clusters", default="leiden", choices=["leiden", *CONTROLS], help="controls"
+    )
     parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
+    )
     parser.add_argument(
         "--finish",
         choices=["none", "partial", "refit"],
         default="none",
         help="what follows selection: nothing, one epoch over the held-out sessions, or a new fit on everything",
     )
-    parser.add_argument("--epochs", type=int, help="skip selection: train on all training sessions for so many epochs")
-    parser.add_argument("--no-test", action="store_true", help="stop after validation, as when choosing parameters")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        help="skip selection: train on all training sessions for so many epochs",
+    )
+    parser.add_argument(
+        "--no-test", action="store_true", help="stop after validation, as when choosing parameters"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -69,8 +83,8 @@ def newest(sessions: Sessions, fraction: float) -> Sessions:
 class ControlClusterer(ItemClusterer):
     """Leiden's clusters with their meaning taken away.
 
-    All items in ``"one"``; labels at ``"random"``, shuffled over the items; or ``"permuted"`` among items of like
-    popularity, so that what a cluster says of popularity stays.
+    All items in ``"one"``; labels at ``"random"``, shuffled over the items; or ``"permuted"`` among
+    items of like popularity, so that what a cluster says of popularity stays.
     """
 
     def __init__(self, kind: str, resolution: Any, random_state: int) -> None:
@@ -88,7 +102,9 @@ class ControlClusterer(ItemClusterer):
             return rng.permutation(labels)
         octave = np.log2(1 + strengths(self.graph_)).astype(int)
         shuffled = np.empty_like(labels)
-        shuffled[np.lexsort((rng.random(len(labels)), octave))] = labels[np.argsort(octave, kind="stable")]
+        shuffled[np.lexsort((rng.random(len(labels)), octave))] = labels[
+            np.argsort(octave, kind="stable")
+        ]
         return shuffled
 
 
@@ -97,7 +113,9 @@ def build(args: argparse.Namespace) -> Pipeline:
     params = {**PRESETS[args.preset], **dict(_setting(text) for text in args.set)}
     if args.prompts or args.preset == "default":
         params["prompts"] = tuple(filter(None, args.prompts.split(",")))
-    recommender = PromptedSessionRecommender(args.backbone, device=args.device, random_state=args.seed, **params)
+    recommender = PromptedSessionRecommender(
+        args.backbone, device=args.device, random_state=args.seed, **params
+    )
     steps: list[tuple[str, Any]] = [("rec", recommender)]
     if "cluster" in params["prompts"]:
         values = tuple(float(value) for value in args.resolution.split(","))
@@ -116,7 +134,9 @@ def _setting(text: str) -> tuple[str, Any]:
     return name, json.loads(value)
 
 
-def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, Sessions]]) -> dict[str, Any]:
+def run(
+    name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, Sessions]]
+) -> dict[str, Any]:
     """Train, test once, report."""
     torch.set_num_threads(args.threads)
     started = time.perf_counter()
@@ -138,7 +158,9 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
         "prompts": list(recommender.prompts),
         "resolution": args.resolution if recommender.prompts else None,
         "clusters": args.clusters if recommender.prompts else None,
-        "n_clusters": np.atleast_1d(pipeline[0].n_clusters_).tolist() if len(pipeline) > 1 else None,
+        "n_clusters": np.atleast_1d(pipeline[0].n_clusters_).tolist()
+        if len(pipeline) > 1
+        else None,
         "fraction": args.fraction,
         "seed": args.seed,
         "n_train": len(train),
@@ -150,20 +172,26 @@ def run(name: str, args: argparse.Namespace, load: Callable[[], tuple[Sessions, 
         "history": recommender.history_,
         "seconds_preparation": round(prepared, 2),
         "seconds_fit": round(seconds, 1),
-        "seconds_per_epoch": round(float(np.median([row["dur"] for row in recommender.history_])), 2),
+        "seconds_per_epoch": round(
+            float(np.median([row["dur"] for row in recommender.history_])), 2
+        ),
         "finish": args.finish,
     }
     if not args.no_test:
         final = _finished(pipeline, args, train, held_out)
         started = time.perf_counter()
-        line |= measured(final.ranks(test)) | {"seconds_test": round(time.perf_counter() - started, 2)}
+        line |= measured(final.ranks(test)) | {
+            "seconds_test": round(time.perf_counter() - started, 2)
+        }
     line["parameters"] = {k: v for k, v in pipeline[-1].get_params().items() if k != "random_state"}
     line |= outfit(args)
     write_line(line, args.output)
     return line
 
 
-def _finished(pipeline: Pipeline, args: argparse.Namespace, train: Sessions, held_out: Sessions) -> Pipeline:
+def _finished(
+    pipeline: Pipeline, args: argparse.Namespace, train: Sessions, held_out: Sessions
+) -> Pipeline:
     """The model that is tested: as selected, or taught the held-out sessions too."""
     if args.finish == "partial":
         return pipeline.partial_fit(held_out)

@@ -1,9 +1,11 @@
 """Nine backbones, plain and prompted, with the same budget: newest quarter of Diginetica, full softmax, d = 64.
 
-python benchmarks/backbones.py --data FOLDER --output FILE [--only narm,core] [--variants cosine,candidates] [--no-test]
+python benchmarks/backbones.py --data FOLDER --output FILE [--only narm,core] [--variants
+cosine,candidates] [--no-test]
 
-Each run appends one JSON line; a run whose line is in the file already is not repeated, so the script can be stopped
-and started again. `--table FILE` prints the table of the lines in a file instead.
+Each run appends one JSON line; a run whose line is in the file already is not repeated, so the
+script can be stopped and started again. `--table FILE` prints the table of the lines in a file
+instead.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def main() -> None:
     if args.table:
         print(table(args.table))
         return
-    done = {json.loads(line)["name"] for line in args.output.open()} if args.output.exists() else set()
+    done = (
+        {json.loads(line)["name"] for line in args.output.open()} if args.output.exists() else set()
+    )
     for variant in args.variants.split(","):
         for backbone in args.only.split(","):
             args.name = f"{backbone} {variant} {args.seed}"
@@ -53,8 +57,11 @@ def main() -> None:
             overruled = BACKBONES[backbone].scoring not in (None, params["scoring"])  # by the model
             if args.name in done or (overruled and not args.prompts):
                 continue
-            args.set = [f"{name}={json.dumps(value)}" for name, value in {**BUDGET, **params}.items()]
-            with ProcessPoolExecutor(1, get_context("spawn")) as process:  # of its own, for its own peak of memory
+            args.set = [
+                f"{name}={json.dumps(value)}" for name, value in {**BUDGET, **params}.items()
+            ]
+            # of its own, for its own peak of memory
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
                 process.submit(one_run, args).result()
 
 
@@ -71,7 +78,11 @@ def table(path: Path) -> str:
     for line in sorted(map(json.loads, path.open()), key=lambda line: line["name"]):
         backbone, variant, _ = line["name"].split()
         scores = [f"{100 * line['test_known'][column]:.2f}" for column in COLUMNS]
-        cost = [str(line["seconds_per_epoch"]), f"{line['best_epoch']} of {line['epochs']}", str(line["peak_gb"])]
+        cost = [
+            str(line["seconds_per_epoch"]),
+            f"{line['best_epoch']} of {line['epochs']}",
+            str(line["peak_gb"]),
+        ]
         rows.append([backbone, variant, *scores, *cost])
     return markdown_table(heads, rows)
 

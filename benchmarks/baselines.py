@@ -2,9 +2,10 @@
 
 python benchmarks/baselines.py --data FOLDER --file diginetica [--model SLIST] [--choose]
 
-Without --model, every model runs in a process of its own, so that peak memory is its own. A model is fitted with its
-default parameters or, with --choose, with the best found on the newest tenth of the training sessions: one parameter
-after another, in the order of `GRIDS`. Then it is fitted on all training sessions and tested once.
+Without --model, every model runs in a process of its own, so that peak memory is its own. A model
+is fitted with its default parameters or, with --choose, with the best found on the newest tenth of
+the training sessions: one parameter after another, in the order of `GRIDS`. Then it is fitted on
+all training sessions and tested once.
 """
 
 from __future__ import annotations
@@ -58,17 +59,27 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 
 def arguments() -> argparse.Namespace:
     """Options of this script."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     data_option(parser)
-    parser.add_argument("--file", default="diginetica", choices=["diginetica", "yoochoose1_64", "yoochoose_100k"])
-    parser.add_argument("--model", choices=sorted(baselines.__all__), help="one model instead of all")
-    parser.add_argument("--choose", action="store_true", help="choose parameters on validation sessions")
+    parser.add_argument(
+        "--file", default="diginetica", choices=["diginetica", "yoochoose1_64", "yoochoose_100k"]
+    )
+    parser.add_argument(
+        "--model", choices=sorted(baselines.__all__), help="one model instead of all"
+    )
+    parser.add_argument(
+        "--choose", action="store_true", help="choose parameters on validation sessions"
+    )
     parser.add_argument("--monitor", default="mrr@20", help="metric by which they are chosen")
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     return parser.parse_args()
 
 
-def choose(model: Any, grid: dict[str, list[Any]], train: Sessions, monitor: str) -> tuple[Any, list[dict[str, Any]]]:
+def choose(
+    model: Any, grid: dict[str, list[Any]], train: Sessions, monitor: str
+) -> tuple[Any, list[dict[str, Any]]]:
     """The model with the best parameters, tuned one after another, and what was tried."""
     fitted, held_out = temporal_train_test_split(train, test_size=0.1)
     tried: list[dict[str, Any]] = []
@@ -101,7 +112,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "data": args.file,
         "model": args.model,
         "parameters": model.get_params(),
-        "chosen": f"by {args.monitor} on the newest tenth of the training sessions" if args.choose else "defaults",
+        "chosen": f"by {args.monitor} on the newest tenth of the training sessions"
+        if args.choose
+        else "defaults",
         "tried": tried,
         "n_train": len(train),
         "n_items": model.n_items_,

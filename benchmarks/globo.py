@@ -19,7 +19,9 @@ def load(args) -> tuple[Sessions, Sessions]:
     sessions = paper_filter(load_parquet(data_file(args.data, args.file)))
     if args.users:
         known = np.unique(sessions.users)
-        chosen = np.random.default_rng(0).choice(known, size=min(args.users, len(known)), replace=False)
+        chosen = np.random.default_rng(0).choice(
+            known, size=min(args.users, len(known)), replace=False
+        )
         sessions = sessions[np.isin(sessions.users, chosen)]
     train, test = temporal_train_test_split(sessions, test_size=0.1)
     return newest(train, args.fraction), test
@@ -28,6 +30,8 @@ def load(args) -> tuple[Sessions, Sessions]:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--file", default="globo", choices=["globo", "lastfm_10users"])
-    parser.add_argument("--users", type=int, default=0, help="size of the sample of users; 0 takes all")
+    parser.add_argument(
+        "--users", type=int, default=0, help="size of the sample of users; 0 takes all"
+    )
     args = parser.parse_args()
     run(args.file, args, lambda: load(args))

@@ -38,7 +38,10 @@ def main() -> None:
     rows = [
         {
             "resolution": params["clu__resolution"],
-            **{score: round(float(search.cv_results_[f"mean_test_{score}"][i]), 5) for score in SCORES},
+            **{
+                score: round(float(search.cv_results_[f"mean_test_{score}"][i]), 5)
+                for score in SCORES
+            },
             "std mrr@5": round(float(search.cv_results_["std_test_mrr@5"][i]), 5),
             "seconds_fit": round(float(search.cv_results_["mean_fit_time"][i]), 1),
         }

@@ -1,8 +1,10 @@
 """How far SLIST's sparse iteration is from the dense solution, in the matrix and in the metrics.
 
-python benchmarks/slist.py --data FOLDER --file yoochoose_100k [--alpha 0.4] [--past last] [--output FILE]
+python benchmarks/slist.py --data FOLDER --file yoochoose_100k [--alpha 0.4] [--past last] [--output
+FILE]
 
-The dense solution takes 8 bytes for every pair of items, twice over, and minutes from 10,000 items on.
+The dense solution takes 8 bytes for every pair of items, twice over, and minutes from 10,000 items
+on.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from _shared import data_file, data_option, machine, write_line
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from sessionprompt.baselines import SLIST
-from sessionprompt.baselines._rows import ItemRows
+from sessionprompt.baselines import SLIST, ItemRows
 from sessionprompt.datasets import load_parquet
 from sessionprompt.sessions import Sessions
 
@@ -29,7 +30,9 @@ class DenseSLIST(SLIST):
     """SLIST with the whole matrix."""
 
     def _learn(self, rows: ItemRows) -> None:
-        gram, moments = (matrix.astype(np.float32).toarray() for matrix in self._normal_equations(rows))
+        gram, moments = (
+            matrix.astype(np.float32).toarray() for matrix in self._normal_equations(rows)
+        )
         factor = cho_factor(gram, lower=True, overwrite_a=True)
         self.rules_ = np.maximum(cho_solve(factor, moments, overwrite_b=True), 0)
 
@@ -46,7 +49,10 @@ def compare(model: SLIST, exact: DenseSLIST, train: Sessions, test: Sessions) ->
     norms = np.maximum(np.linalg.norm(exact.rules_, axis=1), np.finfo(np.float32).tiny)
     errors = np.concatenate(
         [
-            np.linalg.norm(model.rules_[first : first + 500].toarray() - exact.rules_[first : first + 500], axis=1)
+            np.linalg.norm(
+                model.rules_[first : first + 500].toarray() - exact.rules_[first : first + 500],
+                axis=1,
+            )
             for first in range(0, len(norms), 500)
         ]
     )
@@ -65,7 +71,9 @@ def compare(model: SLIST, exact: DenseSLIST, train: Sessions, test: Sessions) ->
 
 def main() -> None:
     """Fit both and print a line for each setting of the sparse one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     data_option(parser)
     parser.add_argument("--file", default="yoochoose_100k")
     parser.add_argument("--alpha", type=float, default=0.4)
@@ -83,7 +91,9 @@ def main() -> None:
         "n_items": exact.n_items_,
         "exact": {name: round(found[name], 5) for name in METRICS},
         "sparse": [
-            compare(SLIST(alpha=args.alpha, past=args.past, n_neighbors=n, tol=tol), exact, train, test)
+            compare(
+                SLIST(alpha=args.alpha, past=args.past, n_neighbors=n, tol=tol), exact, train, test
+            )
             for n, tol in settings
         ],
         **machine(("numpy", "scipy", "scikit-learn")),

@@ -1,11 +1,13 @@
 """The full softmax: loss and gradients against the plain composition, and against their three matrix products.
 
-python benchmarks/softmax.py [--precision float32,bfloat16 --items 43097 --batch 512 --dim 64] [--output FILE]
+python benchmarks/softmax.py [--precision float32,bfloat16 --items 43097 --batch 512 --dim 64]
+[--output FILE]
 
-The ways take turns; medians of the processor time of one forward and backward pass, in milliseconds. ``ours`` is the
-library's loss, ``tiled`` the same without the compiled module, which serves bfloat16 on some processors (`compiled`).
-In bfloat16 the products have bfloat16 factors and results, while both losses keep float32 sums; the plain composition
-is float32. ``shares`` says where the tiled loss spends its time, by operation, as torch's profiler sees it.
+The ways take turns; medians of the processor time of one forward and backward pass, in
+milliseconds. ``ours`` is the library's loss, ``tiled`` the same without the compiled module, which
+serves bfloat16 on some processors (`compiled`). In bfloat16 the products have bfloat16 factors and
+results, while both losses keep float32 sums; the plain composition is float32. ``shares`` says
+where the tiled loss spends its time, by operation, as torch's profiler sees it.
 """
 
 from __future__ import annotations
@@ -26,8 +28,16 @@ from sessionprompt import losses
 
 def main() -> None:
     """Time the ways in turn and write one line per precision."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("items", 43097), ("batch", 512), ("dim", 64), ("repeats", 9), ("threads", 1)):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, default in (
+        ("items", 43097),
+        ("batch", 512),
+        ("dim", 64),
+        ("repeats", 9),
+        ("threads", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", default="float32,bfloat16", help="of factors, with commas")
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
@@ -45,7 +55,9 @@ def measure(precision: str, args: argparse.Namespace) -> dict[str, Any]:
     targets = torch.randint(args.items, (args.batch,))
     ways: dict[str, Callable[[], Any]] = {
         "ours": lambda: losses.linear_cross_entropy(states, table, targets, precision).backward(),
-        "tiled": without_compiled(lambda: losses.linear_cross_entropy(states, table, targets, precision).backward()),
+        "tiled": without_compiled(
+            lambda: losses.linear_cross_entropy(states, table, targets, precision).backward()
+        ),
         "plain": lambda: F.cross_entropy(states @ table.T, targets).backward(),
         "products": products(states, table, getattr(torch, precision)),
     }
@@ -95,7 +107,11 @@ def shares_of(way: Callable[[], Any]) -> dict[str, float]:
 def products(states: torch.Tensor, table: torch.Tensor, dtype: torch.dtype) -> Callable[[], None]:
     """Return the three matrix products that loss and gradients cannot do without, into memory made beforehand."""
     left, right = states.detach().to(dtype), table.detach().to(dtype)
-    scores, of_states, of_table = left.new_empty(len(left), len(right)), torch.empty_like(left), torch.empty_like(right)
+    scores, of_states, of_table = (
+        left.new_empty(len(left), len(right)),
+        torch.empty_like(left),
+        torch.empty_like(right),
+    )
 
     def multiply() -> None:
         torch.mm(left, right.T, out=scores)

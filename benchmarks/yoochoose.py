@@ -1,9 +1,10 @@
 """Yoochoose (RecSys Challenge 2015 clicks): the customary 1/64, or the sample of 100,000 clicks with times.
 
-python benchmarks/yoochoose.py --data FOLDER --file yoochoose1_64 --backbone gru4rec [--prompts cluster]
+python benchmarks/yoochoose.py --data FOLDER --file yoochoose1_64 --backbone gru4rec [--prompts
+cluster]
 
-369 test items of the 1/64 never occur in training: as targets they count as misses, as inputs they are blanks with
-their cluster's prompt.
+369 test items of the 1/64 never occur in training: as targets they count as misses, as inputs they
+are blanks with their cluster's prompt.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ def load(args) -> tuple[Sessions, Sessions]:
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--file", default="yoochoose1_64", choices=["yoochoose1_64", "yoochoose_100k"])
+    parser.add_argument(
+        "--file", default="yoochoose1_64", choices=["yoochoose1_64", "yoochoose_100k"]
+    )
     args = parser.parse_args()
     run(args.file, args, lambda: load(args))

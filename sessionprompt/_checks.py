@@ -15,7 +15,8 @@ __all__ = ["check_choice", "check_fitted", "check_integer", "check_k", "check_nu
 def check_fitted(estimator: Any, attribute: str) -> None:
     """Raise scikit-learn's NotFittedError unless the estimator has learned this attribute.
 
-    Its own check looks at the tags of the estimator first, which takes longer than to recommend for one session.
+    Its own check looks at the tags of the estimator first, which takes longer than to recommend for
+    one session.
     """
     if not hasattr(estimator, attribute):
         check_is_fitted(estimator, attribute)
@@ -25,7 +26,9 @@ def check_k(k: Any, available: int, what: str) -> None:
     """Raise unless 1 <= k <= available."""
     check_integer("k", k)
     if k > available:
-        raise ValueError(f"k={k} is larger than the {available} {what}; ask for at most {available}.")
+        raise ValueError(
+            f"k={k} is larger than the {available} {what}; ask for at most {available}."
+        )
 
 
 def check_integer(name: str, value: Any) -> None:

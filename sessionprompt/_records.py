@@ -10,15 +10,13 @@ from scipy import sparse
 from sklearn.pipeline import Pipeline as SklearnPipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._attach import GraphClusterer
-from ._plain import from_plain, to_plain
-from ._shelf import Shelf
 from .backbones import BACKBONES
-from .clustering import ItemClusterer, PrecomputedClusters
+from .clustering import GraphClusterer, ItemClusterer, PrecomputedClusters
 from .encoding import SessionEncoder, check_prompts
 from .network import SessionNetwork
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
+from .storage import ArrayStore, from_json, to_json
 from .training import TrainingPlan, build_net
 
 __all__ = ["describe", "restore"]
@@ -33,13 +31,13 @@ CLASSES: dict[str, type] = {
 LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
 
 
-def describe(estimator: Any, shelf: Shelf) -> dict[str, Any] | None:
+def describe(estimator: Any, shelf: ArrayStore) -> dict[str, Any] | None:
     """Put the arrays of a fitted estimator on the shelf, and return all else about it in terms of JSON.
 
     Parameters
     ----------
     estimator : PromptedSessionRecommender, ItemClusterer, PrecomputedClusters or Pipeline
-    shelf : Shelf
+    shelf : ArrayStore
 
     Returns
     -------
@@ -55,7 +53,10 @@ def describe(estimator: Any, shelf: Shelf) -> dict[str, Any] | None:
         return None
     description: dict[str, Any] = {"class": _class_name(estimator)}
     if isinstance(estimator, SklearnPipeline):
-        steps = [[name, describe(step, shelf.compartment(i))] for i, (name, step) in enumerate(estimator.steps)]
+        steps = [
+            [name, describe(step, shelf.compartment(i))]
+            for i, (name, step) in enumerate(estimator.steps)
+        ]
         return {**description, "params": _plain_params(estimator), "steps": steps}
     check_is_fitted(estimator)
     put = _put_clusters if isinstance(estimator, GraphClusterer) else _put_model
@@ -66,13 +67,21 @@ def _class_name(estimator: Any) -> str:
     for name, known in CLASSES.items():
         if type(estimator) is known:
             return name
-    way_out = "its best_estimator_" if hasattr(estimator, "best_estimator_") else f"one of {list(CLASSES)}"
+    way_out = (
+        "its best_estimator_"
+        if hasattr(estimator, "best_estimator_")
+        else f"one of {list(CLASSES)}"
+    )
     raise TypeError(f"{type(estimator).__name__} cannot be stored; save {way_out}.")
 
 
 def _plain_params(estimator: Any) -> dict[str, Any]:
     params = estimator.get_params(deep=False)
-    return {name: to_plain(_storable(name, value), name) for name, value in params.items() if name != "steps"}
+    return {
+        name: to_json(_storable(name, value), name)
+        for name, value in params.items()
+        if name != "steps"
+    }
 
 
 def _storable(name: str, value: Any) -> Any:
@@ -93,7 +102,7 @@ def _registered_name(backbone: Any) -> str:
     )
 
 
-def _put_clusters(clusterer: Any, shelf: Shelf) -> dict[str, Any]:
+def _put_clusters(clusterer: Any, shelf: ArrayStore) -> dict[str, Any]:
     graph, labels = clusterer.graph_, clusterer.labels_
     shelf.put_ids("items", clusterer.vocabulary_)
     shelf.put("labels", labels.reshape(len(labels), -1))
@@ -103,7 +112,7 @@ def _put_clusters(clusterer: Any, shelf: Shelf) -> dict[str, Any]:
     return {}
 
 
-def _put_model(model: PromptedSessionRecommender, shelf: Shelf) -> dict[str, Any]:
+def _put_model(model: PromptedSessionRecommender, shelf: ArrayStore) -> dict[str, Any]:
     encoder = model.encoder_
     shelf.put_ids("items", encoder.vocabulary)
     shelf.put("item_counts", encoder.item_counts)
@@ -114,19 +123,19 @@ def _put_model(model: PromptedSessionRecommender, shelf: Shelf) -> dict[str, Any
     learned = {name: getattr(model, name) for name in LEARNED}
     return {
         "prompts": list(encoder.prompts),
-        "cluster_sizes": to_plain(list(encoder.cluster_sizes), "cluster_sizes"),
-        **{name: to_plain(value, name) for name, value in learned.items()},
+        "cluster_sizes": to_json(list(encoder.cluster_sizes), "cluster_sizes"),
+        **{name: to_json(value, name) for name, value in learned.items()},
     }
 
 
-def restore(description: dict[str, Any] | None, shelf: Shelf) -> Any:
+def restore(description: dict[str, Any] | None, shelf: ArrayStore) -> Any:
     """Make the estimator of a description and the arrays on the shelf.
 
     Parameters
     ----------
     description : dict or None
         As returned by `describe`.
-    shelf : Shelf
+    shelf : ArrayStore
 
     Returns
     -------
@@ -141,10 +150,15 @@ def restore(description: dict[str, Any] | None, shelf: Shelf) -> Any:
         return "passthrough"
     name = description["class"]
     if name not in CLASSES:
-        raise ValueError(f"estimator.json names the class {name!r}; known classes are {list(CLASSES)}.")
-    params = {key: from_plain(value) for key, value in description["params"].items()}
+        raise ValueError(
+            f"estimator.json names the class {name!r}; known classes are {list(CLASSES)}."
+        )
+    params = {key: from_json(value) for key, value in description["params"].items()}
     if issubclass(CLASSES[name], SklearnPipeline):
-        steps = [(step, restore(part, shelf.compartment(i))) for i, (step, part) in enumerate(description["steps"])]
+        steps = [
+            (step, restore(part, shelf.compartment(i)))
+            for i, (step, part) in enumerate(description["steps"])
+        ]
         return CLASSES[name](steps, **params)
     estimator = CLASSES[name](**params)
     take = _take_clusters if isinstance(estimator, GraphClusterer) else _take_model
@@ -152,7 +166,7 @@ def restore(description: dict[str, Any] | None, shelf: Shelf) -> Any:
     return estimator
 
 
-def _take_clusters(clusterer: Any, fitted: dict[str, Any], shelf: Shelf) -> None:
+def _take_clusters(clusterer: Any, fitted: dict[str, Any], shelf: ArrayStore) -> None:
     """All else that a clusterer learns follows from graph and labels."""
     clusterer.vocabulary_ = shelf.take_ids("items")
     n = len(clusterer.vocabulary_)
@@ -162,22 +176,31 @@ def _take_clusters(clusterer: Any, fitted: dict[str, Any], shelf: Shelf) -> None
         raise ValueError(f"arrays.npz: 'labels' must lie in 0..{n - 1}.")
     resolutions = clusterer._resolutions()
     if isinstance(resolutions, tuple) and len(resolutions) != labels.shape[1]:
-        raise ValueError(f"'labels' has {labels.shape[1]} columns, but the parameters ask for {len(resolutions)}.")
+        raise ValueError(
+            f"'labels' has {labels.shape[1]} columns, but the parameters ask for {len(resolutions)}."
+        )
     clusterer._learn(list(labels.T))
 
 
-def _take_graph(n: int, shelf: Shelf) -> sparse.csr_array:
-    weights, neighbours = shelf.take("graph_weights", "if", None), shelf.take("graph_neighbours", "i", None)
-    graph = sparse.csr_array((weights, neighbours, shelf.take("graph_starts", "i", n + 1)), shape=(n, n))
+def _take_graph(n: int, shelf: ArrayStore) -> sparse.csr_array:
+    weights, neighbours = (
+        shelf.take("graph_weights", "if", None),
+        shelf.take("graph_neighbours", "i", None),
+    )
+    graph = sparse.csr_array(
+        (weights, neighbours, shelf.take("graph_starts", "i", n + 1)), shape=(n, n)
+    )
     graph.check_format(full_check=True)
     return graph
 
 
-def _take_model(model: PromptedSessionRecommender, fitted: dict[str, Any], shelf: Shelf) -> None:
+def _take_model(
+    model: PromptedSessionRecommender, fitted: dict[str, Any], shelf: ArrayStore
+) -> None:
     model.encoder_ = _take_encoder(fitted, shelf)
     model.items_, model.n_items_ = model.encoder_.vocabulary.ids, model.encoder_.n_items
     for name in LEARNED:
-        setattr(model, name, from_plain(fitted[name]))
+        setattr(model, name, from_json(fitted[name]))
     if model.backbone not in BACKBONES:
         raise ValueError(
             f"the backbone {model.backbone!r} is not known here; name its class in sessionprompt.backbones.BACKBONES "
@@ -192,15 +215,22 @@ def _empty_network(model: PromptedSessionRecommender) -> SessionNetwork:
     """A network with room for the weights, drawn without touching the global random state."""
     with torch.random.fork_rng(devices=[]):
         network = model._build_network(model.encoder_)
-    network.backbone.observe(np.empty(0, np.int32), np.zeros(1, np.int64), model.n_items_)  # no session: room only
+    # no session: room only
+    network.backbone.observe(np.empty(0, np.int32), np.zeros(1, np.int64), model.n_items_)
     return network
 
 
-def _take_encoder(fitted: dict[str, Any], shelf: Shelf) -> SessionEncoder:
-    vocabulary, prompts, sizes = shelf.take_ids("items"), check_prompts(fitted["prompts"]), fitted["cluster_sizes"]
+def _take_encoder(fitted: dict[str, Any], shelf: ArrayStore) -> SessionEncoder:
+    vocabulary, prompts, sizes = (
+        shelf.take_ids("items"),
+        check_prompts(fitted["prompts"]),
+        fitted["cluster_sizes"],
+    )
     labels = shelf.take("item_labels", "i", len(vocabulary), len(sizes))
     if ((labels < -1) | (labels >= np.array(sizes, dtype=np.int64))).any():
-        raise ValueError("arrays.npz: 'item_labels' names clusters that estimator.json does not count.")
+        raise ValueError(
+            "arrays.npz: 'item_labels' names clusters that estimator.json does not count."
+        )
     owners = {kind: shelf.take_ids(kind) for kind in prompts if kind != "cluster"}
     counts = shelf.take("item_counts", "i", len(vocabulary))
     return SessionEncoder(vocabulary, prompts, counts, labels, tuple(sizes), owners)
@@ -210,7 +240,9 @@ def _load_weights(network: SessionNetwork, state: dict[str, torch.Tensor]) -> No
     """Fill a network, once every tensor is known to be there and to fit."""
     expected = network.state_dict()
     if odd := sorted(expected.keys() ^ state.keys()):
-        raise ValueError(f"model.safetensors: {odd[0]!r} is {'missing' if odd[0] in expected else 'of another model'}.")
+        raise ValueError(
+            f"model.safetensors: {odd[0]!r} is {'missing' if odd[0] in expected else 'of another model'}."
+        )
     for name, value in expected.items():
         found = state[name]
         if found.shape != value.shape or found.is_floating_point() != value.is_floating_point():

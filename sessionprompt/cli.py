@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 after an error of the user, which one line on standard error explains; 130 after Ctrl-C.
+        0; 2 after an error of the user, which one line on standard error explains; 130 after
+        Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -64,60 +65,111 @@ def _show_warning(
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
 
-    parser = argparse.ArgumentParser("sessionprompt", description="Next-item recommendations from logs of events.")
+    parser = argparse.ArgumentParser(
+        "sessionprompt", description="Next-item recommendations from logs of events."
+    )
     parser.add_argument("--version", action="version", version=f"sessionprompt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_fit(_command(commands, "fit", _fit, "learn a model from events and save it"))
-    _add_evaluate(_command(commands, "evaluate", _evaluate, "rank the next items of other sessions, print JSON"))
-    _add_recommend(_command(commands, "recommend", _recommend, "list the best next items of sessions"))
-    demo = commands.add_parser("demo", help="the whole job on synthetic sessions", allow_abbrev=False)
+    _add_evaluate(
+        _command(
+            commands, "evaluate", _evaluate, "rank the next items of other sessions, print JSON"
+        )
+    )
+    _add_recommend(
+        _command(commands, "recommend", _recommend, "list the best next items of sessions")
+    )
+    demo = commands.add_parser(
+        "demo", help="the whole job on synthetic sessions", allow_abbrev=False
+    )
     demo.set_defaults(run=_demo)
     return parser
 
 
-def _command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, run: Callable[[Any], None], text: str
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     parser.set_defaults(run=run)
     parser.add_argument("events", help="file of events, one per row: .csv, .csv.gz or .parquet")
-    parser.add_argument("--model", required=True, metavar="PATH", help="folder of the model, or a file in .zip")
+    parser.add_argument(
+        "--model", required=True, metavar="PATH", help="folder of the model, or a file in .zip"
+    )
     columns = parser.add_argument_group("columns of the events")
     columns.add_argument("--item", default="item", metavar="NAME", help="item ids (default: item)")
-    columns.add_argument("--session", metavar="NAME", help="session ids; this or --user says what belongs together")
+    columns.add_argument(
+        "--session", metavar="NAME", help="session ids; this or --user says what belongs together"
+    )
     columns.add_argument("--user", metavar="NAME", help="user ids")
     columns.add_argument("--time", metavar="NAME", help="times: ISO dates or numbers")
-    columns.add_argument("--unit", default="s", choices=("s", "ms", "us", "ns"), help="of numeric times (default: s)")
-    columns.add_argument("--gap", metavar="PAUSE", help="a longer pause begins a new session, such as 30min")
+    columns.add_argument(
+        "--unit", default="s", choices=("s", "ms", "us", "ns"), help="of numeric times (default: s)"
+    )
+    columns.add_argument(
+        "--gap", metavar="PAUSE", help="a longer pause begins a new session, such as 30min"
+    )
     return parser
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     filters = parser.add_argument_group("filters", argument_default=argparse.SUPPRESS)
-    filters.add_argument("--min-length", type=int, metavar="N", help="drop sessions with fewer events")
-    filters.add_argument("--min-item-support", type=int, metavar="N", help="drop items with fewer events")
+    filters.add_argument(
+        "--min-length", type=int, metavar="N", help="drop sessions with fewer events"
+    )
+    filters.add_argument(
+        "--min-item-support", type=int, metavar="N", help="drop items with fewer events"
+    )
     model = parser.add_argument_group("model", argument_default=argparse.SUPPRESS)
     model.add_argument("--backbone", metavar="NAME", help="session model, such as gru4rec or narm")
-    model.add_argument("--prompts", type=_prompts, metavar="KINDS", help="cluster, user, session with commas, or none")
-    model.add_argument("--resolution", type=_resolution, metavar="R", help="of the clusters, one or more: .3,1,8")
-    model.add_argument("--epochs", dest="max_epochs", type=int, metavar="N", help="most epochs to train")
+    model.add_argument(
+        "--prompts",
+        type=_prompts,
+        metavar="KINDS",
+        help="cluster, user, session with commas, or none",
+    )
+    model.add_argument(
+        "--resolution", type=_resolution, metavar="R", help="of the clusters, one or more: .3,1,8"
+    )
+    model.add_argument(
+        "--epochs", dest="max_epochs", type=int, metavar="N", help="most epochs to train"
+    )
     model.add_argument("--dim", type=int, metavar="N", help="size of the embeddings")
     model.add_argument("--batch-size", type=int, metavar="N", help="prefixes per step")
     model.add_argument("--lr", type=float, metavar="X", help="learning rate")
     model.add_argument("--device", metavar="NAME", help="cpu, cuda or auto")
-    model.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same model (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    model.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the same seed, the same model (default: 0)",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print nothing but warnings and errors"
+    )
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     words: dict[str, Any] = {"type": _words, "default": argparse.SUPPRESS}
-    parser.add_argument("--metrics", metavar="NAMES", help="such as mrr@5,recall@20,coverage@20", **words)
-    parser.add_argument("--slices", metavar="NAMES", help="length, popularity, repeat, with commas", **words)
+    parser.add_argument(
+        "--metrics", metavar="NAMES", help="such as mrr@5,recall@20,coverage@20", **words
+    )
+    parser.add_argument(
+        "--slices", metavar="NAMES", help="length, popularity, repeat, with commas", **words
+    )
     parser.add_argument("--output", metavar="FILE", help="write the JSON there as well")
 
 
 def _add_recommend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", type=int, default=10, help="items per session (default: 10)")
-    parser.add_argument("--exclude-seen", action="store_true", help="leave out the items of the session itself")
-    parser.add_argument("--output", metavar="FILE", help=".jsonl, .csv or .parquet; by default JSON lines are printed")
+    parser.add_argument(
+        "--exclude-seen", action="store_true", help="leave out the items of the session itself"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help=".jsonl, .csv or .parquet; by default JSON lines are printed",
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -132,18 +184,22 @@ def _resolution(text: str) -> float | tuple[float, ...]:
     try:
         values = tuple(map(float, text.split(",")))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor numbers with commas.") from error
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number nor numbers with commas."
+        ) from error
     return values if len(values) > 1 else values[0]
 
 
 # ---------------------------------------------------------------------- commands
 def _fit(given: argparse.Namespace) -> None:
-    from ._archive import check_replaceable
     from .persistence import PARTS, save
+    from .storage import check_replaceable
 
     check_replaceable(given.model, PARTS)  # before the work, not after it
     pipeline = _new_pipeline(given)
-    sessions = _read_sessions(given, **{name: getattr(given, name) for name in FILTERS if name in given})
+    sessions = _read_sessions(
+        given, **{name: getattr(given, name) for name in FILTERS if name in given}
+    )
     if not given.quiet:
         print(sessions.report)
     save(pipeline.fit(sessions), given.model)
@@ -161,7 +217,9 @@ def _new_pipeline(given: argparse.Namespace) -> Pipeline:
     if "cluster" in params.get("prompts", ("cluster",)):
         return make_session_pipeline(**params, **clusters)
     if clusters:
-        raise ValueError("--resolution needs clusters, and --prompts names none of them; leave one of the two out.")
+        raise ValueError(
+            "--resolution needs clusters, and --prompts names none of them; leave one of the two out."
+        )
     return Pipeline([("rec", PromptedSessionRecommender(**params))])
 
 
@@ -178,7 +236,7 @@ def _summary(sessions: Sessions, pipeline: Pipeline) -> str:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from ._files import write_atomically
+    from .storage import write_atomically
 
     model = _open_model(given.model)
     wanted = {name: getattr(given, name) for name in ("metrics", "slices") if name in given}
@@ -190,25 +248,34 @@ def _evaluate(given: argparse.Namespace) -> None:
 
 
 def _recommend(given: argparse.Namespace) -> None:
-    from ._tables import check_writable
+    from .sessions import check_writable
 
     as_lines = given.output is None or given.output.endswith(".jsonl")
     if not as_lines:
         check_writable(given.output)
     model = _open_model(given.model)
     sessions = _read_sessions(given, model)
-    items, scores = model.predict_topk(sessions, k=given.k, return_scores=True, exclude_seen=given.exclude_seen)
-    owners = {"session": sessions.ids} | ({} if sessions.users is None else {"user": sessions.users})
-    (_write_lines if as_lines else _write_table)(given.output, owners, items, scores.astype(float).round(6))
+    items, scores = model.predict_topk(
+        sessions, k=given.k, return_scores=True, exclude_seen=given.exclude_seen
+    )
+    owners = {"session": sessions.ids} | (
+        {} if sessions.users is None else {"user": sessions.users}
+    )
+    (_write_lines if as_lines else _write_table)(
+        given.output, owners, items, scores.astype(float).round(6)
+    )
 
 
 def _write_lines(path: str | None, owners: dict[str, Any], items: Any, scores: Any) -> None:
     """One JSON object per session, to a file or to standard output."""
-    from ._files import write_atomically
+    from .storage import write_atomically
 
     columns = {**owners, "items": items, "scores": scores}
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = (json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) + "\n" for row in rows)
+    lines = (
+        json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) + "\n"
+        for row in rows
+    )
     if path is None:
         sys.stdout.writelines(lines)
     else:
@@ -219,12 +286,14 @@ def _write_table(path: str, owners: dict[str, Any], items: Any, scores: Any) -> 
     """One row per recommended item."""
     import numpy as np
 
-    from ._tables import write_table
+    from .sessions import write_table
 
     n, k = items.shape
     columns = {name: np.repeat(column, k).tolist() for name, column in owners.items()}
     ranks = np.tile(np.arange(1, k + 1), n)
-    write_table(path, {**columns, "rank": ranks, "item": items.ravel().tolist(), "score": scores.ravel()})
+    write_table(
+        path, {**columns, "rank": ranks, "item": items.ravel().tolist(), "score": scores.ravel()}
+    )
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -234,19 +303,26 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 # ---------------------------------------------------------------------- files
-def _read_sessions(given: argparse.Namespace, model: Pipeline | None = None, **filters: Any) -> Sessions:
+def _read_sessions(
+    given: argparse.Namespace, model: Pipeline | None = None, **filters: Any
+) -> Sessions:
     """The sessions of the events file, with ids of the kind that the model knows."""
-    from ._tables import read_table
-    from .sessions import Sessions
+    from .sessions import Sessions, read_table
 
     if given.session is None and given.user is None:
-        raise ValueError("name the column that says which events belong together: --session, or --user with --gap.")
+        raise ValueError(
+            "name the column that says which events belong together: --session, or --user with --gap."
+        )
     roles: dict[str, Any] = {
-        role: getattr(given, role) for role in ("item", "session", "user") if getattr(given, role) is not None
+        role: getattr(given, role)
+        for role in ("item", "session", "user")
+        if getattr(given, role) is not None
     }
     text = [] if model is None else [roles[role] for role in _string_roles(model) if role in roles]
     events = read_table(given.events, roles.values(), time=given.time, text=text)
-    return Sessions.from_events(events, **roles, time=given.time, gap=given.gap, unit=given.unit, **filters)
+    return Sessions.from_events(
+        events, **roles, time=given.time, gap=given.gap, unit=given.unit, **filters
+    )
 
 
 def _string_roles(model: Pipeline) -> list[str]:
@@ -265,5 +341,7 @@ def _open_model(path: str) -> Pipeline:
     model = load(path)
     steps = model.steps if isinstance(model, SklearnPipeline) else [("rec", model)]
     if not isinstance(steps[-1][1], PromptedSessionRecommender):
-        raise ValueError(f"{path} holds {type(steps[-1][1]).__name__}, which recommends nothing; fit a model first.")
+        raise ValueError(
+            f"{path} holds {type(steps[-1][1]).__name__}, which recommends nothing; fit a model first."
+        )
     return Pipeline(steps)

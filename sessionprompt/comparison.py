@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._checks import check_integer, check_number
-from .metrics import parse_metric, ranking_metrics
-from .targets import RankedTargets
+from .metrics import RankedTargets, parse_metric, ranking_metrics
 
 __all__ = ["Comparison", "holm", "paired_bootstrap"]
 
@@ -60,22 +59,25 @@ def paired_bootstrap(
 ) -> Comparison:
     """Compare two models on the same test sessions by resampling the sessions.
 
-    Let d be what a gains over b in one session, summed over its targets and averaged over the seeds, and n the number
-    of its targets. The difference of the metric is ``sum(d) / sum(n)``. Sessions are drawn with replacement, as many
-    as there are, B = `n_resamples` times, and d and n travel together: targets of one session succeed and fail
-    together, so they are no sample of their own. With ``r = floor((B + 1) (1 - level) / 2)``, the interval runs from
-    the r-th smallest to the r-th largest of the B differences, and ::
+    Let d be what a gains over b in one session, summed over its targets and averaged over the
+    seeds, and n the number of its targets. The difference of the metric is ``sum(d) / sum(n)``.
+    Sessions are drawn with replacement, as many as there are, B = `n_resamples` times, and d and n
+    travel together: targets of one session succeed and fail together, so they are no sample of
+    their own. With ``r = floor((B + 1) (1 - level) / 2)``, the interval runs from the r-th smallest
+    to the r-th largest of the B differences, and ::
 
         p = 2 (1 + min(#{differences <= 0}, #{differences >= 0})) / (B + 1), at most 1
 
-    so that p is at most ``1 - level`` exactly if the interval leaves zero out, and never below ``2 / (B + 1)``. Both
-    are about other sessions of the same kind; that the models would come out so with other seeds, only `wins` hints at.
+    so that p is at most ``1 - level`` exactly if the interval leaves zero out, and never below ``2
+    / (B + 1)``. Both are about other sessions of the same kind; that the models would come out so
+    with other seeds, only `wins` hints at.
 
     Parameters
     ----------
     a, b : RankedTargets or sequence of RankedTargets
-        One per seed, from ``ranks`` of a fitted model, all for the same sessions. Both sides hold equally many, or one
-        side holds a single one, which then stands against every seed of the other.
+        One per seed, from ``ranks`` of a fitted model, all for the same sessions. Both sides hold
+        equally many, or one side holds a single one, which then stands against every seed of the
+        other.
     metric : str, default="mrr@5"
         ``mrr@k``, ``recall@k``, ``hr@k`` or ``ndcg@k``.
     n_resamples : int, default=2000
@@ -92,14 +94,15 @@ def paired_bootstrap(
     TypeError
         If a side holds anything but ranked targets.
     ValueError
-        If a side is empty, the sides hold different targets or numbers of seeds, the metric is not known or not made
-        of ranks, or the resamples are too few for the level.
+        If a side is empty, the sides hold different targets or numbers of seeds, the metric is not
+        known or not made of ranks, or the resamples are too few for the level.
 
     References
     ----------
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile interval) and section 15.4
-    (p-value by inverting an interval); Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section
-    4.2 (the added one) and section 5.2 (B + 1 in the order of the ends).
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 13.3 (percentile
+    interval) and section 15.4 (p-value by inverting an interval); Davison and Hinkley, "Bootstrap
+    Methods and their Application", 1997, section 4.2 (the added one) and section 5.2 (B + 1 in the
+    order of the ends).
 
     Examples
     --------
@@ -118,7 +121,9 @@ def paired_bootstrap(
     n_seeds, n_targets = gains.shape
     _, session = np.unique(sides[0][0].sessions, return_inverse=True)
     d, n = np.bincount(session, gains.sum(0)), np.bincount(session)
-    resampled = np.sort(_resampled(d, n, n_resamples, np.random.default_rng(random_state))) / n_seeds
+    resampled = (
+        np.sort(_resampled(d, n, n_resamples, np.random.default_rng(random_state))) / n_seeds
+    )
     resampled[np.abs(resampled) < ROUNDING] = 0.0
     least = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
     return Comparison(
@@ -133,7 +138,9 @@ def paired_bootstrap(
     )
 
 
-def _resampled(d: np.ndarray, n: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+def _resampled(
+    d: np.ndarray, n: np.ndarray, n_resamples: int, rng: np.random.Generator
+) -> np.ndarray:
     """Ratio of the sums of d and n in every resample of the sessions, as many at once as memory should hold."""
     ratios = np.empty(n_resamples)
     step = max(1, DRAWS_AT_ONCE // len(d))
@@ -155,10 +162,14 @@ def _worth(side: list[RankedTargets], metric: str) -> np.ndarray:
 def _seeds(name: str, side: RankedTargets | Sequence[RankedTargets]) -> list[RankedTargets]:
     seeds = [side] if isinstance(side, RankedTargets) else list(side)
     if not seeds:
-        raise ValueError(f"{name} is empty; pass the ranked targets of at least one seed, from ranks(X_test).")
+        raise ValueError(
+            f"{name} is empty; pass the ranked targets of at least one seed, from ranks(X_test)."
+        )
     for k, ranked in enumerate(seeds):
         if not isinstance(ranked, RankedTargets):
-            raise TypeError(f"{name}[{k}] is a {type(ranked).__name__}; pass what ranks(X_test) of a model returns.")
+            raise TypeError(
+                f"{name}[{k}] is a {type(ranked).__name__}; pass what ranks(X_test) of a model returns."
+            )
     return seeds
 
 
@@ -177,12 +188,16 @@ def _check_sides(a: list[RankedTargets], b: list[RankedTargets]) -> None:
 def _check_same(first: RankedTargets, other: RankedTargets, name: str) -> None:
     way_out = "rank the same sessions, in the same order, with every model."
     if len(first.ranks) != len(other.ranks):
-        raise ValueError(f"{name} holds {len(other.ranks)} targets, a[0] {len(first.ranks)}; {way_out}")
+        raise ValueError(
+            f"{name} holds {len(other.ranks)} targets, a[0] {len(first.ranks)}; {way_out}"
+        )
     for column in ("sessions", "positions"):
         ours, theirs = getattr(first, column), getattr(other, column)
         if (apart := np.flatnonzero(ours != theirs)).size:
             row = apart[0]
-            raise ValueError(f"{name}.{column}[{row}] is {theirs[row]}, that of a[0] {ours[row]}; {way_out}")
+            raise ValueError(
+                f"{name}.{column}[{row}] is {theirs[row]}, that of a[0] {ours[row]}; {way_out}"
+            )
 
 
 def _check_resampling(n_resamples: Any, level: Any) -> int:
@@ -192,16 +207,18 @@ def _check_resampling(n_resamples: Any, level: Any) -> int:
     r = int((n_resamples + 1) * (1 - level) / 2 + ROUNDING)
     if not r:
         least = int(np.ceil(2 / (1 - level) - ROUNDING)) - 1
-        raise ValueError(f"n_resamples={n_resamples} is too few for level={level}; give at least {least}.")
+        raise ValueError(
+            f"n_resamples={n_resamples} is too few for level={level}; give at least {least}."
+        )
     return r
 
 
 def holm(p_values: npt.ArrayLike) -> np.ndarray:
     """Adjust the p-values of one family, so that all of them together err as seldom as one would.
 
-    The i-th smallest of n p-values, counted from 1, is multiplied by ``n - i + 1``; none may fall below the one before
-    it, and none exceeds 1. Rejecting what stays at or below alpha keeps the chance of any false rejection at alpha,
-    whatever the p-values depend on.
+    The i-th smallest of n p-values, counted from 1, is multiplied by ``n - i + 1``; none may fall
+    below the one before it, and none exceeds 1. Rejecting what stays at or below alpha keeps the
+    chance of any false rejection at alpha, whatever the p-values depend on.
 
     Parameters
     ----------
@@ -220,7 +237,8 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
 
     References
     ----------
-    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979.
+    Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6, 1979.
 
     Examples
     --------

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from .datasets import make_sessions
-from .metrics import ranking_metrics
+from .metrics import RankedTargets, ranking_metrics
 from .model_selection import temporal_train_test_split
 from .persistence import load
 from .pipeline import Pipeline, make_session_pipeline
 from .sessions import Sessions
-from .targets import RankedTargets
 
 __all__ = ["run"]
 
@@ -23,16 +22,28 @@ METRICS = ["mrr@5", "recall@5", "recall@20"]
 def run() -> None:
     """Print how a model learns a world in which four of ten steps are predictable, and what it is good for."""
     sessions = make_sessions(
-        6000, n_items=300, n_clusters=12, predictability=0.4, cluster_stay=0.9, n_users=500, random_state=0
+        6000,
+        n_items=300,
+        n_clusters=12,
+        predictability=0.4,
+        cluster_stay=0.9,
+        n_users=500,
+        random_state=0,
     )
     train, test = temporal_train_test_split(sessions, test_size=0.1)
-    print(f"{len(train):,} sessions to learn from, the newest {len(test):,} to test on; for example")
+    print(
+        f"{len(train):,} sessions to learn from, the newest {len(test):,} to test on; for example"
+    )
     print("   ", " > ".join(train[0]), "\n")
 
     model = make_session_pipeline("gru4rec", max_epochs=10, random_state=0).fit(train)
     clusterer, recommender = model["clu"], model["rec"]
-    print(f"{recommender.n_items_} items fall into {clusterer.n_clusters_} clusters by who follows whom.")
-    print(f"{recommender.n_epochs_} epochs trained, the best was number {recommender.best_epoch_}.\n")
+    print(
+        f"{recommender.n_items_} items fall into {clusterer.n_clusters_} clusters by who follows whom."
+    )
+    print(
+        f"{recommender.n_epochs_} epochs trained, the best was number {recommender.best_epoch_}.\n"
+    )
 
     _print_evaluation(model, train, test)
     _print_recommendations(model, test[0][:2])
@@ -41,10 +52,21 @@ def run() -> None:
 
 def _print_evaluation(model: Pipeline, train: Sessions, test: Sessions) -> None:
     ranked = model.ranks(test)
-    print(f"{len(ranked.ranks):,} next items to find, each ranked among all items".ljust(56), *METRICS, sep="  ")
-    for name, ranks in (("most popular items", _popularity_ranks(ranked, train)), ("this model", ranked.ranks)):
+    print(
+        f"{len(ranked.ranks):,} next items to find, each ranked among all items".ljust(56),
+        *METRICS,
+        sep="  ",
+    )
+    for name, ranks in (
+        ("most popular items", _popularity_ranks(ranked, train)),
+        ("this model", ranked.ranks),
+    ):
         values = ranking_metrics(ranks, METRICS)
-        print(f"  {name}".ljust(56), *(f"{values[metric]:.3f}".rjust(len(metric)) for metric in METRICS), sep="  ")
+        print(
+            f"  {name}".ljust(56),
+            *(f"{values[metric]:.3f}".rjust(len(metric)) for metric in METRICS),
+            sep="  ",
+        )
     print()
 
 

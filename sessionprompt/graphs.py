@@ -16,7 +16,9 @@ __all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_gra
 BLOCK = 2**24  # events counted at a time, which bounds the memory
 
 
-def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop") -> sparse.csr_array:
+def item_graph(
+    codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop"
+) -> sparse.csr_array:
     """Count how often two items are adjacent in a session, in either order.
 
     Parameters
@@ -28,13 +30,15 @@ def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops
     n_items : int
         Number of items, the nodes of the graph.
     self_loops : {"drop", "keep"}, default="drop"
-        What to do with an item that follows itself. A kept self-loop of weight w is stored as w on the
-        diagonal, and like every loop of an undirected graph it adds 2w to the strength of its item.
+        What to do with an item that follows itself. A kept self-loop of weight w is stored as w on
+        the diagonal, and like every loop of an undirected graph it adds 2w to the strength of its
+        item.
 
     Returns
     -------
     csr_array of shape (n_items, n_items), int64
-        Symmetric, with sorted indices: entry (a, b) is the number of adjacent occurrences of a and b.
+        Symmetric, with sorted indices: entry (a, b) is the number of adjacent occurrences of a and
+        b.
 
     Raises
     ------
@@ -53,11 +57,15 @@ def item_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops
     followed = _followed(codes, offsets, n_items, [1], drop_loops=self_loops == "drop")
     graph = followed + followed.T.tocsr()
     return (
-        graph if self_loops == "drop" else graph - sparse.diags_array(followed.diagonal(), format="csr", dtype=np.int64)
+        graph
+        if self_loops == "drop"
+        else graph - sparse.diags_array(followed.diagonal(), format="csr", dtype=np.int64)
     )
 
 
-def window_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int) -> sparse.csr_array:
+def window_graph(
+    codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int
+) -> sparse.csr_array:
     """Count how often two items stand at most `window` positions apart in a session, in both directions.
 
     Parameters
@@ -83,7 +91,8 @@ def window_graph(codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int
 
     References
     ----------
-    Wang et al., "Global Context Enhanced Graph Neural Networks for Session-based Recommendation", SIGIR 2020.
+    Wang et al., "Global Context Enhanced Graph Neural Networks for Session-based Recommendation",
+    SIGIR 2020.
 
     Examples
     --------
@@ -172,12 +181,14 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
     Returns
     -------
     float
-        The share of the weight that is inside clusters, less `resolution` times the share that would be there
-        if edges joined the same strengths at random. At most 1, and 0 for a graph without edges.
+        The share of the weight that is inside clusters, less `resolution` times the share that
+        would be there if edges joined the same strengths at random. At most 1, and 0 for a graph
+        without edges.
 
     References
     ----------
-    Reichardt and Bornholdt, "Statistical mechanics of community detection", Physical Review E 74, 2006.
+    Reichardt and Bornholdt, "Statistical mechanics of community detection", Physical Review E 74,
+    2006.
 
     Examples
     --------
@@ -196,12 +207,19 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
 
 
 def _followed(
-    codes: ArrayLike, offsets: ArrayLike, n_items: int, distances: Iterable[int], *, drop_loops: bool = False
+    codes: ArrayLike,
+    offsets: ArrayLike,
+    n_items: int,
+    distances: Iterable[int],
+    *,
+    drop_loops: bool = False,
 ) -> sparse.csr_array:
     """Count how often the column's item stands at one of these distances after the row's item."""
     codes, offsets = np.asarray(codes, dtype=np.int32), np.asarray(offsets)
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
-        raise ValueError(f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}.")
+        raise ValueError(
+            f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}."
+        )
     total = sparse.csr_array((n_items, n_items), dtype=np.int64)
     for (events, session), distance in product(_blocks(codes, offsets), distances):
         kept = session[distance:] == session[:-distance]
@@ -213,12 +231,16 @@ def _followed(
     return total
 
 
-def _blocks(codes: NDArray[np.int32], offsets: NDArray[Any]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+def _blocks(
+    codes: NDArray[np.int32], offsets: NDArray[Any]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Yield the items of some whole sessions, about `BLOCK` events at a time, and the session of each event."""
     last = len(offsets) - 1
     bounds = np.append(np.searchsorted(offsets, np.arange(0, len(codes), BLOCK)), last)
     for first, end in pairwise(np.unique(bounds).tolist()):
-        session = np.repeat(np.arange(end - first, dtype=np.int32), np.diff(offsets[first : end + 1]))
+        session = np.repeat(
+            np.arange(end - first, dtype=np.int32), np.diff(offsets[first : end + 1])
+        )
         yield codes[offsets[first] : offsets[end]], session
 
 

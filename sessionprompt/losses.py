@@ -1,144 +1,15 @@
-"""Softmax cross-entropy against the whole catalogue, a few rows at a time: no (B, N) matrix is kept."""
+"""Criteria of training: softmax cross-entropy over the whole catalogue, or over a sample of it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from ._compiled import usable
-from ._sweeps import compiled, multiplies_bfloat16, tiled
-from .backbones import TargetAttention
+from .scoring import TargetAttention, _rounds, linear_cross_entropy
 
-__all__ = ["PRECISIONS", "FullSoftmax", "linear_cross_entropy", "low_precision", "score_blocks"]
-
-PRECISIONS = ("auto", "float32", "bfloat16")
-CACHE_LINE = 16  # floats
-BLOCK_SCORES = 6_291_456  # scores that ranking holds at a time: 24 MB of float32
-
-
-def low_precision(precision: str, device: torch.device) -> bool:
-    """Whether the loss multiplies bfloat16 factors: if asked for, or where the processor has them built in.
-
-    Built in, they halve the time of the loss; elsewhere they are emulated and slower than float32.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-    device : torch.device
-
-    Raises
-    ------
-    ValueError
-        If `precision` is not known.
-
-    Examples
-    --------
-    >>> low_precision("float32", torch.device("cpu"))
-    False
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision={precision!r} is not known; choose one of {list(PRECISIONS)}.")
-    if precision != "auto":
-        return precision == "bfloat16"
-    return multiplies_bfloat16(device)
-
-
-def _rounds(precision: str, table: Tensor) -> bool:
-    """Whether factors of the loss against this table are rounded; only float32 is."""
-    return low_precision(precision, table.device) and table.dtype == torch.float32
-
-
-def score_blocks(states: Tensor | TargetAttention, table: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield (rows, scores of those rows) with scores = states @ table.T, a few rows at a time.
-
-    The scores may live in one buffer that the next block overwrites.
-    """
-    n, most = len(states), max(1, BLOCK_SCORES // len(table))
-    step = math.ceil(n / math.ceil(n / most)) if n else 1  # about equal blocks: products of few rows are slow
-    blocks = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-    if isinstance(states, TargetAttention):
-        yield from ((rows, states[rows].scores(table)) for rows in blocks)
-        return
-    width = math.ceil(len(table) / CACHE_LINE) * CACHE_LINE  # rows that start elsewhere take twice as long
-    buffer = states.new_empty(step, width)[:, : len(table)]
-    for rows in blocks:
-        yield rows, torch.mm(states[rows], table.T, out=buffer[: rows.stop - rows.start])
-
-
-class _LinearCrossEntropy(torch.autograd.Function):
-    """Loss and both gradients at once.
-
-    The target stays out of the sweeps. Its share p - 1 of the gradients is the sum of all others, and as such it
-    is as exact as they are, also where p is close to 1.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, table: Tensor, targets: Tensor, log_weights: Tensor | None, low: bool
-    ) -> Tensor:
-        with torch.autocast(states.device.type, enabled=False):
-            loss, *gradients = _loss_and_gradients(states, table, targets, log_weights, low)
-        ctx.save_for_backward(*gradients)
-        return loss
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        states_grad, table_grad = ctx.saved_tensors
-        if grad.device.type == "cpu" and grad.item() == 1:  # the usual case, and a sweep over the table saved
-            return states_grad, table_grad, None, None, None
-        return grad * states_grad, grad * table_grad, None, None, None
-
-
-def _loss_and_gradients(
-    states: Tensor, table: Tensor, targets: Tensor, log_weights: Tensor | None, low: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    chosen = table[targets]  # (B, d)
-    own = torch.linalg.vecdot(states, chosen).unsqueeze(1)  # (B, 1), scores of the targets
-    sweep = compiled if low and usable(table.device) else partial(tiled, low=low)
-    others, states_grad, table_grad = sweep(states, table, targets, own, log_weights)
-    total = torch.logaddexp(others, own)
-    missing = (others - total).exp_() / len(states)  # 1 - p of the target, in the mean
-    states_grad.addcmul_(missing, chosen, value=-1)
-    table_grad.index_add_(0, targets, missing * states, alpha=-1)
-    return (total - own).mean(), states_grad, table_grad
-
-
-def linear_cross_entropy(
-    states: Tensor, table: Tensor, targets: Tensor, precision: str = "auto", log_weights: Tensor | None = None
-) -> Tensor:
-    """Mean cross-entropy of ``softmax(states @ table.T)`` without keeping the scores.
-
-    Parameters
-    ----------
-    states : Tensor of shape (B, d)
-    table : Tensor of shape (N, d)
-        Candidate embeddings.
-    targets : LongTensor of shape (B,)
-        The right candidate of each row.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the factors of float32 products, see :func:`low_precision`; the gradients of bfloat16 differ by some
-        thousandths. Other types of tables keep their own precision.
-    log_weights : Tensor of shape (N,), optional
-        Added to the score of each candidate where it is not the target, such as what corrects a sample of candidates.
-
-    Returns
-    -------
-    Tensor
-        A scalar, differentiable (once) in `states` and `table`.
-
-    Examples
-    --------
-    >>> states, table = torch.eye(2), torch.eye(2)
-    >>> round(linear_cross_entropy(states, table, torch.tensor([0, 1]), "float32").item(), 4)
-    0.3133
-    """
-    rounds = _rounds(precision, table)
-    return _LinearCrossEntropy.apply(states.to(table.dtype), table, targets, log_weights, rounds)
+__all__ = ["FullSoftmax", "SampledSoftmax"]
 
 
 class FullSoftmax(nn.Module):
@@ -160,3 +31,80 @@ class FullSoftmax(nn.Module):
         if isinstance(states, TargetAttention):
             return states.cross_entropy(table, targets, _rounds(self.precision, table))
         return linear_cross_entropy(states, table, targets, self.precision)
+
+
+class SampledSoftmax(nn.Module):
+    """Criterion over (states, function that embeds items) and targets: cross-entropy over a sample of the catalogue.
+
+    All rows of a batch share `n_negatives` items, drawn with replacement in proportion to
+    popularity^power, and the targets of the batch. A row's normaliser adds to its own target the
+    exponentials of all other columns, each divided by the number of times its item is expected
+    among them (the logQ correction): n q_j from the draws plus B p_j from the targets. That is an
+    unbiased estimate of the full sum. An item that was drawn c times is one column of weight c, and
+    a row leaves its own target out.
+
+    Parameters
+    ----------
+    popularity : Tensor of shape (n_items,)
+        How often each item occurs in training; it counts as one at least.
+    n_negatives : int
+    power : float, default=0.5
+        0 draws all items alike, 1 in proportion to popularity.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        See :func:`~sessionprompt.losses.linear_cross_entropy`.
+
+    References
+    ----------
+    Bengio and Senecal, "Adaptive importance sampling to accelerate training of a neural
+    probabilistic language model", IEEE Transactions on Neural Networks 2008. Hidasi and
+    Karatzoglou, "Recurrent neural networks with top-k gains for session-based recommendations",
+    CIKM 2018 (shared negatives by popularity^power).
+
+    Examples
+    --------
+    >>> criterion = SampledSoftmax(torch.ones(4), n_negatives=2)
+    >>> criterion((torch.eye(4)[:2], lambda items: torch.eye(4)[items]), torch.tensor([0, 1])).ndim
+    0
+    """
+
+    bounds: Tensor
+    drawn: Tensor
+    met: Tensor
+
+    def __init__(
+        self, popularity: Tensor, n_negatives: int, power: float = 0.5, precision: str = "auto"
+    ) -> None:
+        super().__init__()
+        counts = popularity.double().clamp(min=1)
+        chances = counts**power
+        self.n_negatives, self.precision = n_negatives, precision
+        self.register_buffer("bounds", (chances / chances.sum()).cumsum(0))
+        self.register_buffer("drawn", (n_negatives * chances / chances.sum()).float())
+        self.register_buffer("met", (counts / counts.sum()).float())
+
+    def forward(
+        self, scored: tuple[Tensor | TargetAttention, Callable[[Tensor], Tensor]], targets: Tensor
+    ) -> Tensor:
+        """Mean loss of states (B, d) against targets and negatives, which the function embeds."""
+        states, embed = scored
+        drawn = torch.cat([targets, self.draw()])  # (B + n,)
+        # of m different items
+        items, place, counts = torch.unique(drawn, return_inverse=True, return_counts=True)
+        table, right = embed(items), place[: len(targets)]  # (m, d), (B,)
+        expected = self.drawn[items] + len(targets) * self.met[items]  # (m,)
+        log_weights = (counts / expected).log().to(table.dtype)  # (m,)
+        if not isinstance(states, TargetAttention):
+            return linear_cross_entropy(states, table, right, self.precision, log_weights)
+        scores = states.scores(table)  # (B, m)
+        own = scores.gather(1, right.unsqueeze(1))  # (B, 1)
+        others = (
+            (scores + log_weights)
+            .scatter(1, right.unsqueeze(1), -torch.inf)
+            .logsumexp(1, keepdim=True)
+        )
+        return (torch.logaddexp(own, others) - own).mean()
+
+    def draw(self) -> Tensor:
+        """Item codes of the negatives, shape (n_negatives,)."""
+        places = torch.rand(self.n_negatives, dtype=self.bounds.dtype, device=self.bounds.device)
+        return torch.searchsorted(self.bounds, places).clamp(max=len(self.bounds) - 1)

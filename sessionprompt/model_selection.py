@@ -23,16 +23,16 @@ def temporal_train_test_split(
 ) -> tuple[Sessions, Sessions]:
     """Split off the newest sessions for testing.
 
-    A session is as new as its last event; without times, later rows are newer. Both parts keep the order of
-    the rows. Of sessions that end at the same moment, later rows are newer.
+    A session is as new as its last event; without times, later rows are newer. Both parts keep the
+    order of the rows. Of sessions that end at the same moment, later rows are newer.
 
     Parameters
     ----------
     X : Sessions or list of lists
     test_size : float, int, str, timedelta or timedelta64, default=0.1
-        A share of the sessions between 0 and 1, rounded, with at least one session on either side; or a
-        number of sessions; or, if X has times, a span such as ``"1d"``: the sessions that end within it
-        before the newest end are the test part. Numeric times are then taken as seconds.
+        A share of the sessions between 0 and 1, rounded, with at least one session on either side;
+        or a number of sessions; or, if X has times, a span such as ``"1d"``: the sessions that end
+        within it before the newest end are the test part. Numeric times are then taken as seconds.
 
     Returns
     -------
@@ -68,21 +68,27 @@ def _oldest_first(X: Sessions) -> np.ndarray:
 
 def _n_newest(n: int, test_size: Any) -> int:
     if isinstance(test_size, bool) or not isinstance(test_size, Real):
-        raise TypeError(f"test_size={test_size!r} must be a share, a number of sessions or a span of time.")
+        raise TypeError(
+            f"test_size={test_size!r} must be a share, a number of sessions or a span of time."
+        )
     size = float(test_size)
     if isinstance(test_size, Integral):
         if not 1 <= size < n:
             raise ValueError(f"test_size={test_size} is outside 1..{n - 1}, as X has {n} sessions.")
         return int(size)
     if not 0 < size < 1:
-        raise ValueError(f"test_size={test_size} is no share between 0 and 1; pass an int to count sessions.")
+        raise ValueError(
+            f"test_size={test_size} is no share between 0 and 1; pass an int to count sessions."
+        )
     return min(max(1, round(size * n)), n - 1)
 
 
 def _ends_within(X: Sessions, span: str | timedelta | np.timedelta64) -> np.ndarray:
     """Mark the sessions that end within `span` before the newest end."""
     if X.times is None:
-        raise ValueError(f"test_size={span!r} needs times, and X has none; pass a share or a number.")
+        raise ValueError(
+            f"test_size={span!r} needs times, and X has none; pass a share or a number."
+        )
     newest, dated = np.fmax.reduce(X.times), X.times.dtype.kind == "M"
     if not dated and newest > 1e11:
         raise ValueError(
@@ -103,16 +109,18 @@ def _seconds(span: str | timedelta | np.timedelta64) -> float:
     else:
         seconds = float(np.timedelta64(span) / np.timedelta64(1, "s"))
     if not seconds > 0:
-        raise ValueError(f"test_size={span!r} is no span above zero; write one in s, min, h or d, as in '12h'.")
+        raise ValueError(
+            f"test_size={span!r} is no span above zero; write one in s, min, h or d, as in '12h'."
+        )
     return seconds
 
 
 class TemporalSessionSplit:
     """Cross-validation in the order of time: every fold tests on sessions newer than all it trains on.
 
-    The newest sessions are cut into `n_splits` test parts of equal size, taken from the oldest to the newest,
-    each after training on all sessions before it. The rows may come in any order; without times, later rows
-    are newer.
+    The newest sessions are cut into `n_splits` test parts of equal size, taken from the oldest to
+    the newest, each after training on all sessions before it. The rows may come in any order;
+    without times, later rows are newer.
 
     Parameters
     ----------
@@ -132,7 +140,9 @@ class TemporalSessionSplit:
     [0 1] [2]
     """
 
-    def __init__(self, n_splits: int = 3, *, test_size: int | None = None, max_train_size: int | None = None) -> None:
+    def __init__(
+        self, n_splits: int = 3, *, test_size: int | None = None, max_train_size: int | None = None
+    ) -> None:
         self.n_splits = n_splits
         self.test_size = test_size
         self.max_train_size = max_train_size
@@ -195,11 +205,11 @@ class TemporalSessionSplit:
 def within_session_split(X: Sessions | list[Any]) -> tuple[Sessions, Sessions, Sessions]:
     """Split inside every session, the protocol of CLIP-SBR's released code: it leaks, so only for parity.
 
-    The n - 1 targets of a session of n events go to training, validation and test in the order of time: the
-    last tenth, rounded down but at least one, to test, as many before them to validation, the rest to
-    training (a single target is for training only, of two the second is for test). So a session is in all
-    three parts: no session, user or period of the test is new, and figures compare only with others of this
-    split. For a fair test use :func:`temporal_train_test_split`.
+    The n - 1 targets of a session of n events go to training, validation and test in the order of
+    time: the last tenth, rounded down but at least one, to test, as many before them to validation,
+    the rest to training (a single target is for training only, of two the second is for test). So a
+    session is in all three parts: no session, user or period of the test is new, and figures
+    compare only with others of this split. For a fair test use :func:`temporal_train_test_split`.
 
     Parameters
     ----------
@@ -208,8 +218,9 @@ def within_session_split(X: Sessions | list[Any]) -> tuple[Sessions, Sessions, S
     Returns
     -------
     (train, valid, test) : tuple of Sessions
-        Sessions cut after their last target in the part; ``target_start`` marks the first one, and what is
-        before it is context. Ids and users are kept; sessions without a target in a part are left out of it.
+        Sessions cut after their last target in the part; ``target_start`` marks the first one, and
+        what is before it is context. Ids and users are kept; sessions without a target in a part
+        are left out of it.
 
     Examples
     --------

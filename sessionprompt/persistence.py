@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from safetensors import torch as safetensors
 
-from ._archive import read_parts, write_parts
 from ._records import describe, restore
-from ._shelf import Shelf
+from .storage import ArrayStore, read_parts, write_parts
 
 __all__ = ["load", "save"]
 
@@ -25,15 +24,15 @@ PARTS = (DESCRIPTION, ARRAYS, WEIGHTS)
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator to a folder, or to one file if `path` ends in ``.zip``.
 
-    The parts are ``estimator.json`` (classes, parameters, history, checksums), ``arrays.npz`` (ids, clusters, item
-    graph) and ``model.safetensors`` (weights). What is at `path` stays whole until the new model is complete, and
-    nothing is written that :func:`load` could not read back.
+    The parts are ``estimator.json`` (classes, parameters, history, checksums), ``arrays.npz`` (ids,
+    clusters, item graph) and ``model.safetensors`` (weights). What is at `path` stays whole until
+    the new model is complete, and nothing is written that :func:`load` could not read back.
 
     Parameters
     ----------
     estimator : PromptedSessionRecommender, ItemClusterer, PrecomputedClusters or Pipeline
-        A Pipeline of these steps may be scikit-learn's own. A `random_state` that is a generator is stored as None,
-        a path as a string.
+        A Pipeline of these steps may be scikit-learn's own. A `random_state` that is a generator is
+        stored as None, a path as a string.
     path : path
         A folder that is there must be empty or hold a model.
 
@@ -42,10 +41,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If something about the estimator cannot be stored: its class, a parameter (such as a backbone that has no
-        name in ``BACKBONES``), or ids that are neither numbers nor strings.
+        If something about the estimator cannot be stored: its class, a parameter (such as a
+        backbone that has no name in ``BACKBONES``), or ids that are neither numbers nor strings.
     ValueError
-        If parameters were changed after fit so that they do not go with the weights, or `path` is something else.
+        If parameters were changed after fit so that they do not go with the weights, or `path` is
+        something else.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 def _disassemble(estimator: Any) -> dict[str, bytes]:
     from . import __version__
 
-    shelf = Shelf({}, {})
+    shelf = ArrayStore({}, {})
     description = describe(estimator, shelf)
     arrays = BytesIO()
     np.savez(arrays, allow_pickle=False, **shelf.arrays)
@@ -123,11 +123,13 @@ def _assemble(parts: dict[str, bytes]) -> Any:
         with np.load(BytesIO(parts[ARRAYS]), allow_pickle=False) as stored:
             arrays = dict(stored)
         weights = safetensors.load(parts[WEIGHTS]) if WEIGHTS in document["sha256"] else {}
-        return restore(document["estimator"], Shelf(arrays, weights))
+        return restore(document["estimator"], ArrayStore(arrays, weights))
     except ValueError:
         raise
     except Exception as error:  # whole by its checksums, so made by hand or by another program
-        raise ValueError(f"its parts do not make a model ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"its parts do not make a model ({type(error).__name__}: {error})."
+        ) from error
 
 
 def _read_description(parts: dict[str, bytes]) -> dict[str, Any]:

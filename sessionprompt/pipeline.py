@@ -10,10 +10,9 @@ from typing import Any
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
-from .metrics import cut_last_events, session_weights
+from .metrics import RankedTargets, cut_last_events, session_weights
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
-from .targets import RankedTargets
 
 __all__ = ["Pipeline", "make_session_pipeline"]
 
@@ -21,9 +20,9 @@ __all__ = ["Pipeline", "make_session_pipeline"]
 class Pipeline(SklearnPipeline):
     """scikit-learn's Pipeline, ending in a session recommender, with the recommender's own methods.
 
-    A plain ``sklearn.pipeline.Pipeline`` works as well; this one adds ``predict_topk``, ``evaluate``, ``ranks``,
-    ``partial_fit``, ``save`` and validation sessions in ``fit``. Its evaluation cuts the last event off every session
-    before the first step sees it.
+    A plain ``sklearn.pipeline.Pipeline`` works as well; this one adds ``predict_topk``,
+    ``evaluate``, ``ranks``, ``partial_fit``, ``save`` and validation sessions in ``fit``. Its
+    evaluation cuts the last event off every session before the first step sees it.
 
     Parameters
     ----------
@@ -49,7 +48,8 @@ class Pipeline(SklearnPipeline):
         X : Sessions or list of lists
         y : ignored
         X_val : Sessions or list of lists, optional
-            Validation sessions of the recommender. They pass through the earlier steps without teaching them.
+            Validation sessions of the recommender. They pass through the earlier steps without
+            teaching them.
         **params
             Parameters of the steps' fit methods, as ``step__parameter``.
 
@@ -62,7 +62,7 @@ class Pipeline(SklearnPipeline):
         name, last = self.steps[-1]
         own = {key.removeprefix(f"{name}__"): value for key, value in params.items()}
         annotated = self._fit_front(as_sessions(X))
-        last.fit(annotated, y, X_val=self._through_front(as_sessions(X_val, "X_val")), **own)
+        last.fit(annotated, y, X_val=self._transform_steps(as_sessions(X_val, "X_val")), **own)
         return self
 
     def _fit_front(self, X: Any) -> Any:
@@ -74,9 +74,10 @@ class Pipeline(SklearnPipeline):
         self.steps[:-1] = front.steps  # with a cache, they are clones
         return annotated
 
-    def _through_front(self, X: Any) -> Any:
+    def _transform_steps(self, X: Any) -> Any:
         """Sessions as the last step gets them."""
-        for _, step in self.steps[:-1]:  # as scikit-learn's transform, whose preliminaries take longer than the steps
+        # as scikit-learn's transform, whose preliminaries take longer than the steps
+        for _, step in self.steps[:-1]:
             X = X if step is None or step == "passthrough" else step.transform(X)
         return X
 
@@ -94,7 +95,7 @@ class Pipeline(SklearnPipeline):
         """
         last = self.steps[-1][1]
         fitted = last.__sklearn_is_fitted__()
-        last.partial_fit(self._through_front(X) if fitted else self._fit_front(X))
+        last.partial_fit(self._transform_steps(X) if fitted else self._fit_front(X))
         return self
 
     def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
@@ -111,7 +112,7 @@ class Pipeline(SklearnPipeline):
         -------
         ndarray of shape (n_sessions, k), and the scores if asked for
         """
-        return self.steps[-1][1].predict_topk(self._through_front(X), k=k, **params)
+        return self.steps[-1][1].predict_topk(self._transform_steps(X), k=k, **params)
 
     def score(
         self,
@@ -164,7 +165,7 @@ class Pipeline(SklearnPipeline):
         inputs, last_events, rows = cut_last_events(sessions)
         weights = session_weights(sample_weight, len(sessions))
         return self.steps[-1][1].evaluate(
-            self._through_front(inputs),
+            self._transform_steps(inputs),
             metrics=metrics,
             slices=slices,
             ties=ties,
@@ -186,7 +187,9 @@ class Pipeline(SklearnPipeline):
         RankedTargets
         """
         inputs, last_events, rows = cut_last_events(as_sessions(X))
-        ranked = self.steps[-1][1].ranks(self._through_front(inputs), ties=ties, last_events=last_events, top=top)
+        ranked = self.steps[-1][1].ranks(
+            self._transform_steps(inputs), ties=ties, last_events=last_events, top=top
+        )
         return replace(ranked, sessions=rows[ranked.sessions])
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -13,19 +13,33 @@ import torch
 from sklearn.base import BaseEstimator
 
 from ._checks import check_fitted
-from ._files import fingerprint
-from ._parameters import check_parameters, resolve_backbone, resolve_device, seed_of
-from ._recommending import SessionRecommenderMixin, warn_of_strangers
-from .batches import Examples, PrefixData, last_prefixes
-from .encoding import EncodedSessions, SessionEncoder, check_prompt_data
-from .evaluation import prefix_data, rank_sessions
-from .inference import top_items
-from .initialization import start_as_published, start_from_graph
+from .base import SessionRecommenderMixin, warn_of_unknown
+from .encoding import (
+    EncodedSessions,
+    Examples,
+    NextItemTargets,
+    PrefixData,
+    SessionEncoder,
+    check_prompt_data,
+    last_prefixes,
+    prefix_data,
+)
+from .metrics import RankedTargets
 from .model_selection import temporal_train_test_split
-from .network import SessionNetwork
-from .prompts import PromptBlend
+from .network import (
+    PromptBlend,
+    SessionNetwork,
+    check_parameters,
+    rank_sessions,
+    resolve_backbone,
+    resolve_device,
+    seed_of,
+    start_as_published,
+    start_from_graph,
+    top_items,
+)
 from .sessions import Sessions, as_sessions
-from .targets import CutSessions, RankedTargets
+from .storage import fingerprint
 
 __all__ = ["PromptedSessionRecommender"]
 
@@ -33,22 +47,25 @@ __all__ = ["PromptedSessionRecommender"]
 class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     """Neural next-item recommender whose inputs carry learned prompts.
 
-    A session model (the backbone) reads the items of a session, each blended with prompts: learned vectors of the
-    item's cluster, of the session's user, of the session itself. Every prefix of a training session is an example;
-    the loss is the softmax over all known items. The model knows the items it is fitted on; an unknown item enters
-    as a blank (a zero vector) plus its cluster's prompt, and a session of which nothing at all is known is answered
-    by popularity, with a warning.
+    A session model (the backbone) reads the items of a session, each blended with prompts: learned
+    vectors of the item's cluster, of the session's user, of the session itself. Every prefix of a
+    training session is an example; the loss is the softmax over all known items. The model knows
+    the items it is fitted on; an unknown item enters as a blank (a zero vector) plus its cluster's
+    prompt, and a session of which nothing at all is known is answered by popularity, with a
+    warning.
 
     Parameters
     ----------
     backbone : str or callable, default="gru4rec"
         Name of a session model (see :data:`sessionprompt.backbones.BACKBONES`), a subclass of
-        :class:`~sessionprompt.backbones.Backbone`, or a factory called as ``backbone(dim, **backbone_params)``.
+        :class:`~sessionprompt.backbones.Backbone`, or a factory called as ``backbone(dim,
+        **backbone_params)``.
     prompts : tuple of {"cluster", "user", "session"}, default=("cluster",)
         Prompt kinds; ``()`` is the plain backbone. Clusters need sessions annotated by an
         :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does.
     gate : {"add", "elementwise", "scalar", "none"}, default="add"
-        How prompts and item embeddings are blended, see :class:`~sessionprompt.prompts.PromptBlend`.
+        How prompts and item embeddings are blended, see
+        :class:`~sessionprompt.prompts.PromptBlend`.
     prompt_candidates : bool, default=True
         Whether the scored items carry their cluster prompts too.
     scoring : {"cosine", "dot"}, default="cosine"
@@ -60,20 +77,21 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     backbone_params : dict, optional
         Further parameters of the backbone.
     init : {"graph", "normal", "reference"}, default="graph"
-        Where the item table starts: ``"graph"`` at a spectral embedding of who stands next to whom in the training
-        sessions, clusters at the mean of their items, see :func:`~sessionprompt.initialization.graph_vectors`;
-        ``"normal"`` at random, N(0, 1/dim); ``"reference"`` items, prompts and gates as the published code of the
-        backbone starts them, often much shorter. From the graph, training needs a fraction of the epochs.
+        Where the item table starts: ``"graph"`` at a spectral embedding of who stands next to whom
+        in the training sessions, clusters at the mean of their items, see
+        :func:`~sessionprompt.initialization.graph_vectors`; ``"normal"`` at random, N(0, 1/dim);
+        ``"reference"`` items, prompts and gates as the published code of the backbone starts them,
+        often much shorter. From the graph, training needs a fraction of the epochs.
     max_length : int, default=50
         Events of a session that the backbone sees: the newest ones.
     prefixes : {"auto", "one_pass", "expanded"}, default="auto"
-        Whether one pass over a session serves all its prefixes (exact for causal backbones) or each prefix is
-        encoded anew; ``"auto"`` takes one pass where the backbone allows it.
+        Whether one pass over a session serves all its prefixes (exact for causal backbones) or each
+        prefix is encoded anew; ``"auto"`` takes one pass where the backbone allows it.
     batch_size : int, default=512
         Prefixes that are read at a time, in training and later.
     accumulate : int, default=1
-        Batches whose gradients make one step: a step then learns from ``accumulate * batch_size`` prefixes, with the
-        memory of `batch_size`.
+        Batches whose gradients make one step: a step then learns from ``accumulate * batch_size``
+        prefixes, with the memory of `batch_size`.
     lr : float, default=0.001
         Learning rate of Adam.
     lr_schedule : {"constant", "linear"}, default="constant"
@@ -81,23 +99,24 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     weight_decay : float, default=0.0
         Added to the gradients as this share of the weights.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the factors in the products of the training loss; sums, gradients and all scores are float32. ``"auto"`` is
-        bfloat16 where the processor has it built in, which halves the time of the loss.
+        Of the factors in the products of the training loss; sums, gradients and all scores are
+        float32. ``"auto"`` is bfloat16 where the processor has it built in, which halves the time
+        of the loss.
     n_negatives : int, optional
-        Instead of all items, rank a target in training among so many drawn ones and the targets of its batch, see
-        :class:`~sessionprompt.sampling.SampledSoftmax`. For large catalogues: a step then costs the same however many
-        items there are. None is the full softmax.
+        Instead of all items, rank a target in training among so many drawn ones and the targets of
+        its batch, see :class:`~sessionprompt.sampling.SampledSoftmax`. For large catalogues: a step
+        then costs the same however many items there are. None is the full softmax.
     negatives_power : float, default=0.5
         Negatives are drawn in proportion to popularity to this power.
     max_epochs : int, default=30
     patience : int or None, default=3
-        Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The weights of the
-        best epoch are restored.
+        Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The
+        weights of the best epoch are restored.
     monitor : str, default="mrr@5"
         Metric on the validation sessions.
     validation_fraction : float or None, default=0.1
-        Share of the sessions, the newest ones, held out for validation; None trains on everything, without early
-        stopping.
+        Share of the sessions, the newest ones, held out for validation; None trains on everything,
+        without early stopping.
     refit : bool, default=False
         After early stopping, train anew on all sessions for the number of epochs found best.
     net_params : dict, optional
@@ -105,14 +124,16 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     device : str, default="auto"
         A torch device; ``"auto"`` is CUDA where there is one, else the CPU.
     checkpoint_dir : path, optional
-        Folder for the state of training, written after every epoch. A fit that was killed goes on from there, with
-        the same result as an unbroken one.
+        Folder for the state of training, written after every epoch. A fit that was killed goes on
+        from there, with the same result as an unbroken one.
     warm_start : bool, default=False
-        Whether `fit` starts from the weights of the previous fit; new items, users and clusters are added.
+        Whether `fit` starts from the weights of the previous fit; new items, users and clusters are
+        added.
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState, Generator or None, default=None
-        The same seed gives the same model on the same machine. Global random states are left as they are.
+        The same seed gives the same model on the same machine. Global random states are left as
+        they are.
 
     Attributes
     ----------
@@ -122,7 +143,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     encoder_ : SessionEncoder
     net_ : skorch.NeuralNet
     history_ : list of dict
-        Per epoch: ``epoch``, ``train_loss``, ``valid_loss``, the monitored metric, ``dur`` in seconds.
+        Per epoch: ``epoch``, ``train_loss``, ``valid_loss``, the monitored metric, ``dur`` in
+        seconds.
     n_epochs_ : int
         Epochs trained.
     best_epoch_ : int
@@ -232,7 +254,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            On parameters out of bounds, missing annotation, or fewer than one training or validation example.
+            On parameters out of bounds, missing annotation, or fewer than one training or
+            validation example.
         """
         prompts = check_parameters(self)
         sessions = as_sessions(X)
@@ -241,8 +264,16 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         seed = seed_of(self.random_state)
         previous = self if self.warm_start and hasattr(self, "net_") else None
         self._train(train, valid, prompts, seed, self.max_epochs, previous, "selection")
-        if self.refit and valid is not None and X_val is None and self.stop_reason_ != "interrupted":
-            found = {name: getattr(self, name) for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")}
+        if (
+            self.refit
+            and valid is not None
+            and X_val is None
+            and self.stop_reason_ != "interrupted"
+        ):
+            found = {
+                name: getattr(self, name)
+                for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")
+            }
             self._train(sessions, None, prompts, seed, max(self.best_epoch_, 1), None, "refit")
             self.__dict__.update(found)
         return self
@@ -250,8 +281,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
         """Go on learning: one epoch over new sessions, whose new items, users and clusters are added.
 
-        Cluster labels must come from the clusterer of the first fit (its ``transform``), since a new clustering
-        numbers its clusters anew.
+        Cluster labels must come from the clusterer of the first fit (its ``transform``), since a
+        new clustering numbers its clusters anew.
 
         Parameters
         ----------
@@ -292,23 +323,31 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         stage: str | None,
     ) -> PromptedSessionRecommender:
         """Train a network on `train`, keep the epoch that is best on `valid`, and take it as the model."""
-        from .training import TrainingPlan, train_network  # skorch loads only when something is trained
+        from .training import TrainingPlan, train_network
 
-        encoder = previous.encoder_.grow(train, prompts) if previous else SessionEncoder.learn(train, prompts)
+        encoder = (
+            previous.encoder_.grow(train, prompts)
+            if previous
+            else SessionEncoder.learn(train, prompts)
+        )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = self._build_network(encoder)
             codes = encoder.item_codes(train)
             network.backbone.observe(codes, train.offsets, encoder.n_items)
             if previous:
-                network.transplant(previous.network_, encoder.rows_of(previous.encoder_))
+                network.copy_weights_from(previous.network_, encoder.rows_of(previous.encoder_))
             elif self.init == "graph":
                 start_from_graph(network, codes, train.offsets, seed)
             elif self.init == "reference":
                 start_as_published(network)
             one_pass = self._one_pass(network)
             data = self._prefix_data(train, encoder, one_pass, "X")
-            held_out = None if valid is None else self._prefix_data(valid, encoder, one_pass, "validation sessions")
+            held_out = (
+                None
+                if valid is None
+                else self._prefix_data(valid, encoder, one_pass, "validation sessions")
+            )
             folder = self.checkpoint_dir if stage else None
             outcome = train_network(
                 network.to(resolve_device(self.device)),
@@ -338,8 +377,10 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             self.temperature,
         )
 
-    def _prefix_data(self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool | str, name: str) -> PrefixData:
-        cut = CutSessions.of(sessions, encoder)
+    def _prefix_data(
+        self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool | str, name: str
+    ) -> PrefixData:
+        cut = NextItemTargets.of(sessions, encoder)
         if not len(cut.rows):
             raise ValueError(
                 f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from; "
@@ -357,7 +398,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     ) -> str:
         """What a checkpoint must share with a fit that takes it up."""
         loose = {"checkpoint_dir", "verbose", "device", "random_state", "warm_start"}
-        params = {key: value for key, value in self.get_params(deep=False).items() if key not in loose}
+        params = {
+            key: value for key, value in self.get_params(deep=False).items() if key not in loose
+        }
         columns = [
             column
             for part in (train, valid)
@@ -374,7 +417,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         ]
         weights = previous.network_.state_dict().values() if previous else ()
         columns += [tensor.cpu().numpy() for tensor in weights]
-        named = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(params.items())))  # addresses change with every process
+        # addresses change with every process
+        named = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(params.items())))
         return fingerprint(named, str((seed, epochs)), *columns)
 
     def _one_pass(self, network: SessionNetwork) -> bool | str:
@@ -395,7 +439,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         hidden: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         examples = last_prefixes(encoded, self.max_length)
-        self._warn_of_strangers(examples)
+        self._warn_of_unknown(examples)
         inputs, table = self._item_vectors()
         return top_items(
             self.network_,
@@ -408,7 +452,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             inputs=inputs,
         )
 
-    def _rank_targets(self, cut: CutSessions, ties: str, top: int) -> RankedTargets:
+    def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
         return rank_sessions(
             self.network_,
             self.encoder_,
@@ -420,13 +464,13 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             top=top,
         )
 
-    def _warn_of_strangers(self, examples: Examples) -> None:
+    def _warn_of_unknown(self, examples: Examples) -> None:
         something = examples.sessions.items >= 0
         for codes in examples.sessions.prompts.values():
             something = something | (codes >= 0).any(axis=1)
         known = np.append(0, np.cumsum(something))
         n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
-        warn_of_strangers(n, stacklevel=4)
+        warn_of_unknown(n, stacklevel=4)
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""

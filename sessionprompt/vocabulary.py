@@ -21,8 +21,8 @@ class Vocabulary:
     Parameters
     ----------
     ids : array-like of shape (n,)
-        Distinct ids of one kind: numbers, strings, or any other hashable. They are sorted if they can be,
-        otherwise they keep their order. ``1``, ``1.0`` and ``np.int64(1)`` are the same id.
+        Distinct ids of one kind: numbers, strings, or any other hashable. They are sorted if they
+        can be, otherwise they keep their order. ``1``, ``1.0`` and ``np.int64(1)`` are the same id.
 
     Attributes
     ----------
@@ -55,7 +55,9 @@ class Vocabulary:
             )
 
     @classmethod
-    def from_values(cls, values: ArrayLike | Iterable[Any], name: str = "item") -> tuple[Vocabulary, NDArray[np.int32]]:
+    def from_values(
+        cls, values: ArrayLike | Iterable[Any], name: str = "item"
+    ) -> tuple[Vocabulary, NDArray[np.int32]]:
         """Return the vocabulary of all distinct values, and the code of each value.
 
         Parameters
@@ -102,7 +104,8 @@ class Vocabulary:
         Raises
         ------
         TypeError
-            If the values are of another kind than the vocabulary: all of them would silently be unknown.
+            If the values are of another kind than the vocabulary: all of them would silently be
+            unknown.
 
         Examples
         --------
@@ -119,7 +122,9 @@ class Vocabulary:
                 f"{_kind_of(self.ids)}s (first {id_!r}); convert one of them."
             )
         if wanted.dtype == object or self.ids.dtype == object:
-            return np.fromiter(map(self._index.get, wanted.tolist(), repeat(-1)), np.int32, len(wanted))
+            return np.fromiter(
+                map(self._index.get, wanted.tolist(), repeat(-1)), np.int32, len(wanted)
+            )
         return _search(self.ids, wanted)
 
     def decode(self, codes: ArrayLike) -> NDArray[Any]:
@@ -151,7 +156,9 @@ class Vocabulary:
             raise TypeError(f"codes must be integers, got {codes.dtype}.")
         bad = codes.min() if codes.min() < 0 else codes.max()
         if not 0 <= bad < len(self):
-            raise ValueError(f"code {bad} has no id; a vocabulary of {len(self)} ids has codes from 0 below that.")
+            raise ValueError(
+                f"code {bad} has no id; a vocabulary of {len(self)} ids has codes from 0 below that."
+            )
         return self.ids[codes]
 
     def subset(self, codes: ArrayLike) -> Vocabulary:
@@ -214,7 +221,11 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.ids[:4].tolist())) + (", ..." if len(self) > 4 else "")
-        return f"Vocabulary({len(self)} {_kind_of(self.ids)}s: {shown})" if len(self) else "Vocabulary(empty)"
+        return (
+            f"Vocabulary({len(self)} {_kind_of(self.ids)}s: {shown})"
+            if len(self)
+            else "Vocabulary(empty)"
+        )
 
 
 def _row(row: int) -> str:
@@ -267,13 +278,21 @@ def id_array(
 
 
 def _as_list(values: Any) -> list[Any]:
-    return values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "bOSU" else list(values)
+    return (
+        values.tolist()
+        if isinstance(values, np.ndarray) and values.dtype.kind in "bOSU"
+        else list(values)
+    )
 
 
 def _checked_objects(values: list[Any], name: str, locate: Callable[[int], str]) -> NDArray[Any]:
     types = set(map(type, values))
     kinds = set(map(_kind, types))
-    if len(kinds) > 1 or kinds & {"null", "boolean"} or any(type_.__hash__ is None for type_ in types):
+    if (
+        len(kinds) > 1
+        or kinds & {"null", "boolean"}
+        or any(type_.__hash__ is None for type_ in types)
+    ):
         raise _first_fault(values, name, locate)
     if "datetime64" in kinds and np.isnat(np.array(values)).any():
         raise _first_fault(values, name, locate)
@@ -289,7 +308,9 @@ def _first_fault(values: list[Any], name: str, locate: Callable[[int], str]) -> 
         if kind == "null" or (kind in ("number", "datetime64") and value != value):  # NaN, NaT
             return _missing(name, value, locate(row))
         if kind == "boolean" or type(value).__hash__ is None:
-            return TypeError(f"{name!r} holds {value!r} in {locate(row)}, and a {kind} is no id; convert it.")
+            return TypeError(
+                f"{name!r} holds {value!r} in {locate(row)}, and a {kind} is no id; convert it."
+            )
         if kind != first:
             break
     return TypeError(
@@ -299,7 +320,9 @@ def _first_fault(values: list[Any], name: str, locate: Callable[[int], str]) -> 
 
 
 def _missing(name: str, value: object, where: str) -> ValueError:
-    return ValueError(f"{name!r} has a missing value ({value}) in {where}; drop or fill such values first.")
+    return ValueError(
+        f"{name!r} has a missing value ({value}) in {where}; drop or fill such values first."
+    )
 
 
 def _kind(type_: type) -> str:
@@ -369,7 +392,9 @@ def _distinct_objects(values: list[Any]) -> tuple[NDArray[Any], NDArray[np.int32
     return _object_array(ids, len(ids)), codes
 
 
-def _distinct_dense(values: NDArray[Any], low: int, high: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def _distinct_dense(
+    values: NDArray[Any], low: int, high: int
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
     shifted = values - low
     present = np.zeros(high - low + 1, dtype=bool)
     present[shifted] = True
@@ -379,7 +404,8 @@ def _distinct_dense(values: NDArray[Any], low: int, high: int) -> tuple[NDArray[
 
 def _search(ids: NDArray[Any], values: NDArray[Any]) -> NDArray[np.int32]:
     if values.dtype != ids.dtype:
-        with np.errstate(invalid="ignore"):  # a float beyond int64 becomes some integer and fails the way back
+        # a float beyond int64 becomes some integer and fails the way back
+        with np.errstate(invalid="ignore"):
             cast = values.astype(ids.dtype)
             exact = cast.astype(values.dtype) == values
         return np.where(exact, _search(ids, cast), np.int32(-1))

@@ -30,7 +30,9 @@ def data_dir() -> Path:
 def ring() -> Sessions:
     """120 sessions over 12 items in which i is always followed by i + 1, and the last item by the first."""
     lengths = np.random.default_rng(0).integers(2, 7, size=120).tolist()
-    lists = [[(start + step) % 12 for step in range(length)] for start, length in enumerate(lengths)]
+    lists = [
+        [(start + step) % 12 for step in range(length)] for start, length in enumerate(lengths)
+    ]
     return Sessions.from_lists(lists, times=np.arange(120))
 
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from sessionprompt import PromptedSessionRecommender
-from sessionprompt.backbones import BACKBONES, NARM, Backbone, GRU4Rec, TargetAttention
-from sessionprompt.batches import SessionBatch, last_prefixes
-from sessionprompt.encoding import PROMPT_KINDS, EncodedSessions
+from sessionprompt.backbones import BACKBONES, NARM, Backbone, GRU4Rec
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import PROMPT_KINDS, EncodedSessions, last_prefixes
 from sessionprompt.losses import FullSoftmax
-from sessionprompt.network import SessionNetwork
-from sessionprompt.prompts import PromptBlend
+from sessionprompt.network import PromptBlend, SessionNetwork
+from sessionprompt.scoring import TargetAttention
 from sessionprompt.testing import check_backbone
 
 SMALL: dict[str, dict[str, Any]] = {"gru4rec": {"hidden": 6}, "narm": {"hidden": 6}}
@@ -64,7 +64,9 @@ def trained(name: str, device: str) -> tuple[Tensor, list[Tensor]]:
         network.double().to(device)(batch.to(device)), (batch.items[batch.ends] % 7).to(device)
     )
     loss.backward()
-    return loss.cpu(), [parameter.grad.cpu() for parameter in network.parameters() if parameter.grad is not None]
+    return loss.cpu(), [
+        parameter.grad.cpu() for parameter in network.parameters() if parameter.grad is not None
+    ]
 
 
 # ---------------------------------------------------------------------- with prompts
@@ -91,8 +93,14 @@ def encoded(visits: list[list[int]], kinds: tuple[str, ...]) -> EncodedSessions:
     items = np.concatenate(visits)
     offsets = np.append(0, np.cumsum([len(visit) for visit in visits]))
     visitors = np.repeat([VISITS.index(visit) for visit in visits], np.diff(offsets))
-    codes = {"cluster": np.where(items < 0, 1, items % 3), "user": visitors, "session": visitors - 1}
-    return EncodedSessions(items, offsets, {kind: codes[kind][:, None] for kind in kinds}, np.ones(len(visits), int))
+    codes = {
+        "cluster": np.where(items < 0, 1, items % 3),
+        "user": visitors,
+        "session": visitors - 1,
+    }
+    return EncodedSessions(
+        items, offsets, {kind: codes[kind][:, None] for kind in kinds}, np.ones(len(visits), int)
+    )
 
 
 def scores_of(network: SessionNetwork, batch: SessionBatch) -> Tensor:
@@ -113,7 +121,9 @@ def test_every_prompt_goes_with_every_backbone(name: str, kinds: tuple[str, ...]
     _, turned = network_of(name, kinds, VISITS[::-1])
     torch.testing.assert_close(scores_of(network, turned).flip(0), together)
     for kind in kinds:
-        blank = replace(batch, prompts={**batch.prompts, kind: torch.full_like(batch.prompts[kind], -1)})
+        blank = replace(
+            batch, prompts={**batch.prompts, kind: torch.full_like(batch.prompts[kind], -1)}
+        )
         assert (scores_of(network, blank) - together).abs().max() > 1e-6
     FullSoftmax("float32")(network.train()(batch), torch.arange(len(batch))).backward()
     for kind in kinds:
@@ -121,9 +131,15 @@ def test_every_prompt_goes_with_every_backbone(name: str, kinds: tuple[str, ...]
         assert gradient is not None and gradient.isfinite().all() and gradient.any()
 
 
-# ---------------------------------------------------------------------- what is kept of earlier sessions
+# ---------------------------------------------------------------------- what is kept of earlier
+# sessions
 def test_going_on_learning_keeps_the_neighbours_of_earlier_sessions() -> None:
-    params = {"dim": 4, "backbone_params": {"window": 1}, "max_epochs": 1, "validation_fraction": None}
+    params = {
+        "dim": 4,
+        "backbone_params": {"window": 1},
+        "max_epochs": 1,
+        "validation_fraction": None,
+    }
     model = PromptedSessionRecommender("gcegnn", prompts=(), random_state=0, **params)
     model.fit([["a", "b"], ["b", "a"], ["c", "a"]])
     model.partial_fit([["A", "b"], ["c", "A"], ["c", "a"]])
@@ -132,7 +148,9 @@ def test_going_on_learning_keeps_the_neighbours_of_earlier_sessions() -> None:
     found = {
         item: {
             model.items_[other]: int(n)
-            for other, n in zip(*(part[code] for part in (state.neighbours, state.counts)), strict=True)
+            for other, n in zip(
+                *(part[code] for part in (state.neighbours, state.counts)), strict=True
+            )
             if n
         }
         for item, code in places.items()
@@ -151,7 +169,9 @@ S, S1 = [0, 1, 0, 2], [1]  # sessions over four items, coded from 0
 
 def filled(start: int, *shape: int) -> Tensor:
     """0.5 sin(start + k), k = 0, 1, ... in row-major order."""
-    return 0.5 * torch.sin(start + torch.arange(int(np.prod(shape)), dtype=torch.float64)).view(shape)
+    return 0.5 * torch.sin(start + torch.arange(int(np.prod(shape)), dtype=torch.float64)).view(
+        shape
+    )
 
 
 TABLE = filled(1, 5, 3)[1:]
@@ -160,7 +180,9 @@ TABLE = filled(1, 5, 3)[1:]
 def batch_of(*windows: list[int]) -> SessionBatch:
     offsets = np.append(0, np.cumsum([len(window) for window in windows]))
     items = np.concatenate(windows).astype(np.int64)
-    return SessionBatch.collate(last_prefixes(EncodedSessions(items, offsets, {}, np.ones(len(windows), int)), 50))
+    return SessionBatch.collate(
+        last_prefixes(EncodedSessions(items, offsets, {}, np.ones(len(windows), int)), 50)
+    )
 
 
 def encode(model: Backbone, *windows: list[int]) -> Tensor:
@@ -181,7 +203,9 @@ GRU = {"gru.weight_ih_l0": filled(2, 9, 3), "gru.weight_hh_l0": filled(3, 9, 3)}
 
 
 def test_gru4rec_by_numbers() -> None:
-    model = with_weights(GRU4Rec(3, hidden=3), **GRU, **{"out.weight": filled(4, 3, 3), "out.bias": filled(5, 3)})
+    model = with_weights(
+        GRU4Rec(3, hidden=3), **GRU, **{"out.weight": filled(4, 3, 3), "out.bias": filled(5, 3)}
+    )
     states = encode(model, S, S1)
     expect(states, [[-0.518917, -0.098999, 0.287345], [-0.508737, -0.108058, 0.295102]])
     expect(states[0] @ TABLE.T, [0.203681, -0.160223, 0.113559, -0.064622])
@@ -199,13 +223,17 @@ def test_narm_by_numbers() -> None:
 
 
 # ---------------------------------------------------------------------- what the formulas say
-@pytest.mark.parametrize("model", [GRU4Rec(3, hidden=4), NARM(3, hidden=4)], ids=["gru4rec", "narm"])
+@pytest.mark.parametrize(
+    "model", [GRU4Rec(3, hidden=4), NARM(3, hidden=4)], ids=["gru4rec", "narm"]
+)
 def test_the_order_of_events_matters(model: Backbone) -> None:
     one, other = encode(model.double().eval(), [0, 1, 2], [1, 0, 2])
     assert (one - other).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("model", [GRU4Rec(3, hidden=64), NARM(3, hidden=64)], ids=["gru4rec", "narm"])
+@pytest.mark.parametrize(
+    "model", [GRU4Rec(3, hidden=64), NARM(3, hidden=64)], ids=["gru4rec", "narm"]
+)
 def test_dropout_works_in_training_only(model: Backbone) -> None:
     model.double().train()
     assert not torch.equal(encode(model, S), encode(model, S))
@@ -232,5 +260,7 @@ def test_narm_softmax_weights_sum_to_one() -> None:
 
 
 def test_narm_knows_its_norms() -> None:
-    with pytest.raises(ValueError, match=r"attention_norm='l2' is not known; choose 'none' or 'softmax'"):
+    with pytest.raises(
+        ValueError, match=r"attention_norm='l2' is not known; choose 'none' or 'softmax'"
+    ):
         NARM(3, attention_norm="l2")

@@ -53,7 +53,9 @@ def popularity(prefix: list[Any]) -> Scores:
 
 def session_popularity(prefix: list[Any]) -> Scores:
     latest = {item: place for place, item in enumerate(prefix, 1)}
-    return {item: count + latest[item] / (len(prefix) + 1) for item, count in Counter(prefix).items()}
+    return {
+        item: count + latest[item] / (len(prefix) + 1) for item, count in Counter(prefix).items()
+    }
 
 
 def spoken(rules: dict[Any, Scores], prefix: list[Any], last_n: int | None = 1) -> Scores:
@@ -97,7 +99,11 @@ def sequential_rules(
 
 
 def item_knn(
-    prefix: list[Any], n_neighbors: int = 100, shrinkage: float = 20, alpha: float = 0.5, last_n: int | None = 1
+    prefix: list[Any],
+    n_neighbors: int = 100,
+    shrinkage: float = 20,
+    alpha: float = 0.5,
+    last_n: int | None = 1,
 ) -> Scores:
     sets = [set(events) for events in LISTS]
     support = Counter(item for items in sets for item in items)
@@ -105,7 +111,9 @@ def item_knn(
     for said in support:
         together = Counter(item for items in sets if said in items for item in items - {said})
         for item in together:
-            together[item] /= (support[said] + shrinkage) ** alpha * (support[item] + shrinkage) ** (1 - alpha)
+            together[item] /= (support[said] + shrinkage) ** alpha * (
+                support[item] + shrinkage
+            ) ** (1 - alpha)
         best = sorted(together, key=lambda item: (-np.float32(together[item]), item))[:n_neighbors]
         rules[said] = {item: together[item] for item in best}
     return spoken(rules, prefix, last_n)
@@ -113,14 +121,21 @@ def item_knn(
 
 def nearest(similarities: dict[int, float], sample_size: int | None, n_neighbors: int) -> list[int]:
     newest = sorted(similarities, reverse=True)[:sample_size]
-    return sorted(newest, key=lambda session: (-np.float32(similarities[session]), -session))[:n_neighbors]
+    return sorted(newest, key=lambda session: (-np.float32(similarities[session]), -session))[
+        :n_neighbors
+    ]
 
 
 def vsknn(prefix: list[Any], n_neighbors: int = 100, sample_size: int | None = 1000) -> Scores:
     place = {item: number for number, item in enumerate(prefix, 1)}
-    near = {s: sum(place[i] for i in set(events) & set(prefix)) / len(prefix) for s, events in enumerate(LISTS)}
+    near = {
+        s: sum(place[i] for i in set(events) & set(prefix)) / len(prefix)
+        for s, events in enumerate(LISTS)
+    }
     scores: Scores = defaultdict(float)
-    for session in nearest({s: value for s, value in near.items() if value}, sample_size, n_neighbors):
+    for session in nearest(
+        {s: value for s, value in near.items() if value}, sample_size, n_neighbors
+    ):
         steps = next(n for n, item in enumerate(reversed(prefix), 1) if item in LISTS[session])
         for item in set(LISTS[session]):
             scores[item] += near[session] / steps
@@ -141,7 +156,9 @@ def stan(
     for session, events in enumerate(LISTS):
         if common := set(events) & set(prefix):
             age = (len(LISTS) - 1 - session) / len(LISTS)
-            near[session] = sum(exp(-after[item] / scales[0]) for item in common) / sqrt(len(set(events)))
+            near[session] = sum(exp(-after[item] / scales[0]) for item in common) / sqrt(
+                len(set(events))
+            )
             near[session] *= exp(-age / scales[1])
     scores: Scores = defaultdict(float)
     for session in nearest(near, sample_size, n_neighbors):
@@ -177,7 +194,10 @@ def slist(
             gram += weight * share * np.outer(given, given)
             moments += weight * share * np.outer(given, follows)
     solution = np.maximum(np.linalg.solve(gram, moments), 0)
-    scores = sum(exp(-d / predict_decay) * unit[item] for d, item in enumerate(reversed(prefix))) @ solution
+    scores = (
+        sum(exp(-d / predict_decay) * unit[item] for d, item in enumerate(reversed(prefix)))
+        @ solution
+    )
     return dict(zip(items, scores, strict=True))
 
 
@@ -214,12 +234,28 @@ CASES: list[tuple[Any, Any, dict[str, Any]]] = [
     (
         SLIST(alpha=0.9, reg=0.5, train_decay=2, predict_decay=3, recency=0.3, past="all", **EXACT),
         slist,
-        {"alpha": 0.9, "reg": 0.5, "train_decay": 2, "predict_decay": 3, "recency": 0.3, "past": "all"},
+        {
+            "alpha": 0.9,
+            "reg": 0.5,
+            "train_decay": 2,
+            "predict_decay": 3,
+            "recency": 0.3,
+            "past": "all",
+        },
     ),
     (SLIST(alpha=1, **EXACT), slist, {"alpha": 1}),
     (SLIST(alpha=0, past="all", **EXACT), slist, {"alpha": 0, "past": "all"}),
 ]
-EVERY = [Popularity, SessionPopularity, AssociationRules, SequentialRules, ItemKNN, VSKNN, STAN, SLIST]
+EVERY = [
+    Popularity,
+    SessionPopularity,
+    AssociationRules,
+    SequentialRules,
+    ItemKNN,
+    VSKNN,
+    STAN,
+    SLIST,
+]
 GROWING = [Popularity, SessionPopularity, AssociationRules, SequentialRules, VSKNN, STAN]
 
 
@@ -229,17 +265,23 @@ def scores_of(model: Any, prefix: list[Any]) -> Scores:
 
 
 @pytest.mark.parametrize(
-    ("model", "twin", "params"), CASES, ids=lambda value: getattr(value, "__name__", repr(value)[:60])
+    ("model", "twin", "params"),
+    CASES,
+    ids=lambda value: getattr(value, "__name__", repr(value)[:60]),
 )
 def test_scores_are_those_of_a_plain_loop(model: Any, twin: Any, params: dict[str, Any]) -> None:
     support = Counter(item for events in LISTS for item in events)
-    places = {count: -place for place, count in enumerate(sorted(set(support.values()), reverse=True), 1)}
+    places = {
+        count: -place for place, count in enumerate(sorted(set(support.values()), reverse=True), 1)
+    }
     model.fit(WORLD)
     for prefix in PREFIXES:
         expected = twin([item for item in prefix if item in support], **params)
         for item, score in scores_of(model, prefix).items():
             wanted = expected.get(item, 0)
-            assert score == pytest.approx(wanted if wanted > 0 else places[support[item]], rel=1e-4, abs=1e-8), (
+            assert score == pytest.approx(
+                wanted if wanted > 0 else places[support[item]], rel=1e-4, abs=1e-8
+            ), (
                 prefix,
                 item,
             )
@@ -268,35 +310,52 @@ def test_contract(model: Any) -> None:
 
 @pytest.mark.parametrize("model", EVERY)
 @pytest.mark.parametrize("block", [base.BLOCK, 70])
-def test_ranks_are_those_of_every_prefix_by_hand(model: Any, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_are_those_of_every_prefix_by_hand(
+    model: Any, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(base, "BLOCK", block)
     fitted = model().fit(WORLD)
     test = Sessions.from_lists([*TEST.to_lists()[:5], [A, "new", B, "new"], ["new", A]])
     expected = []
     for events in test:
         for length in range(1, len(events)):
-            with_scores = scores_of(fitted, events[:length]) if set(events[:length]) != {"new"} else None
+            with_scores = (
+                scores_of(fitted, events[:length]) if set(events[:length]) != {"new"} else None
+            )
             if with_scores is None:  # answered by popularity
-                with_scores = dict(zip(fitted.items_.tolist(), fitted.background_.tolist(), strict=True))
+                with_scores = dict(
+                    zip(fitted.items_.tolist(), fitted.background_.tolist(), strict=True)
+                )
             own = with_scores.get(events[length])
-            expected.append(np.inf if own is None else sum(score >= own for score in with_scores.values()))
+            expected.append(
+                np.inf if own is None else sum(score >= own for score in with_scores.values())
+            )
     ranked = fitted.ranks(test, top=3)
     assert ranked.ranks.tolist() == expected
     assert ranked.summary(["mrr@5"])["n_unknown_targets"] == 2
-    best = [fitted.predict_topk([events[:n]], k=3)[0].tolist() for events in TEST[:5] for n in range(1, len(events))]
+    best = [
+        fitted.predict_topk([events[:n]], k=3)[0].tolist()
+        for events in TEST[:5]
+        for n in range(1, len(events))
+    ]
     assert fitted.items_[ranked.top[: len(best)]].tolist() == best
 
 
 def test_ties_count_as_asked_for() -> None:
     model = AssociationRules().fit([["a", "b"], ["a", "c"], ["a", "d"]])
-    found = {ties: model.ranks([["a", "b"]], ties=ties).ranks[0] for ties in ("pessimistic", "midpoint", "optimistic")}
+    found = {
+        ties: model.ranks([["a", "b"]], ties=ties).ranks[0]
+        for ties in ("pessimistic", "midpoint", "optimistic")
+    }
     assert found == {"pessimistic": 3, "midpoint": 2, "optimistic": 1}
 
 
 @pytest.mark.parametrize("model", EVERY)
 def test_strangers_are_answered_by_popularity(model: Any) -> None:
     fitted = model().fit(WORLD)
-    with pytest.warns(UserWarning, match="1 sessions hold nothing that the model knows; they are answered by pop"):
+    with pytest.warns(
+        UserWarning, match="1 sessions hold nothing that the model knows; they are answered by pop"
+    ):
         items = fitted.predict([["stranger"], [A]], k=5)
     support = Counter(item for events in LISTS for item in events)
     assert [support[item] for item in items[0]] == sorted(support.values(), reverse=True)[:5]
@@ -312,10 +371,12 @@ def test_items_can_be_left_out_or_named(model: Any) -> None:
     named = fitted.predict_topk(lists, k=3, candidates=[A, C, D])
     assert [set(row) for row in named] == [{A, C, D}] * 3
     assert named[0].tolist() == [item for item in order if item in {A, C, D}]
-    assert fitted.predict_topk([[A, B]], k=2, candidates=[A, C, D], exclude_seen=True)[0].tolist() == [
-        item for item in order if item in {C, D}
-    ]
-    with pytest.raises(ValueError, match="k=3 is larger than the 2 items that session 0 leaves after exclude_seen"):
+    assert fitted.predict_topk([[A, B]], k=2, candidates=[A, C, D], exclude_seen=True)[
+        0
+    ].tolist() == [item for item in order if item in {C, D}]
+    with pytest.raises(
+        ValueError, match="k=3 is larger than the 2 items that session 0 leaves after exclude_seen"
+    ):
         fitted.predict_topk([[A, B]], k=3, candidates=[A, C, D], exclude_seen=True)
 
 
@@ -336,19 +397,26 @@ def test_no_partial_fit_where_it_is_not_natural() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [VSKNN(n_neighbors=3, sample_size=9), STAN(n_neighbors=9, lambda2=0.2), SLIST(recency=0.1)]
+    "model",
+    [VSKNN(n_neighbors=3, sample_size=9), STAN(n_neighbors=9, lambda2=0.2), SLIST(recency=0.1)],
 )
 def test_age_goes_by_time_where_it_is_known(model: Any) -> None:
     shuffled = WORLD[np.random.default_rng(0).permutation(len(WORLD))]
     by_time, as_given = scores_of(model.fit(WORLD), [A, B]), scores_of(model.fit(shuffled), [A, B])
     assert as_given == pytest.approx(by_time)
-    assert scores_of(model.fit(replace(shuffled, event_times=None)), [A, B]) != pytest.approx(by_time)
+    assert scores_of(model.fit(replace(shuffled, event_times=None)), [A, B]) != pytest.approx(
+        by_time
+    )
 
 
 @pytest.mark.parametrize("model", EVERY)
 def test_pipelines_pickles_and_single_events(model: Any) -> None:
     pipeline = Pipeline([("rec", model())]).fit(WORLD)
-    assert pipeline.score(TEST) == pickle.loads(pickle.dumps(pipeline)).score(TEST) == model().fit(WORLD).score(TEST)
+    assert (
+        pipeline.score(TEST)
+        == pickle.loads(pickle.dumps(pipeline)).score(TEST)
+        == model().fit(WORLD).score(TEST)
+    )
     alone = model().fit([["a"], ["b"], ["a"]])
     assert alone.predict([["b"]], k=2).shape == (1, 2)
     assert model().fit([["a"]]).predict([["a"]], k=1).tolist() == [["a"]]
@@ -369,7 +437,10 @@ def test_a_search_finds_the_better_parameter() -> None:
 def test_score_takes_a_metric_and_k() -> None:
     model = VSKNN().fit(WORLD)
     expected = model.evaluate(TEST, metrics=["recall@3", "coverage@3"], slices=["length", "repeat"])
-    assert model.score(TEST, metric="recall", k=3) == expected["recall@3"] and 0 < expected["coverage@3"] <= 1
+    assert (
+        model.score(TEST, metric="recall", k=3) == expected["recall@3"]
+        and 0 < expected["coverage@3"] <= 1
+    )
     assert sum(row["n"] for row in expected["slices"]["repeat"].values()) == expected["n_targets"]
 
 
@@ -402,7 +473,9 @@ def test_parameters_out_of_bounds(model: Any, message: str) -> None:
 
 @pytest.mark.parametrize("X", [[], [[], []]])
 def test_fitting_needs_an_event(X: Any) -> None:
-    with pytest.raises(ValueError, match=f"the {len(X)} sessions of X hold no event; give at least one"):
+    with pytest.raises(
+        ValueError, match=f"the {len(X)} sessions of X hold no event; give at least one"
+    ):
         Popularity().fit(X)
 
 
@@ -420,22 +493,32 @@ def test_dice_are_not_learnt(model: Any, dice: Sessions) -> None:
 
 # ---------------------------------------------------------------------- parts
 @given(
-    st.lists(st.lists(st.sampled_from([0, 0, -2.5, -1, 0.5, 1, 1, 3]), min_size=7, max_size=7), min_size=1, max_size=5),
+    st.lists(
+        st.lists(st.sampled_from([0, 0, -2.5, -1, 0.5, 1, 1, 3]), min_size=7, max_size=7),
+        min_size=1,
+        max_size=5,
+    ),
     st.integers(1, 8),
 )
 def test_largest_per_row_is_a_sort(rows: list[list[float]], k: int) -> None:
     kept = largest_per_row(sparse.csr_array(rows), k).toarray()
     for row, found in zip(rows, kept.tolist(), strict=True):
-        best = sorted(range(len(row)), key=lambda column: (-abs(row[column]), row[column], column))[:k]
+        best = sorted(range(len(row)), key=lambda column: (-abs(row[column]), row[column], column))[
+            :k
+        ]
         assert found == [value if column in best else 0 for column, value in enumerate(row)]
 
 
 def test_largest_per_row_of_a_very_wide_matrix() -> None:
     width = 2**31 - 1  # one bit is left for the row, so the rows are taken by twos
     columns = [0, width - 1, width - 2, 5, 7, 1]
-    wide = sparse.coo_array(([1, 2, 3, 4, 6, 5], ([0, 0, 0, 1, 4, 4], columns)), shape=(5, width)).tocsr()
+    wide = sparse.coo_array(
+        ([1, 2, 3, 4, 6, 5], ([0, 0, 0, 1, 4, 4], columns)), shape=(5, width)
+    ).tocsr()
     kept = largest_per_row(wide, 2).tocoo()
-    assert sorted(zip(*(axis.tolist() for axis in kept.coords), kept.data.tolist(), strict=True)) == [
+    assert sorted(
+        zip(*(axis.tolist() for axis in kept.coords), kept.data.tolist(), strict=True)
+    ) == [
         (0, width - 2, 3),
         (0, width - 1, 2),
         (1, 5, 4),
@@ -447,16 +530,35 @@ def test_largest_per_row_of_a_very_wide_matrix() -> None:
 @given(st.lists(st.lists(st.integers(-1, 4), max_size=6), min_size=1, max_size=5))
 def test_rows_know_their_events(lists: list[list[int]]) -> None:
     offsets = np.append(0, np.cumsum([len(events) for events in lists]))
-    rows = ItemRows.of_known(np.array([item for events in lists for item in events], dtype=int), offsets)
+    rows = ItemRows.of_known(
+        np.array([item for events in lists for item in events], dtype=int), offsets
+    )
     known = [[item for item in events if item >= 0] for events in lists]
-    assert [rows.items[a:b].tolist() for a, b in zip(rows.offsets, rows.offsets[1:], strict=False)] == known
-    assert rows.steps.tolist() == [len(events) - place for events in known for place in range(len(events))]
-    last = {(row, item): place for row, events in enumerate(known) for place, item in enumerate(events)}
+    assert [
+        rows.items[a:b].tolist() for a, b in zip(rows.offsets, rows.offsets[1:], strict=False)
+    ] == known
+    assert rows.steps.tolist() == [
+        len(events) - place for events in known for place in range(len(events))
+    ]
+    last = {
+        (row, item): place for row, events in enumerate(known) for place, item in enumerate(events)
+    }
     found = rows.last_clicks(5)
-    assert dict(zip(zip(found.rows.tolist(), found.items.tolist(), strict=True), found.positions, strict=True)) == last
+    assert (
+        dict(
+            zip(
+                zip(found.rows.tolist(), found.items.tolist(), strict=True),
+                found.positions,
+                strict=True,
+            )
+        )
+        == last
+    )
     order = np.arange(len(lists))[::-1]
     turned = rows.take(order)
-    assert [turned.items[a:b].tolist() for a, b in zip(turned.offsets, turned.offsets[1:], strict=False)] == known[::-1]
+    assert [
+        turned.items[a:b].tolist() for a, b in zip(turned.offsets, turned.offsets[1:], strict=False)
+    ] == known[::-1]
 
 
 def ridge_problem(reg: float) -> tuple[Any, Any]:
@@ -470,7 +572,9 @@ def test_the_ridge_is_solved(reg: float, block: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ridge, "BLOCK", block)
     gram, moments = ridge_problem(reg)
     exact = np.linalg.solve(gram.toarray(), moments.toarray())
-    np.testing.assert_allclose(ridge.sparse_ridge(gram, moments, 30, 1e-6).toarray(), exact, atol=1e-5 * exact.max())
+    np.testing.assert_allclose(
+        ridge.sparse_ridge(gram, moments, 30, 1e-6).toarray(), exact, atol=1e-5 * exact.max()
+    )
 
 
 @pytest.mark.parametrize("reg", [0.1, 1, 10])
@@ -484,7 +588,10 @@ def test_the_error_of_the_ridge_is_within_its_tolerance(reg: float, tol: float) 
 
 
 def test_a_diagonal_ridge_is_a_division() -> None:
-    gram, moments = sparse.diags_array([4.0, 2.0]).tocsr(), sparse.csr_array([[4.0, 2.0], [0.0, 3.0]])
+    gram, moments = (
+        sparse.diags_array([4.0, 2.0]).tocsr(),
+        sparse.csr_array([[4.0, 2.0], [0.0, 3.0]]),
+    )
     assert ridge.sparse_ridge(gram, moments, 2, 0.1).toarray().tolist() == [[1, 0.5], [0, 1.5]]
 
 
@@ -492,7 +599,9 @@ def test_the_spectrum_is_found() -> None:
     gram, _ = ridge_problem(1)
     root = np.diag(gram.diagonal() ** -0.5)
     values = np.linalg.eigvalsh(root @ gram.toarray() @ root)
-    assert ridge._spectrum(gram, gram.diagonal()) == pytest.approx((values[0], values[-1]), rel=0.05)
+    assert ridge._spectrum(gram, gram.diagonal()) == pytest.approx(
+        (values[0], values[-1]), rel=0.05
+    )
 
 
 def test_pruning_keeps_rows_short_and_close() -> None:
@@ -502,7 +611,9 @@ def test_pruning_keeps_rows_short_and_close() -> None:
     assert np.diff(pruned.indptr).max() == 12
     best = np.sort(np.abs(exact), axis=1)[:, ::-1]
     missed = np.linalg.norm(pruned.toarray() - exact, axis=1)
-    assert (missed <= np.linalg.norm(best[:, 12:], axis=1) + 0.05 * np.linalg.norm(exact, axis=1)).all()
+    assert (
+        missed <= np.linalg.norm(best[:, 12:], axis=1) + 0.05 * np.linalg.norm(exact, axis=1)
+    ).all()
 
 
 # ---------------------------------------------------------------------- published figures
@@ -519,6 +630,7 @@ def test_published_figures_come_out(data_dir: Path) -> None:
     assert share * found["mrr@20"] == pytest.approx(0.1389, abs=0.0005)
     train, test = load_parquet(data_dir / "yoochoose1_64.parquet")
     for model, recall, mrr in ((STAN(), 0.6945, 0.2874), (SLIST(alpha=0.4), 0.7088, 0.3083)):
-        assert model.fit(train).evaluate(test, metrics=metrics) | {"recall@20": recall, "mrr@20": mrr} == pytest.approx(
-            model.evaluate(test, metrics=metrics), abs=0.01
-        )
+        assert model.fit(train).evaluate(test, metrics=metrics) | {
+            "recall@20": recall,
+            "mrr@20": mrr,
+        } == pytest.approx(model.evaluate(test, metrics=metrics), abs=0.01)

@@ -8,15 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionprompt.batches import (
+from sessionprompt._arrays import ragged_range
+from sessionprompt.batches import SessionBatch, batches_of
+from sessionprompt.encoding import (
+    EncodedSessions,
     Examples,
     PrefixData,
-    SessionBatch,
     last_prefixes,
     prefix_examples,
-    ragged_range,
 )
-from sessionprompt.encoding import EncodedSessions
 
 laws = settings(max_examples=50, deadline=None)
 layouts = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 6)), min_size=1, max_size=6)
@@ -62,7 +62,9 @@ def test_every_prefix_is_asked_for_once_in_its_own_window(
         assert (examples.n_prefixes == 1).all()
 
 
-@given(st.lists(st.lists(st.integers(-1, 4), max_size=8), min_size=1, max_size=6), st.integers(1, 6))
+@given(
+    st.lists(st.lists(st.integers(-1, 4), max_size=8), min_size=1, max_size=6), st.integers(1, 6)
+)
 @laws
 def test_windows_of_distinct_items_are_shared(sessions: list[list[int]], max_length: int) -> None:
     offsets = np.append(0, np.cumsum([len(session) for session in sessions]))
@@ -71,7 +73,9 @@ def test_windows_of_distinct_items_are_shared(sessions: list[list[int]], max_len
     examples = prefix_examples(columns, max_length, "distinct")
     expected = []
     for start, session in zip(offsets, sessions, strict=False):
-        shared = [n for n in range(1, len(session) + 1) if n <= max_length and len(set(session[:n])) == n]
+        shared = [
+            n for n in range(1, len(session) + 1) if n <= max_length and len(set(session[:n])) == n
+        ]
         expected += [(start, len(shared), len(shared))] if shared else []
         for n in range(len(shared) + 1, len(session) + 1):
             expected.append((start + max(0, n - max_length), min(n, max_length), 1))
@@ -81,30 +85,41 @@ def test_windows_of_distinct_items_are_shared(sessions: list[list[int]], max_len
 
 def test_one_pass_shares_windows() -> None:
     examples = prefix_examples(encoded([(5, 1), (3, 2)]), 4, one_pass=True)
-    windows = zip(examples.starts.tolist(), examples.lengths.tolist(), examples.n_prefixes.tolist(), strict=True)
+    windows = zip(
+        examples.starts.tolist(),
+        examples.lengths.tolist(),
+        examples.n_prefixes.tolist(),
+        strict=True,
+    )
     assert list(windows) == [(0, 4, 4), (5, 3, 2), (1, 4, 1)]
 
 
 @given(layouts, st.integers(1, 10))
 @laws
-def test_last_prefixes_are_the_newest_events(layout: list[tuple[int, int]], max_length: int) -> None:
+def test_last_prefixes_are_the_newest_events(
+    layout: list[tuple[int, int]], max_length: int
+) -> None:
     sessions = encoded([(max(n, 1), first) for n, first in layout])
     bounds = zip(sessions.offsets, sessions.offsets[1:], strict=False)
     expected = [(max(int(start), int(end) - max_length), int(end) - 1) for start, end in bounds]
     assert asked(last_prefixes(sessions, max_length)) == expected
 
 
-def data_of(layout: list[tuple[int, int]], max_length: int = 4, one_pass: bool = True) -> PrefixData:
+def data_of(
+    layout: list[tuple[int, int]], max_length: int = 4, one_pass: bool = True
+) -> PrefixData:
     sessions = encoded(layout)
     return PrefixData(prefix_examples(sessions, max_length, one_pass), sessions.items + 1000)
 
 
 @given(layouts, st.integers(1, 8), st.booleans())
 @laws
-def test_batches_cover_everything_once(layout: list[tuple[int, int]], batch_size: int, shuffled: bool) -> None:
+def test_batches_cover_everything_once(
+    layout: list[tuple[int, int]], batch_size: int, shuffled: bool
+) -> None:
     data = data_of(layout)
     rng = np.random.default_rng(0) if shuffled else None
-    batches = list(data.batches(batch_size, rng))
+    batches = list(batches_of(data, batch_size, rng))
     places = [place for batch, _ in batches for place in batch.events.tolist()]
     assert sorted(places) == sorted(data.examples.ends.tolist())
     assert len(data) == len(places) == sum(len(batch) for batch, _ in batches)
@@ -118,7 +133,7 @@ def test_batches_cover_everything_once(layout: list[tuple[int, int]], batch_size
 
 def test_batches_are_about_as_large_as_asked() -> None:
     data = data_of([(4, 1)] * 30)
-    sizes = [len(batch) for batch, _ in data.batches(10)]
+    sizes = [len(batch) for batch, _ in batches_of(data, 10)]
     assert sum(sizes) == 120 and len(sizes) == 12 and max(sizes) <= 12
 
 
@@ -126,20 +141,28 @@ def test_shuffles_follow_their_generator() -> None:
     data = data_of([(4, 1)] * 30)
 
     def order(seed: int) -> list[int]:
-        return [place for batch, _ in data.batches(7, np.random.default_rng(seed)) for place in batch.events.tolist()]
+        return [
+            place
+            for batch, _ in batches_of(data, 7, np.random.default_rng(seed))
+            for place in batch.events.tolist()
+        ]
 
     assert order(1) == order(1) != order(2)
 
 
 @given(layouts, st.integers(1, 10), st.booleans())
 @laws
-def test_a_batch_says_where_everything_is(layout: list[tuple[int, int]], max_length: int, one_pass: bool) -> None:
+def test_a_batch_says_where_everything_is(
+    layout: list[tuple[int, int]], max_length: int, one_pass: bool
+) -> None:
     sessions = encoded([(max(n, first), first) for n, first in layout])
     examples = prefix_examples(sessions, max_length, one_pass)
     batch = SessionBatch.collate(examples)
     windows = [range(s, s + n) for s, n in zip(examples.starts, examples.lengths, strict=True)]
     assert batch.items.tolist() == [event for window in windows for event in window]
-    assert batch.prompts["cluster"].tolist() == [[event, event + 100] for window in windows for event in window]
+    assert batch.prompts["cluster"].tolist() == [
+        [event, event + 100] for window in windows for event in window
+    ]
     assert batch.lengths.tolist() == list(map(len, windows))
     assert batch.starts.tolist() == np.cumsum([0, *map(len, windows)])[:-1].tolist()
     assert batch.session.tolist() == [row for row, window in enumerate(windows) for _ in window]
@@ -148,7 +171,9 @@ def test_a_batch_says_where_everything_is(layout: list[tuple[int, int]], max_len
 
 @given(layouts, st.integers(1, 10), st.booleans())
 @laws
-def test_prefix_pairs_are_a_double_loop(layout: list[tuple[int, int]], max_length: int, one_pass: bool) -> None:
+def test_prefix_pairs_are_a_double_loop(
+    layout: list[tuple[int, int]], max_length: int, one_pass: bool
+) -> None:
     sessions = encoded([(max(n, first), first) for n, first in layout])
     batch = SessionBatch.collate(prefix_examples(sessions, max_length, one_pass))
     expected = [
@@ -168,7 +193,12 @@ def test_packing_runs_windows_side_by_side(lengths: list[int]) -> None:
     x = torch.arange(len(batch.items) * 2.0).view(-1, 2).requires_grad_()
     packed = batch.pack(x)
     by_length = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    order = [int(batch.starts[row]) + t for t in range(max(lengths)) for row in by_length if lengths[row] > t]
+    order = [
+        int(batch.starts[row]) + t
+        for t in range(max(lengths))
+        for row in by_length
+        if lengths[row] > t
+    ]
     assert packed.data.tolist() == x[order].tolist()
     assert packed.batch_sizes.tolist() == [sum(n > t for n in lengths) for t in range(max(lengths))]
     assert torch.equal(batch.unpack(packed), x)
@@ -193,7 +223,9 @@ def test_known_looks_at_the_prefix_only() -> None:
     sessions = EncodedSessions(items, np.array([0, 3, 6]), {"cluster": blank}, np.ones(2, int))
     batch = SessionBatch.collate(prefix_examples(sessions, 5, True))
     assert batch.known.tolist() == [False, True, True, False, False, True]
-    prompted = EncodedSessions(items, sessions.offsets, {"cluster": one_prompt}, sessions.first_prefix)
+    prompted = EncodedSessions(
+        items, sessions.offsets, {"cluster": one_prompt}, sessions.first_prefix
+    )
     batch = SessionBatch.collate(prefix_examples(prompted, 5, True))
     assert batch.known.tolist() == [False, True, True, True, True, True]
     batch = SessionBatch.collate(last_prefixes(sessions, 1))
@@ -203,7 +235,11 @@ def test_known_looks_at_the_prefix_only() -> None:
 def test_moving_a_batch_keeps_it() -> None:
     batch = SessionBatch.collate(prefix_examples(encoded([(3, 1), (2, 1)]), 5, True))
     moved = batch.to("meta")
-    assert {moved.items.device.type, moved.prompts["cluster"].device.type, moved.ends.device.type} == {"meta"}
+    assert {
+        moved.items.device.type,
+        moved.prompts["cluster"].device.type,
+        moved.ends.device.type,
+    } == {"meta"}
     same = batch.to("cpu")
     assert torch.equal(same.items, batch.items) and torch.equal(same.ends, batch.ends)
     assert same.events is batch.events

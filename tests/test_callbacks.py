@@ -13,20 +13,27 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from sessionprompt import PromptedSessionRecommender, Sessions, callbacks
-from sessionprompt._memory import give_back, resident
+from sessionprompt import PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import GRU4Rec
-from sessionprompt.callbacks import CheckpointFile
 from sessionprompt.model_selection import temporal_train_test_split, within_session_split
 from sessionprompt.testing import tiny_world
-from sessionprompt.training import SessionNet
+from sessionprompt.training import CheckpointFile, SessionNet, callbacks, give_back, resident
 
 WORLD = tiny_world(120)
 
 
 def model_of(**params: Any) -> PromptedSessionRecommender:
-    small = {"prompts": (), "dim": 8, "lr": 0.02, "batch_size": 64, "max_epochs": 4, "patience": None}
-    return PromptedSessionRecommender(**{**small, "backbone_params": {"hidden": 8}, "random_state": 0, **params})
+    small = {
+        "prompts": (),
+        "dim": 8,
+        "lr": 0.02,
+        "batch_size": 64,
+        "max_epochs": 4,
+        "patience": None,
+    }
+    return PromptedSessionRecommender(
+        **{**small, "backbone_params": {"hidden": 8}, "random_state": 0, **params}
+    )
 
 
 def weights(model: PromptedSessionRecommender) -> dict[str, torch.Tensor]:
@@ -125,7 +132,9 @@ def test_weights_are_not_kept_twice() -> None:
 
 
 # ---------------------------------------------------------------------- interrupts
-def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, error: type[BaseException] = KeyboardInterrupt) -> None:
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch, epoch: int, error: type[BaseException] = KeyboardInterrupt
+) -> None:
     """Raise in the second batch of an epoch."""
     infer, calls = SessionNet.infer, []
 
@@ -141,7 +150,9 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, error: type[BaseExcep
 def test_ctrl_c_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     one_epoch = model_of(max_epochs=1).fit(WORLD)
     interrupt(monkeypatch, epoch=2)
-    with pytest.warns(UserWarning, match="interrupted after 1 of 4 epochs; the weights of epoch 1 are in use"):
+    with pytest.warns(
+        UserWarning, match="interrupted after 1 of 4 epochs; the weights of epoch 1 are in use"
+    ):
         model = model_of().fit(WORLD)
     assert model.stop_reason_ == "interrupted" and model.n_epochs_ == model.best_epoch_ == 1
     assert same(weights(model), weights(one_epoch))
@@ -150,7 +161,9 @@ def test_ctrl_c_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ctrl_c_in_the_first_epoch_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(monkeypatch, epoch=1)
-    with pytest.warns(UserWarning, match="interrupted after 0 of 4 epochs; the model is hardly trained"):
+    with pytest.warns(
+        UserWarning, match="interrupted after 0 of 4 epochs; the model is hardly trained"
+    ):
         model = model_of().fit(WORLD)
     assert model.stop_reason_ == "interrupted" and model.n_epochs_ == 0 and model.history_ == []
     assert np.isnan(model.best_score_)
@@ -198,7 +211,9 @@ KILLED = {
 
 
 @pytest.mark.parametrize("when", sorted(KILLED))
-def test_a_killed_fit_goes_on_as_if_nothing_had_happened(when: str, tmp_path: Path, dice: Sessions) -> None:
+def test_a_killed_fit_goes_on_as_if_nothing_had_happened(
+    when: str, tmp_path: Path, dice: Sessions
+) -> None:
     params = KILLED[when]
     X = dice if when == "with patience" else WORLD
     unbroken = model_of(**params).fit(X)
@@ -223,7 +238,9 @@ def count_epochs(model: PromptedSessionRecommender, X: Sessions) -> int:
     with pytest.MonkeyPatch.context() as patch:
         run, epochs = SessionNet.run_single_epoch, []
 
-        def counted(self: SessionNet, iterator: Any, training: bool, *args: Any, **kwargs: Any) -> None:
+        def counted(
+            self: SessionNet, iterator: Any, training: bool, *args: Any, **kwargs: Any
+        ) -> None:
             epochs.append(training)
             run(self, iterator, training, *args, **kwargs)
 
@@ -233,7 +250,9 @@ def count_epochs(model: PromptedSessionRecommender, X: Sessions) -> int:
 
 
 @pytest.mark.parametrize("patience", [None, 2])
-def test_a_finished_fit_is_taken_up_without_training(patience: int | None, tmp_path: Path, dice: Sessions) -> None:
+def test_a_finished_fit_is_taken_up_without_training(
+    patience: int | None, tmp_path: Path, dice: Sessions
+) -> None:
     params = {"lr": 0.1, "max_epochs": 8, "patience": patience, "checkpoint_dir": tmp_path}
     first = model_of(**params).fit(dice)
     again = model_of(**params)
@@ -270,13 +289,18 @@ def test_a_warm_start_is_a_fit_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"random_state": 1}, {"lr": 0.01}, {"dim": 4}, {"validation_fraction": 0.2}, {"max_epochs": 5}]
+    "changes",
+    [
+        {"random_state": 1},
+        {"lr": 0.01},
+        {"dim": 4},
+        {"validation_fraction": 0.2},
+        {"max_epochs": 5},
+    ],
 )
 def test_the_checkpoint_of_another_fit_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
-    message = (
-        r"checkpoint_dir='.*' holds a fit of other data or parameters; name an empty folder, or delete selection.pt"
-    )
+    message = r"checkpoint_dir='.*' holds a fit of other data or parameters; name an empty folder, or delete selection.pt"
     with pytest.raises(ValueError, match=message):
         model_of(**{"max_epochs": 1, "checkpoint_dir": tmp_path, **changes}).fit(WORLD)
 
@@ -318,8 +342,15 @@ def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
         torch.save({"something": "else"}, path)
     else:
         content = path.read_bytes()
-        path.write_bytes({"truncated": content[: len(content) // 2], "noise": b"\x80noise" * 99, "empty": b""}[damage])
-    with pytest.raises(ValueError, match=r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew"):
+        path.write_bytes(
+            {"truncated": content[: len(content) // 2], "noise": b"\x80noise" * 99, "empty": b""}[
+                damage
+            ]
+        )
+    with pytest.raises(
+        ValueError,
+        match=r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew",
+    ):
         model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
 
 
@@ -339,7 +370,9 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_last_checkpoint_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     save, calls = torch.save, []
 
     def full(state: Any, file: Any) -> None:
@@ -396,7 +429,9 @@ class RateDiary(Diary):
 
 def test_a_linear_schedule_falls_to_nothing() -> None:
     diary = RateDiary([])
-    model = model_of(max_epochs=3, lr=0.1, lr_schedule="linear", net_params={"callbacks": [diary]}).fit(WORLD)
+    model = model_of(
+        max_epochs=3, lr=0.1, lr_schedule="linear", net_params={"callbacks": [diary]}
+    ).fit(WORLD)
     rates = [rate for _, rate in diary.pages if isinstance(rate, float)]
     steps = len(rates)
     assert rates == pytest.approx([0.1 * (1 - step / steps) for step in range(steps)])
@@ -413,7 +448,11 @@ def test_the_optimizer_can_be_another() -> None:
 def test_the_bar_shows_loss_and_metric(capsys: pytest.CaptureFixture[str]) -> None:
     model = model_of(max_epochs=2, verbose=1).fit(WORLD)
     shown = capsys.readouterr().err
-    assert "epoch 2/2" in shown and "loss=" in shown and f"mrr@5={model.history_[0]['mrr@5']:.4f}" in shown
+    assert (
+        "epoch 2/2" in shown
+        and "loss=" in shown
+        and f"mrr@5={model.history_[0]['mrr@5']:.4f}" in shown
+    )
     model_of(max_epochs=1, verbose=0).fit(WORLD)
     silent = capsys.readouterr()
     assert silent.out == silent.err == ""
@@ -426,17 +465,23 @@ def test_the_bar_does_not_change_the_result() -> None:
     assert same(weights(shown), weights(model_of().fit(WORLD)))
 
 
-def test_memory_is_given_back_only_when_a_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_given_back_only_when_a_process_has_grown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     held, calls = [0], []
     monkeypatch.setattr(callbacks, "resident", lambda: held[0])
     monkeypatch.setattr(callbacks, "give_back", lambda: calls.append(held[0]))
     spare = callbacks.SpareMemory()
     spare.on_train_begin(None)
     limit = spare.EVERY * spare.GROWTH
-    for held[0] in range(2**20, limit, spare.GROWTH // spare.EVERY // 2):  # half of GROWTH between two looks
+    # half of GROWTH between two looks
+    for held[0] in range(2**20, limit, spare.GROWTH // spare.EVERY // 2):
         spare.on_batch_end(None)
-    assert calls[0] == 2**20 + (spare.EVERY - 1) * spare.GROWTH // spare.EVERY // 2  # the first look
-    assert all(spare.GROWTH < later - earlier <= 1.6 * spare.GROWTH for earlier, later in pairwise(calls))
+    # the first look
+    assert calls[0] == 2**20 + (spare.EVERY - 1) * spare.GROWTH // spare.EVERY // 2
+    assert all(
+        spare.GROWTH < later - earlier <= 1.6 * spare.GROWTH for earlier, later in pairwise(calls)
+    )
     assert len(calls) >= 8
 
 

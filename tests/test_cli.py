@@ -15,13 +15,13 @@ import polars as pl
 import pytest
 
 import sessionprompt
-from sessionprompt import _tables, cli, demo
-from sessionprompt._tables import read_table, write_table
+from sessionprompt import cli, demo
 from sessionprompt.cli import main
 from sessionprompt.datasets import make_events, make_sessions
 from sessionprompt.persistence import load, save
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.sessions import Sessions
+from sessionprompt.sessions import Sessions, read_table, write_table
+from sessionprompt.sessions import tables as _tables
 
 COLUMNS = ["--session", "session", "--time", "time"]
 TINY = ["--epochs", "1", "--dim", "8", "--device", "cpu"]
@@ -40,7 +40,20 @@ def folder(events: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pa
     events.write_parquet(folder / "events.parquet")
     with gzip.open(folder / "events.csv.gz", "wb") as file:
         file.write((folder / "events.csv").read_bytes())
-    assert main(["fit", f"{folder}/events.csv", "--model", f"{folder}/model.zip", *COLUMNS, *TINY, "--quiet"]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                f"{folder}/events.csv",
+                "--model",
+                f"{folder}/model.zip",
+                *COLUMNS,
+                *TINY,
+                "--quiet",
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -59,20 +72,30 @@ def test_the_format_of_the_events_does_not_matter(name: str, folder: Path, tmp_p
     model = tmp_path / "model"
     assert main(["fit", f"{folder}/{name}", "--model", str(model), *COLUMNS, *TINY, "--quiet"]) == 0
     loaded, reference = load(model), load(folder / "model.zip")
-    np.testing.assert_array_equal(loaded.predict([["item-03"]], k=5), reference.predict([["item-03"]], k=5))
+    np.testing.assert_array_equal(
+        loaded.predict([["item-03"]], k=5), reference.predict([["item-03"]], k=5)
+    )
 
 
 def test_fit_is_what_the_library_does(events: pl.DataFrame, folder: Path) -> None:
     sessions = Sessions.from_events(events, session="session", time="time")
-    model = sessionprompt.make_session_pipeline(dim=8, max_epochs=1, random_state=0, device="cpu").fit(sessions)
-    mine, theirs = (m.predict_topk(sessions, k=5, return_scores=True) for m in (model, load(folder / "model.zip")))
+    model = sessionprompt.make_session_pipeline(
+        dim=8, max_epochs=1, random_state=0, device="cpu"
+    ).fit(sessions)
+    mine, theirs = (
+        m.predict_topk(sessions, k=5, return_scores=True)
+        for m in (model, load(folder / "model.zip"))
+    )
     np.testing.assert_array_equal(mine[0], theirs[0])
     np.testing.assert_array_equal(mine[1], theirs[1])
 
 
 def test_fit_reports(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m.zip", *COLUMNS, *TINY]
-    assert main([*command, "--min-length", "3", "--min-item-support", "2", "--resolution", "0.5,2"]) == 0
+    assert (
+        main([*command, "--min-length", "3", "--min-item-support", "2", "--resolution", "0.5,2"])
+        == 0
+    )
     out = capsys.readouterr().out
     assert "min_item_support=2" in out and "min_length=3" in out
     sizes, best = out.splitlines()[-2:]
@@ -83,22 +106,64 @@ def test_fit_reports(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_quiet_is_quiet(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m", *COLUMNS, *TINY, "--quiet"]) == 0
+    assert (
+        main(
+            ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m", *COLUMNS, *TINY, "--quiet"]
+        )
+        == 0
+    )
     assert capsys.readouterr().out == ""
 
 
 def test_options_reach_the_model(folder: Path, tmp_path: Path) -> None:
-    command = ["fit", f"{folder}/events.parquet", "--model", f"{tmp_path}/m", "--user", "user", "--time", "time"]
-    options = ["--backbone", "narm", "--prompts", "user, cluster", "--lr", ".01", "--batch-size", "64", "--seed", "3"]
+    command = [
+        "fit",
+        f"{folder}/events.parquet",
+        "--model",
+        f"{tmp_path}/m",
+        "--user",
+        "user",
+        "--time",
+        "time",
+    ]
+    options = [
+        "--backbone",
+        "narm",
+        "--prompts",
+        "user, cluster",
+        "--lr",
+        ".01",
+        "--batch-size",
+        "64",
+        "--seed",
+        "3",
+    ]
     assert main([*command, "--gap", "30min", *options, *TINY, "--quiet"]) == 0
     params = load(tmp_path / "m").get_params()
-    expected = {"backbone": "narm", "prompts": ("user", "cluster"), "lr": 0.01, "batch_size": 64, "random_state": 3}
+    expected = {
+        "backbone": "narm",
+        "prompts": ("user", "cluster"),
+        "lr": 0.01,
+        "batch_size": 64,
+        "random_state": 3,
+    }
     assert {name: params[f"rec__{name}"] for name in expected} == expected
     assert (params["rec__dim"], params["rec__max_epochs"], params["clu__random_state"]) == (8, 1, 3)
 
 
-def test_no_prompts_no_clusters(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m", *COLUMNS, *TINY, "--prompts", "none"]
+def test_no_prompts_no_clusters(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "fit",
+        f"{folder}/events.csv",
+        "--model",
+        f"{tmp_path}/m",
+        *COLUMNS,
+        *TINY,
+        "--prompts",
+        "none",
+    ]
     assert main(command) == 0
     assert capsys.readouterr().out.splitlines()[-2].endswith("no clusters")
     assert [name for name, _ in load(tmp_path / "m").steps] == ["rec"]
@@ -115,11 +180,15 @@ def test_evaluate_prints_json(
     printed = json.loads(capsys.readouterr().out)
     sessions = Sessions.from_events(events, session="session", time="time")
     model = load(folder / "model.zip")
-    assert printed == model.evaluate(sessions, metrics=["mrr@5", "recall@20"], slices=["length", "repeat"])
+    assert printed == model.evaluate(
+        sessions, metrics=["mrr@5", "recall@20"], slices=["length", "repeat"]
+    )
     assert json.loads(output.read_text()) == printed
 
 
-def test_a_bare_recommender_will_do(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bare_recommender_will_do(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = PromptedSessionRecommender(prompts=(), dim=8, max_epochs=1, random_state=0)
     save(model.fit(make_sessions(150, n_items=24, n_clusters=3, random_state=0)), tmp_path / "m")
     assert main(["evaluate", f"{folder}/events.csv", "--model", f"{tmp_path}/m", *COLUMNS]) == 0
@@ -136,7 +205,15 @@ def visitors(tmp_path: Path) -> Path:
 
 
 def recommend(folder: Path, visitors: Path, *options: Any) -> int:
-    command = ["recommend", visitors, "--model", folder / "model.zip", "--session", "visit", *options]
+    command = [
+        "recommend",
+        visitors,
+        "--model",
+        folder / "model.zip",
+        "--session",
+        "visit",
+        *options,
+    ]
     return main([str(word) for word in command])
 
 
@@ -155,7 +232,9 @@ def test_json_lines(folder: Path, visitors: Path, capsys: pytest.CaptureFixture[
 def test_output_files(name: str, folder: Path, visitors: Path, tmp_path: Path, capsys: Any) -> None:
     assert recommend(folder, visitors, "--exclude-seen", "--output", tmp_path / name) == 0
     assert capsys.readouterr().out == ""
-    items = load(folder / "model.zip").predict_topk([["item-03", "item-04"], ["new", "item-05"]], exclude_seen=True)
+    items = load(folder / "model.zip").predict_topk(
+        [["item-03", "item-04"], ["new", "item-05"]], exclude_seen=True
+    )
     if name == "out.jsonl":
         rows = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
         assert [row["items"] for row in rows] == items.tolist()
@@ -165,7 +244,9 @@ def test_output_files(name: str, folder: Path, visitors: Path, tmp_path: Path, c
     assert table["session"].to_list() == ["v7"] * 10 + ["v9"] * 10
     assert table["rank"].to_list() == [*range(1, 11)] * 2
     assert table["item"].to_list() == items.ravel().tolist()
-    assert (table.group_by("session").agg(pl.col("score").diff().drop_nulls().max())["score"] <= 0).all()
+    assert (
+        table.group_by("session").agg(pl.col("score").diff().drop_nulls().max())["score"] <= 0
+    ).all()
 
 
 def test_users_are_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +266,10 @@ def test_ids_that_look_like_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
     columns = ["--session", "session", "--model", str(tmp_path / "m")]
     assert main(["fit", str(log), *columns, *TINY, "--quiet"]) == 0
     assert main(["recommend", str(later), *columns, "-k", "2"]) == 0
-    assert all(isinstance(item, str) for item in json.loads(capsys.readouterr().out.splitlines()[0])["items"])
+    assert all(
+        isinstance(item, str)
+        for item in json.loads(capsys.readouterr().out.splitlines()[0])["items"]
+    )
 
 
 def test_whole_numbers_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,22 +279,33 @@ def test_whole_numbers_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["fit", str(log), *columns, *TINY, "--quiet"]) == 0
     assert load(tmp_path / "m")["rec"].items_.tolist() == [0, 1, 2, 17]
     assert main(["recommend", str(log), *columns, "-k", "2"]) == 0
-    assert {type(item) for item in json.loads(capsys.readouterr().out.splitlines()[0])["items"]} == {int}
+    assert {
+        type(item) for item in json.loads(capsys.readouterr().out.splitlines()[0])["items"]
+    } == {int}
 
 
-def test_warnings_are_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_are_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, model = tmp_path / "strangers.csv", tmp_path / "m"
     path.write_text("session,item\n1,unheard-of\n")
     options = ["--prompts", "none", "--quiet"]
-    assert main(["fit", f"{folder}/events.csv", "--model", str(model), *COLUMNS, *TINY, *options]) == 0
-    assert main(["recommend", str(path), "--session", "session", "--model", str(model), "-k", "2"]) == 0
+    assert (
+        main(["fit", f"{folder}/events.csv", "--model", str(model), *COLUMNS, *TINY, *options]) == 0
+    )
+    assert (
+        main(["recommend", str(path), "--session", "session", "--model", str(model), "-k", "2"])
+        == 0
+    )
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("sessionprompt: warning: 1 sessions hold nothing")
 
 
 # ---------------------------------------------------------------------- tables
 @pytest.mark.parametrize("backend", _tables.BACKENDS)
-def test_every_library_reads_and_writes_alike(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_library_reads_and_writes_alike(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_tables, "find_spec", lambda name: name if name == backend else None)
     text = 'item,n,time,more\n007,-4,2024-01-01T00:00:00,x\nNA,12,2024-01-01 01:00:01.5+01:00,\n"a,b",0,2024-01-01Z,y\n'
     text = text.replace("01-01Z", "01-01T00:00Z")
@@ -226,17 +321,23 @@ def test_every_library_reads_and_writes_alike(backend: str, tmp_path: Path, monk
     for name in ("out.csv", "out.parquet"):
         write_table(tmp_path / name, {"a": [1, 20], "b": ["x", "ü"]})
         table = read_table(tmp_path / name, ["a", "b"], text=["a"])
-        assert np.asarray(table["a"]).tolist() == ["1", "20"] and np.asarray(table["b"]).tolist() == ["x", "ü"]
+        assert np.asarray(table["a"]).tolist() == ["1", "20"] and np.asarray(
+            table["b"]
+        ).tolist() == ["x", "ü"]
 
 
 def test_without_any_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "log.csv").write_text("item\n1\n")
     monkeypatch.setattr(_tables, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="needs polars, pyarrow or pandas; pip install one of them"):
+    with pytest.raises(
+        ImportError, match="needs polars, pyarrow or pandas; pip install one of them"
+    ):
         read_table(tmp_path / "log.csv", ["item"])
 
 
-@pytest.mark.parametrize(("text", "dtype", "value"), [("12", pl.Int64, 12), ("12.5", pl.Float64, 12.5)])
+@pytest.mark.parametrize(
+    ("text", "dtype", "value"), [("12", pl.Int64, 12), ("12.5", pl.Float64, 12.5)]
+)
 def test_times_in_numbers(text: str, dtype: Any, value: float, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(f"item,t\n1,{text}\n")
     times = read_table(tmp_path / "log.csv", ["item"], time="t")["t"]
@@ -245,7 +346,9 @@ def test_times_in_numbers(text: str, dtype: Any, value: float, tmp_path: Path) -
 
 def test_a_large_time_in_nanoseconds_stays_exact(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("item,t\n1,1704067200123456789\n")
-    assert read_table(tmp_path / "log.csv", ["item"], time="t")["t"].to_list() == [1704067200123456789]
+    assert read_table(tmp_path / "log.csv", ["item"], time="t")["t"].to_list() == [
+        1704067200123456789
+    ]
 
 
 # ---------------------------------------------------------------------- errors
@@ -253,7 +356,11 @@ def test_a_large_time_in_nanoseconds_stays_exact(tmp_path: Path) -> None:
     ("text", "options", "words"),
     [
         ("item,session,t\na,1,\n", ["--time", "t"], "column 't'"),
-        ("item,session,t\na,1,31.12.2024\n", ["--time", "t"], "row 0: '31.12.2024' is neither a number nor an ISO"),
+        (
+            "item,session,t\na,1,31.12.2024\n",
+            ["--time", "t"],
+            "row 0: '31.12.2024' is neither a number nor an ISO",
+        ),
         ("item,session,t\na,1,1704067200000\n", ["--time", "t"], "unit='ms'"),
         ("item,session\na,1\n,2\n", [], "'item' has a missing value"),
         ("item,session\na,1\n", ["--time", "when"], "column 'when' is not in"),
@@ -261,15 +368,23 @@ def test_a_large_time_in_nanoseconds_stays_exact(tmp_path: Path) -> None:
         ("item,session\na,1\nb,2\n", ["--min-length", "3"], "the filters left nothing"),
         ("item,session\na,1\nb,2\n", [], "too few to train"),
         ("item,session\na,1\nb,1\n", ["--backbone", "elman"], "backbone='elman' is not known"),
-        ("item,session\na,1\nb,1\n", ["--prompts", "none", "--resolution", "2"], "--resolution needs clusters"),
+        (
+            "item,session\na,1\nb,1\n",
+            ["--prompts", "none", "--resolution", "2"],
+            "--resolution needs clusters",
+        ),
         ("item,session\na,1\nb,1\n", ["--prompts", "user"], "needs sessions with users"),
         ("", [], "cannot be read"),
     ],
 )
-def test_errors_of_fit(text: str, options: list[str], words: str, tmp_path: Path, capsys: Any) -> None:
+def test_errors_of_fit(
+    text: str, options: list[str], words: str, tmp_path: Path, capsys: Any
+) -> None:
     path, model = tmp_path / "log.csv", tmp_path / "m"
     path.write_text(text)
-    line = refused(capsys, "fit", path, "--model", model, "--session", "session", *TINY, "--quiet", *options)
+    line = refused(
+        capsys, "fit", path, "--model", model, "--session", "session", *TINY, "--quiet", *options
+    )
     assert words in line
     assert not model.exists()
 
@@ -277,13 +392,23 @@ def test_errors_of_fit(text: str, options: list[str], words: str, tmp_path: Path
 def test_errors_of_paths(folder: Path, visitors: Path, tmp_path: Path, capsys: Any) -> None:
     model, one = ["--model", folder / "model.zip"], ["--session", "visit"]
     assert "no such file" in refused(capsys, "recommend", tmp_path / "none.csv", *model, *one)
-    assert "no such file" in refused(capsys, "recommend", visitors, "--model", tmp_path / "none", *one)
-    assert "no zip file" in refused(capsys, "recommend", visitors, "--model", visitors.rename(tmp_path / "v.csv"), *one)
+    assert "no such file" in refused(
+        capsys, "recommend", visitors, "--model", tmp_path / "none", *one
+    )
+    assert "no zip file" in refused(
+        capsys, "recommend", visitors, "--model", visitors.rename(tmp_path / "v.csv"), *one
+    )
     (tmp_path / "log.txt").write_text("item\n")
-    assert "ends in .csv, .csv.gz or .parquet" in refused(capsys, "recommend", tmp_path / "log.txt", *model, *one)
+    assert "ends in .csv, .csv.gz or .parquet" in refused(
+        capsys, "recommend", tmp_path / "log.txt", *model, *one
+    )
     (tmp_path / "log.parquet").write_text("item\n")
-    assert "log.parquet cannot be read" in refused(capsys, "recommend", tmp_path / "log.parquet", *model, *one)
-    assert "--session, or --user with --gap" in refused(capsys, "recommend", tmp_path / "v.csv", *model)
+    assert "log.parquet cannot be read" in refused(
+        capsys, "recommend", tmp_path / "log.parquet", *model, *one
+    )
+    assert "--session, or --user with --gap" in refused(
+        capsys, "recommend", tmp_path / "v.csv", *model
+    )
 
 
 def test_errors_of_recommend(folder: Path, visitors: Path, tmp_path: Path, capsys: Any) -> None:
@@ -300,10 +425,14 @@ def test_a_clusterer_recommends_nothing(visitors: Path, tmp_path: Path, capsys: 
 
 def test_the_model_path_is_checked_before_the_work(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    assert "thesis.txt" in refused(capsys, "fit", "events.csv", "--model", tmp_path, "--session", "session")
+    assert "thesis.txt" in refused(
+        capsys, "fit", "events.csv", "--model", tmp_path, "--session", "session"
+    )
 
 
-def test_faults_of_the_program_are_not_hidden(folder: Path, visitors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_of_the_program_are_not_hidden(
+    folder: Path, visitors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*args: Any) -> None:
         raise AttributeError("a mistake of ours")
 
@@ -317,7 +446,10 @@ def test_faults_of_the_program_are_not_hidden(folder: Path, visitors: Path, monk
     [
         ([], "the following arguments are required: command"),
         (["fit", "log.csv"], "required: --model"),
-        (["fit", "log.csv", "--model", "m", "--resolution", "high"], "'high' is neither a number nor numbers"),
+        (
+            ["fit", "log.csv", "--model", "m", "--resolution", "high"],
+            "'high' is neither a number nor numbers",
+        ),
         (["fit", "log.csv", "--model", "m", "--epochs", "many"], "invalid int value"),
         (["paint"], "invalid choice"),
     ],
@@ -331,7 +463,10 @@ def test_wrong_words(argv: list[str], words: str, capsys: pytest.CaptureFixture[
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
-    assert not stop.value.code and capsys.readouterr().out == f"sessionprompt {sessionprompt.__version__}\n"
+    assert (
+        not stop.value.code
+        and capsys.readouterr().out == f"sessionprompt {sessionprompt.__version__}\n"
+    )
 
 
 def test_ctrl_c(folder: Path, visitors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +478,9 @@ def test_ctrl_c(folder: Path, visitors: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def python(code: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code, *argv], capture_output=True, text=True, timeout=120
+    )
 
 
 def test_help_needs_nothing_heavy() -> None:
@@ -364,15 +501,25 @@ finally:
 
 
 # ---------------------------------------------------------------------- demo
-def test_the_demo_tells_its_story(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_tells_its_story(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def smaller(function: Callable[..., Any], **changes: Any) -> Callable[..., Any]:
         return lambda *args, **kwargs: function(*args, **{**kwargs, **changes})
 
-    monkeypatch.setattr(demo, "make_sessions", lambda n, **dials: make_sessions(200, **{**dials, "n_items": 60}))
-    monkeypatch.setattr(demo, "make_session_pipeline", smaller(demo.make_session_pipeline, max_epochs=1, dim=8))
+    monkeypatch.setattr(
+        demo, "make_sessions", lambda n, **dials: make_sessions(200, **{**dials, "n_items": 60})
+    )
+    monkeypatch.setattr(
+        demo, "make_session_pipeline", smaller(demo.make_session_pipeline, max_epochs=1, dim=8)
+    )
     assert main(["demo"]) == 0
     out = capsys.readouterr().out
-    assert "60 items fall into" in out and "most popular items" in out and out.endswith("the same answers.\n")
+    assert (
+        "60 items fall into" in out
+        and "most popular items" in out
+        and out.endswith("the same answers.\n")
+    )
 
 
 def test_the_popularity_of_the_demo() -> None:

@@ -64,7 +64,9 @@ def same_partition(one, other):
     ],
 )
 def test_two_triangles(algorithm, gamma, labels, quality):
-    clusterer = ItemClusterer(gamma, algorithm=algorithm, n_iterations=-1, random_state=0).fit(TRIANGLES)
+    clusterer = ItemClusterer(gamma, algorithm=algorithm, n_iterations=-1, random_state=0).fit(
+        TRIANGLES
+    )
     assert clusterer.labels_.tolist() == labels
     assert clusterer.modularity_ == pytest.approx(quality / 14)
     assert clusterer.n_clusters_ == len(set(labels))
@@ -73,7 +75,9 @@ def test_two_triangles(algorithm, gamma, labels, quality):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize(("gamma", "n_clusters"), [(0.1, 1), (0.5, 2), (2.0, 6)])
 def test_constant_potts_model_of_two_triangles(algorithm, gamma, n_clusters):
-    clusterer = ItemClusterer(gamma, objective="cpm", algorithm=algorithm, random_state=0).fit(TRIANGLES)
+    clusterer = ItemClusterer(gamma, objective="cpm", algorithm=algorithm, random_state=0).fit(
+        TRIANGLES
+    )
     assert clusterer.n_clusters_ == n_clusters
     assert clusterer.modularity_ == pytest.approx(modularity(clusterer.graph_, clusterer.labels_))
 
@@ -83,7 +87,9 @@ def test_self_loops_enter_the_objective(algorithm):
     """Loops of weight 20 on 0 and 1 make their strengths too large for them to share a cluster."""
     lists = [[0, 1], [1, 2], [0, 2], [0] * 21, [1] * 21]
     kept, dropped = (
-        ItemClusterer(0.6, self_loops=policy, algorithm=algorithm, n_iterations=-1, random_state=0).fit(lists)
+        ItemClusterer(
+            0.6, self_loops=policy, algorithm=algorithm, n_iterations=-1, random_state=0
+        ).fit(lists)
         for policy in ("keep", "drop")
     )
     best = max(modularity(kept.graph_, partition, 0.6) for partition in product(range(3), repeat=3))
@@ -120,7 +126,9 @@ def test_both_algorithms_reach_the_same_modularity():
     rng = np.random.default_rng(5)
     starts = rng.integers(2000, size=4000)
     lists = [(start + rng.integers(-12, 13, size=4)).tolist() for start in starts]
-    one, other = (ItemClusterer(algorithm=name, random_state=0).fit(lists).modularity_ for name in ALGORITHMS)
+    one, other = (
+        ItemClusterer(algorithm=name, random_state=0).fit(lists).modularity_ for name in ALGORITHMS
+    )
     assert one > 0.5
     assert other == pytest.approx(one, rel=0.01)
 
@@ -133,9 +141,13 @@ def test_items_without_edges_are_clusters_of_their_own():
 @pytest.mark.parametrize("resolution", [1.0, (1.0, 2.0)])
 def test_no_edges_at_all(resolution):
     clusterer = ItemClusterer(resolution).fit([["a"], ["b"], ["c"]])
-    assert np.array_equal(clusterer.labels_.T, np.broadcast_to([0, 1, 2], clusterer.labels_.T.shape))
+    assert np.array_equal(
+        clusterer.labels_.T, np.broadcast_to([0, 1, 2], clusterer.labels_.T.shape)
+    )
     assert np.all(clusterer.modularity_ == 0)
-    assert (clusterer.transform([["a", "new"], ["b", "c"]]).labels == np.array([[0], [0], [1], [2]])).all()
+    assert (
+        clusterer.transform([["a", "new"], ["b", "c"]]).labels == np.array([[0], [0], [1], [2]])
+    ).all()
 
 
 def test_only_items_that_occur_are_learned():
@@ -154,11 +166,14 @@ def test_same_seed_same_labels(algorithm):
     first = clusterer.fit(lists).labels_
     random.seed(99)
     np.testing.assert_array_equal(clone(clusterer).fit(lists).labels_, first)
-    other_seeds = [clone(clusterer).set_params(random_state=seed).fit(lists).labels_ for seed in range(3)]
+    other_seeds = [
+        clone(clusterer).set_params(random_state=seed).fit(lists).labels_ for seed in range(3)
+    ]
     assert any((labels != first).any() for labels in other_seeds)
     generators = (np.random.RandomState(1), np.random.default_rng(1), None)
     assert all(
-        clone(clusterer).set_params(random_state=generator).fit(lists).n_clusters_ > 1 for generator in generators
+        clone(clusterer).set_params(random_state=generator).fit(lists).n_clusters_ > 1
+        for generator in generators
     )
 
 
@@ -181,7 +196,8 @@ def test_global_random_states_are_untouched(algorithm):
     random.seed(0)
     one = igraph.Graph.Erdos_Renyi(20, m=30).get_edgelist()
     random.seed(0)
-    assert igraph.Graph.Erdos_Renyi(20, m=30).get_edgelist() == one  # igraph listens to `random` again
+    # igraph listens to `random` again
+    assert igraph.Graph.Erdos_Renyi(20, m=30).get_edgelist() == one
 
 
 def test_transform_labels_every_event():
@@ -225,7 +241,9 @@ def slow_attach(clusterer, session, gamma, objective="modularity", self_loops="d
                 if a == item and b in labels:
                     pull[labels[b]] = pull.get(labels[b], 0) + 1
             costs = {
-                c: gamma * clusterer.cluster_sizes_[c] if objective == "cpm" else strength * (gamma * burden[c] / total)
+                c: gamma * clusterer.cluster_sizes_[c]
+                if objective == "cpm"
+                else strength * (gamma * burden[c] / total)
                 for c in pull
             }
             if pull:
@@ -244,22 +262,30 @@ def slow_attach(clusterer, session, gamma, objective="modularity", self_loops="d
 )
 def test_attaching_agrees_with_the_slow_twin(objective, self_loops, lists, gamma):
     train = [[0, 1, 2, 0, 2], [3, 4, 5, 3], [3, 4, 4, 4, 5], [6, 7], [7, 6, 7], [2, 3], [8], [9, 9]]
-    clusterer = ItemClusterer(gamma, objective=objective, self_loops=self_loops, n_iterations=-1, random_state=0).fit(
-        train
-    )
-    expected = [label for s in lists for label in slow_attach(clusterer, s, gamma, objective, self_loops)]
+    clusterer = ItemClusterer(
+        gamma, objective=objective, self_loops=self_loops, n_iterations=-1, random_state=0
+    ).fit(train)
+    expected = [
+        label for s in lists for label in slow_attach(clusterer, s, gamma, objective, self_loops)
+    ]
     assert clusterer.transform(lists).labels.ravel().tolist() == expected
 
 
 @settings(max_examples=20, deadline=None)
 @given(lists=st.lists(st.lists(st.integers(0, 19), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_a_session_is_labelled_alone_as_among_others(lists):
-    clusterer = ItemClusterer((0.3, 3.0), random_state=0).fit([[0, 1, 2, 0], [3, 4, 5, 3], [2, 3], [6, 7]])
+    clusterer = ItemClusterer((0.3, 3.0), random_state=0).fit(
+        [[0, 1, 2, 0], [3, 4, 5, 3], [2, 3], [6, 7]]
+    )
     together = clusterer.transform(lists)
     for row, session in enumerate(lists):
         np.testing.assert_array_equal(together[[row]].labels, clusterer.transform([session]).labels)
-    rows, lengths = zip(*[(i, n + 1) for i, session in enumerate(lists) for n in range(len(session))], strict=True)
-    prefixes = clusterer.transform([lists[row][:length] for row, length in zip(rows, lengths, strict=True)])
+    rows, lengths = zip(
+        *[(i, n + 1) for i, session in enumerate(lists) for n in range(len(session))], strict=True
+    )
+    prefixes = clusterer.transform(
+        [lists[row][:length] for row, length in zip(rows, lengths, strict=True)]
+    )
     np.testing.assert_array_equal(together.prefixes(rows, lengths).labels, prefixes.labels)
 
 
@@ -290,13 +316,18 @@ def test_a_chain_of_unseen_items_is_labelled_from_its_known_end():
 def test_loops_of_an_unseen_item_count_as_the_policy_says():
     """Three edges to the large cluster weigh more than one to the small, until a loop raises the strength."""
     train, session = [["a", "b", "c", "a"], ["x", "y"]], ["a", "new", "b", "new", "new", "x"]
-    dropped, kept = (ItemClusterer(0.8, self_loops=policy, random_state=0).fit(train) for policy in ("drop", "keep"))
+    dropped, kept = (
+        ItemClusterer(0.8, self_loops=policy, random_state=0).fit(train)
+        for policy in ("drop", "keep")
+    )
     assert dropped.transform([session]).labels.ravel().tolist() == [0, 0, 0, 0, 0, 1]
     assert kept.transform([session]).labels.ravel().tolist() == [0, 1, 0, 1, 1, 1]
 
 
 def test_all_unseen_are_in_the_most_frequent_cluster():
-    clusterer = ItemClusterer((1.0, 50.0), random_state=0).fit([["x", "y"], ["a", "b", "c", "a"], ["x", "y"]])
+    clusterer = ItemClusterer((1.0, 50.0), random_state=0).fit(
+        [["x", "y"], ["a", "b", "c", "a"], ["x", "y"]]
+    )
     assert clusterer.transform([["new", "newer"], ["x"]]).labels[:2].tolist() == [[0, 0], [0, 0]]
     assert labels_of(clusterer, ["a", "x"])[0][0] == 0
 
@@ -324,7 +355,9 @@ PRECOMPUTED = [
     KINDS | {6: None, 77: "green"},
     pd.DataFrame({"item": [5, 4, 3, 2, 1, 6], "kind": [7.5, 7.5, 1, 1, 1, np.nan]}),
     pl.DataFrame({"item": [5, 4, 3, 2, 1, 6], "kind": [7.5, 7.5, 1, 1, 1, np.nan]}),
-    pd.DataFrame({"item": [5, 4, 3, 2, 1, 6], "kind": pd.array([7, 7, 1, 1, 1, None], dtype="Int64")}),
+    pd.DataFrame(
+        {"item": [5, 4, 3, 2, 1, 6], "kind": pd.array([7, 7, 1, 1, 1, None], dtype="Int64")}
+    ),
 ]
 
 
@@ -349,7 +382,9 @@ def test_precomputed_columns():
 def test_precomputed_are_numbered_after_attaching():
     """The smaller given cluster grows beyond the larger one; what no path reaches joins the larger given one."""
     lists = [["a", "b", "c"], ["x", "u", "v", "w", "x"], ["lone"]]
-    clusterer = PrecomputedClusters({"a": 1, "b": 1, "c": 1, "x": 2, "lost": 3}, self_loops="keep").fit(lists)
+    clusterer = PrecomputedClusters(
+        {"a": 1, "b": 1, "c": 1, "x": 2, "lost": 3}, self_loops="keep"
+    ).fit(lists)
     assert labels_of(clusterer, ["a", "c", "lone"]) == [0, 0, 0]
     assert labels_of(clusterer, ["x", "u", "v", "w"]) == [1, 1, 1, 1]
     grown = PrecomputedClusters({"a": 1, "b": 1, "c": 1, "x": 2}).fit([*lists, ["x", "t", "s"]])
@@ -358,7 +393,9 @@ def test_precomputed_are_numbered_after_attaching():
 
 def test_precomputed_attach_to_the_weaker_of_two_equally_near_clusters():
     lists = [["a", "b", "c", "a", "b", "c"], ["x", "y"], ["a", "middle", "x"]]
-    clusterer = PrecomputedClusters(dict.fromkeys("abc", "large") | dict.fromkeys("xy", "small")).fit(lists)
+    clusterer = PrecomputedClusters(
+        dict.fromkeys("abc", "large") | dict.fromkeys("xy", "small")
+    ).fit(lists)
     assert labels_of(clusterer, ["a", "x", "middle"]) == [0, 1, 1]
 
 
@@ -382,7 +419,11 @@ def test_bad_precomputed_labels(labels, error, message):
 
 # As a scikit-learn transformer
 
-ESTIMATORS = [ItemClusterer(random_state=0), ItemClusterer((1.0, 2.0), random_state=0), PrecomputedClusters(KINDS)]
+ESTIMATORS = [
+    ItemClusterer(random_state=0),
+    ItemClusterer((1.0, 2.0), random_state=0),
+    PrecomputedClusters(KINDS),
+]
 each_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 
 
@@ -406,7 +447,9 @@ def test_pickle_and_clone(estimator):
 def test_in_a_pipeline(estimator, routing, output):
     with config_context(enable_metadata_routing=routing, transform_output=output):
         pipeline = make_pipeline(clone(estimator)).set_output(transform=output)
-        assert pipeline.fit_transform(TRIANGLES) == clone(estimator).fit(TRIANGLES).transform(TRIANGLES)
+        assert pipeline.fit_transform(TRIANGLES) == clone(estimator).fit(TRIANGLES).transform(
+            TRIANGLES
+        )
     assert type(estimator).__name__ in pipeline._repr_html_()
     assert pipeline[0].set_output() is pipeline[0]
     assert not hasattr(pipeline[0], "n_features_in_")

@@ -14,8 +14,7 @@ from scipy.stats import bootstrap, norm
 from sessionprompt import comparison
 from sessionprompt.baselines import Popularity
 from sessionprompt.comparison import holm, paired_bootstrap
-from sessionprompt.metrics import ranking_metrics
-from sessionprompt.targets import RankedTargets
+from sessionprompt.metrics import RankedTargets, ranking_metrics
 
 laws = settings(max_examples=50, deadline=None)
 
@@ -25,7 +24,9 @@ def ranked(ranks, lengths=None) -> RankedTargets:
     ranks = np.asarray(ranks, dtype=float)
     lengths = np.ones(len(ranks), dtype=int) if lengths is None else np.asarray(lengths)
     sessions = np.repeat(np.arange(len(lengths)), lengths)
-    positions = np.concatenate([[0], *[np.arange(1, length + 1) for length in lengths]])[1:].astype(int)
+    positions = np.concatenate([[0], *[np.arange(1, length + 1) for length in lengths]])[1:].astype(
+        int
+    )
     counts, repeated = np.zeros(len(ranks), dtype=int), np.zeros(len(ranks), dtype=bool)
     return RankedTargets(sessions, positions, ranks, counts, repeated, None, 100)
 
@@ -34,14 +35,18 @@ def random_sides(seed, n_sessions, n_seeds=1):
     """Two sides with ranks that have nothing to do with each other, for the same sessions of one to five targets."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 6, n_sessions)
-    sides = [[ranked(rng.integers(1, 9, lengths.sum()), lengths) for _ in range(n_seeds)] for _ in "ab"]
+    sides = [
+        [ranked(rng.integers(1, 9, lengths.sum()), lengths) for _ in range(n_seeds)] for _ in "ab"
+    ]
     return sides[0], sides[1]
 
 
 def slow_twin(a, b, metric, n_resamples, level, seed):
     """The same with loops over resamples, drawn sessions, their targets, and seeds."""
     rng = np.random.default_rng(seed)
-    rows = {session: np.flatnonzero(a[0].sessions == session) for session in sorted(set(a[0].sessions))}
+    rows = {
+        session: np.flatnonzero(a[0].sessions == session) for session in sorted(set(a[0].sessions))
+    }
     sessions = list(rows)
 
     def difference(drawn):
@@ -69,7 +74,9 @@ class TestPairedBootstrap:
         a, b = random_sides(3, 12, n_seeds=2)
         found = paired_bootstrap(a, b, metric, n_resamples=n_resamples, level=level, random_state=7)
         expected = slow_twin(a, b, metric, n_resamples, level, 7)
-        assert (found.difference, found.low, found.high, found.p_value) == pytest.approx(expected, abs=1e-12)
+        assert (found.difference, found.low, found.high, found.p_value) == pytest.approx(
+            expected, abs=1e-12
+        )
         assert (found.n_sessions, found.n_targets, found.n_seeds) == (12, len(a[0].ranks), 2)
 
     def test_agrees_with_scipy(self):
@@ -86,8 +93,11 @@ class TestPairedBootstrap:
             rng=np.random.default_rng(0),
         )
         ours = paired_bootstrap(a, b, n_resamples=20_000, random_state=1)
-        tolerance = 0.1 * theirs.standard_error  # about 5 standard errors of a 2.5 % quantile of 20,000 draws
-        assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=tolerance)
+        # about 5 standard errors of a 2.5 % quantile of 20,000 draws
+        tolerance = 0.1 * theirs.standard_error
+        assert (ours.low, ours.high) == pytest.approx(
+            tuple(theirs.confidence_interval), abs=tolerance
+        )
 
     def test_closed_form_for_two_values(self):
         """Every third session is won: the number won in a resample is binomial."""
@@ -95,19 +105,28 @@ class TestPairedBootstrap:
         found = paired_bootstrap(a, b, "recall@5", n_resamples=4000, random_state=0)
         spread = norm.ppf(0.975) * np.sqrt(1 / 3 * 2 / 3 / 900)
         assert found.difference == pytest.approx(1 / 3)
-        assert (found.low, found.high) == pytest.approx((1 / 3 - spread, 1 / 3 + spread), abs=0.1 * spread)
+        assert (found.low, found.high) == pytest.approx(
+            (1 / 3 - spread, 1 / 3 + spread), abs=0.1 * spread
+        )
         assert found.p_value == 2 / 4001
 
     def test_targets_of_one_session_are_one_observation(self):
         """Four targets that all succeed or all fail widen the interval to twice what four sessions would give."""
         rng = np.random.default_rng(0)
         wins = np.where(rng.random(400) < 0.5, 1, 9)
-        alone = paired_bootstrap(ranked(np.repeat(wins, 4)), ranked([9] * 1600), "recall@5", random_state=0)
+        alone = paired_bootstrap(
+            ranked(np.repeat(wins, 4)), ranked([9] * 1600), "recall@5", random_state=0
+        )
         together = paired_bootstrap(
-            ranked(np.repeat(wins, 4), [4] * 400), ranked([9] * 1600, [4] * 400), "recall@5", random_state=0
+            ranked(np.repeat(wins, 4), [4] * 400),
+            ranked([9] * 1600, [4] * 400),
+            "recall@5",
+            random_state=0,
         )
         assert (together.n_sessions, alone.n_sessions) == (400, 1600)
-        assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(2, rel=0.1)
+        assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(
+            2, rel=0.1
+        )
 
     def test_coverage_and_level_under_the_null(self):
         """Both sides draw their ranks alike, with luck shared within a session: zero is the truth."""
@@ -118,7 +137,10 @@ class TestPairedBootstrap:
             luck = np.repeat(rng.random((2, 80)), lengths, axis=1)
             ranks = np.where(rng.random(luck.shape) < luck, rng.integers(1, 6, luck.shape), np.inf)
             found = paired_bootstrap(
-                ranked(ranks[0], lengths), ranked(ranks[1], lengths), n_resamples=399, random_state=rng
+                ranked(ranks[0], lengths),
+                ranked(ranks[1], lengths),
+                n_resamples=399,
+                random_state=rng,
             )
             inside.append(found.low <= 0 <= found.high)
             p_values.append(found.p_value)
@@ -136,19 +158,33 @@ class TestPairedBootstrap:
             inside.append(found.low <= 0.2 <= found.high)
         assert 0.89 < np.mean(inside) < 0.99
 
-    @given(st.integers(0, 10_000), st.integers(1, 20), st.integers(1, 3), st.sampled_from(["mrr@5", "recall@3"]))
+    @given(
+        st.integers(0, 10_000),
+        st.integers(1, 20),
+        st.integers(1, 3),
+        st.sampled_from(["mrr@5", "recall@3"]),
+    )
     @laws
     def test_swapping_the_sides_flips_the_sign(self, seed, n_sessions, n_seeds, metric):
         a, b = random_sides(seed, n_sessions, n_seeds)
         there = paired_bootstrap(a, b, metric, n_resamples=99, random_state=seed)
         back = paired_bootstrap(b, a, metric, n_resamples=99, random_state=seed)
-        assert (back.difference, back.low, back.high) == pytest.approx((-there.difference, -there.high, -there.low))
+        assert (back.difference, back.low, back.high) == pytest.approx(
+            (-there.difference, -there.high, -there.low)
+        )
         assert back.p_value == there.p_value
         assert there.wins + back.wins <= n_seeds
 
-    @given(st.integers(0, 10_000), st.integers(1, 20), st.sampled_from([0.5, 0.9, 0.95]), st.integers(50, 200))
+    @given(
+        st.integers(0, 10_000),
+        st.integers(1, 20),
+        st.sampled_from([0.5, 0.9, 0.95]),
+        st.integers(50, 200),
+    )
     @laws
-    def test_p_is_below_the_level_exactly_if_the_interval_leaves_zero_out(self, seed, n_sessions, level, n_resamples):
+    def test_p_is_below_the_level_exactly_if_the_interval_leaves_zero_out(
+        self, seed, n_sessions, level, n_resamples
+    ):
         a, b = random_sides(seed, n_sessions)
         found = paired_bootstrap(a, b, n_resamples=n_resamples, level=level, random_state=seed)
         assert found.low <= found.high
@@ -160,18 +196,28 @@ class TestPairedBootstrap:
     def test_a_model_does_not_beat_itself(self, seed, n_sessions):
         a, _ = random_sides(seed, n_sessions, 2)
         found = paired_bootstrap(a, a, n_resamples=50, random_state=seed)
-        assert (found.difference, found.low, found.high, found.p_value, found.wins) == (0, 0, 0, 1, 0)
+        assert (found.difference, found.low, found.high, found.p_value, found.wins) == (
+            0,
+            0,
+            0,
+            1,
+            0,
+        )
 
     @pytest.mark.parametrize("metric", ["mrr@5", "ndcg@20"])
     def test_difference_is_that_of_the_averages(self, metric):
         a, b = random_sides(5, 40, 3)
-        means = [np.mean([ranking_metrics(one.ranks, metric)[metric] for one in side]) for side in (a, b)]
+        means = [
+            np.mean([ranking_metrics(one.ranks, metric)[metric] for one in side]) for side in (a, b)
+        ]
         assert paired_bootstrap(a, b, metric).difference == pytest.approx(means[0] - means[1])
 
     def test_gains_that_cancel_over_the_seeds_are_a_tie(self):
         """The same ranks in another order of the seeds: the gains do not add up to the last bit, yet are none."""
         seeds = [ranked([rank] * 10) for rank in (1, 2, 3)]
-        found = paired_bootstrap(seeds, [seeds[2], seeds[0], seeds[1]], n_resamples=99, random_state=0)
+        found = paired_bootstrap(
+            seeds, [seeds[2], seeds[0], seeds[1]], n_resamples=99, random_state=0
+        )
         assert found.difference != 0
         assert found.difference == pytest.approx(0, abs=1e-12)
         assert (found.low, found.high, found.p_value, found.wins) == (0, 0, 1, 1)
@@ -184,8 +230,12 @@ class TestPairedBootstrap:
 
     def test_one_side_without_seeds_stands_against_each_of_the_other(self):
         a, b = random_sides(2, 30, 3)
-        assert paired_bootstrap(a, b[0], random_state=0) == paired_bootstrap(a, [b[0]] * 3, random_state=0)
-        assert paired_bootstrap(a[:1], b, random_state=0) == paired_bootstrap([a[0]] * 3, b, random_state=0)
+        assert paired_bootstrap(a, b[0], random_state=0) == paired_bootstrap(
+            a, [b[0]] * 3, random_state=0
+        )
+        assert paired_bootstrap(a[:1], b, random_state=0) == paired_bootstrap(
+            [a[0]] * 3, b, random_state=0
+        )
 
     def test_misses_and_unknown_targets_are_worth_nothing(self):
         found = paired_bootstrap(ranked([np.inf, 6]), ranked([7, np.inf]), "mrr@5")
@@ -234,8 +284,14 @@ class TestErrors:
         [
             ([], r"b is empty; pass the ranked targets of at least one seed"),
             (ranked([1, 2], [2]), r"b\[0\] holds 2 targets, a\[0\] 3; rank the same sessions"),
-            (ranked([1, 2, 3], [1, 2]), r"b\[0\].sessions\[1\] is 1, that of a\[0\] 0; rank the same"),
-            ([a, replace(a, positions=a.positions + 1)], r"b\[1\].positions\[0\] is 2, that of a\[0\] 1; rank"),
+            (
+                ranked([1, 2, 3], [1, 2]),
+                r"b\[0\].sessions\[1\] is 1, that of a\[0\] 0; rank the same",
+            ),
+            (
+                [a, replace(a, positions=a.positions + 1)],
+                r"b\[1\].positions\[0\] is 2, that of a\[0\] 1; rank",
+            ),
         ],
     )
     def test_sides_that_do_not_fit(self, b, message):
@@ -243,20 +299,28 @@ class TestErrors:
             paired_bootstrap(self.a, b)
 
     def test_other_numbers_of_seeds(self):
-        with pytest.raises(ValueError, match="a holds 2 seeds and b 3; pass the same seeds on both sides, or one"):
+        with pytest.raises(
+            ValueError, match="a holds 2 seeds and b 3; pass the same seeds on both sides, or one"
+        ):
             paired_bootstrap([self.a] * 2, [self.a] * 3)
 
     def test_no_targets(self):
-        with pytest.raises(ValueError, match=r"a\[0\] holds no target; rank sessions of at least two events"):
+        with pytest.raises(
+            ValueError, match=r"a\[0\] holds no target; rank sessions of at least two events"
+        ):
             paired_bootstrap(ranked([]), ranked([]))
 
     def test_what_is_no_ranking(self):
-        with pytest.raises(TypeError, match=r"b\[0\] is a float; pass what ranks\(X_test\) of a model returns"):
+        with pytest.raises(
+            TypeError, match=r"b\[0\] is a float; pass what ranks\(X_test\) of a model returns"
+        ):
             paired_bootstrap(self.a, [0.5])
 
     @pytest.mark.parametrize("level", [0, 1, 95, -0.1, float("nan")])
     def test_level_outside_its_bounds(self, level):
-        with pytest.raises(ValueError, match=f"level={level} must be between 0 and 1, such as 0.95"):
+        with pytest.raises(
+            ValueError, match=f"level={level} must be between 0 and 1, such as 0.95"
+        ):
             paired_bootstrap(self.a, self.a, level=level)
 
     def test_level_that_is_no_number(self):
@@ -265,7 +329,9 @@ class TestErrors:
 
     @pytest.mark.parametrize(("level", "least"), [(0.95, 39), (0.9, 19), (0.99, 199), (0.5, 3)])
     def test_too_few_resamples(self, level, least):
-        with pytest.raises(ValueError, match=f"={least - 1} is too few for level={level}; give at least {least}."):
+        with pytest.raises(
+            ValueError, match=f"={least - 1} is too few for level={level}; give at least {least}."
+        ):
             paired_bootstrap(self.a, self.a, level=level, n_resamples=least - 1)
         paired_bootstrap(self.a, self.a, level=level, n_resamples=least)
 
@@ -274,7 +340,8 @@ class TestErrors:
             paired_bootstrap(self.a, self.a, n_resamples=0)
 
     @pytest.mark.parametrize(
-        ("metric", "message"), [("mrr", "metric 'mrr' is not known"), ("coverage@5", "cannot be made of ranks alone")]
+        ("metric", "message"),
+        [("mrr", "metric 'mrr' is not known"), ("coverage@5", "cannot be made of ranks alone")],
     )
     def test_metrics_without_a_worth_per_target(self, metric, message):
         with pytest.raises(ValueError, match=message):
@@ -292,7 +359,8 @@ class TestHolm:
     @pytest.mark.parametrize(
         ("p", "adjusted"),
         [
-            ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # .005 * 4, .01 * 3, .03 * 2, then .04 held at .06
+            # .005 * 4, .01 * 3, .03 * 2, then .04 held at .06
+            ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
             ([0.02, 0.02, 0.02], [0.06, 0.06, 0.06]),
             ([0.9, 0.6], [1.0, 1.0]),
             ([0.3], [0.3]),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sessionprompt import _compiled
-from sessionprompt._compiled import in_threads, parts
+from sessionprompt.scoring import compiled as _compiled
+from sessionprompt.scoring import in_threads, parts
 
 compiled_only = pytest.mark.skipif(
     not _compiled.usable(torch.device("cpu")),
@@ -20,7 +20,10 @@ N, M, D, K = 7, 9, 8, 3
 
 def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    floats = {name: rng.normal(size=(rows, D)).astype(np.float32) for name, rows in (("states", N), ("table", M))}
+    floats = {
+        name: rng.normal(size=(rows, D)).astype(np.float32)
+        for name, rows in (("states", N), ("table", M))
+    }
     results = {"of_states": (N, D), "of_table": (M, D), "sums": (N,), "values": (N, K)}
     aligned = torch.zeros(_compiled.room(N, M), dtype=torch.int32).numpy()
     counts = {"above": (N,), "level": (N,), "codes": (N, K)}
@@ -37,7 +40,19 @@ def arrays() -> dict[str, np.ndarray]:
 
 CALLS: dict[str, list[Any]] = {
     "log_sums": [D, "states", "table", "targets", 0, M, "sums"],
-    "exponentials": [D, "states", "table", "targets", 0, M, "weights", "own", "kept", "sums", "of_states"],
+    "exponentials": [
+        D,
+        "states",
+        "table",
+        "targets",
+        0,
+        M,
+        "weights",
+        "own",
+        "kept",
+        "sums",
+        "of_states",
+    ],
     "weigh": [D, "states", "kept", 0, M, False, "table"],
     "count_above": [D, "states", "table", "targets", "above", "level"],
     "best": [D, "states", "table", K, "codes", "values"],
@@ -68,7 +83,8 @@ def test_arrays_that_fit_are_taken_and_others_refused(name: str) -> None:
 @pytest.mark.parametrize(("first", "last"), [(0, M + 1), (5, 5), (-1, 3)])
 def test_candidates_that_are_not_there_are_refused(name: str, first: int, last: int) -> None:
     arguments = [
-        first if one == 0 else last if one == M and place > 1 else one for place, one in enumerate(CALLS[name])
+        first if one == 0 else last if one == M and place > 1 else one
+        for place, one in enumerate(CALLS[name])
     ]
     with pytest.raises(ValueError, match="must enclose rows of the table"):
         call(name, arrays(), arguments)
@@ -105,7 +121,11 @@ def test_other_kinds_of_numbers_and_scattered_arrays_are_refused() -> None:
     with pytest.raises(ValueError, match="need"):
         call("log_sums", arrays() | {"targets": np.arange(N, dtype=np.int32)}, CALLS["log_sums"])
     with pytest.raises((BufferError, ValueError), match="contiguous"):
-        call("log_sums", arrays() | {"states": np.zeros((N, 2 * D), np.float32)[:, ::2]}, CALLS["log_sums"])
+        call(
+            "log_sums",
+            arrays() | {"states": np.zeros((N, 2 * D), np.float32)[:, ::2]},
+            CALLS["log_sums"],
+        )
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -115,7 +135,9 @@ def test_threads_share_the_work_and_keep_its_order(threads: int, n: int) -> None
     torch.set_num_threads(threads)
     try:
         shares = parts(n, 5)
-        slices = in_threads(lambda part, name: (name, list(range(n))[part]), shares, range(len(shares)))
+        slices = in_threads(
+            lambda part, name: (name, list(range(n))[part]), shares, range(len(shares))
+        )
     finally:
         torch.set_num_threads(before)
     assert [one for _, part in slices for one in part] == list(range(n))

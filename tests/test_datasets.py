@@ -44,7 +44,9 @@ def close(share: float, expected: float, n: int) -> bool:
 
 @pytest.mark.parametrize("predictability", [0.3, 0.8])
 @pytest.mark.parametrize("stay", [0.0, 1.0])
-def test_predictability_is_the_share_of_steps_to_the_successor(predictability: float, stay: float) -> None:
+def test_predictability_is_the_share_of_steps_to_the_successor(
+    predictability: float, stay: float
+) -> None:
     dials = {"n_items": 20, "n_clusters": 4, "popularity_skew": 0.0, "cluster_stay": stay}
     sessions = make_sessions(10_000, predictability=predictability, random_state=0, **dials)
     by_chance = stay / 5 + (1 - stay) / 20  # a draw may hit the successor
@@ -73,7 +75,9 @@ def test_noise_says_nothing_about_the_next_item() -> None:
     counts = np.zeros((12, 12))
     np.add.at(counts, steps(sessions), 1)
     assert chi2_contingency(counts).pvalue > 0.01
-    less_noise = make_sessions(20_000, n_items=12, n_clusters=3, random_state=0, **{**FLAT, "predictability": 0.05})
+    less_noise = make_sessions(
+        20_000, n_items=12, n_clusters=3, random_state=0, **{**FLAT, "predictability": 0.05}
+    )
     counts = np.zeros((12, 12))
     np.add.at(counts, steps(less_noise), 1)
     assert chi2_contingency(counts).pvalue < 1e-6
@@ -99,7 +103,9 @@ def test_cluster_stay_is_the_share_of_draws_from_the_same_cluster() -> None:
 
 
 def test_repeat_rate_is_the_share_of_repeats_before_all_else() -> None:
-    sessions = make_sessions(10_000, n_items=40, predictability=1.0, repeat_rate=0.25, random_state=0)
+    sessions = make_sessions(
+        10_000, n_items=40, predictability=1.0, repeat_rate=0.25, random_state=0
+    )
     before, after = steps(sessions)
     assert close((before == after).mean(), 0.25, len(before))
 
@@ -125,7 +131,9 @@ def test_users_start_in_their_favourite_cluster() -> None:
     start = cluster[sessions.codes[sessions.offsets[:-1]]]
     favourite = pd.Series(start).groupby(sessions.users).agg(lambda s: s.mode()[0])
     assert len(favourite) == 20
-    assert close((start == favourite[sessions.users].to_numpy()).mean(), 0.7 + 0.3 / 5, len(sessions))
+    assert close(
+        (start == favourite[sessions.users].to_numpy()).mean(), 0.7 + 0.3 / 5, len(sessions)
+    )
 
 
 # ---- times, ids and frames ----
@@ -149,7 +157,9 @@ def test_sessions_come_in_order_of_time_within_the_days() -> None:
 def test_events_read_back_give_the_sessions(frame: Any, n_users: int | None, n_days: float) -> None:
     events = make_events(300, n_users=n_users, n_days=n_days, random_state=3)
     assert (np.diff(events["time"]) >= 0).all()
-    columns = {"session": "session", "item": "item", "time": "time"} | ({"user": "user"} if n_users else {})
+    columns = {"session": "session", "item": "item", "time": "time"} | (
+        {"user": "user"} if n_users else {}
+    )
     assert set(events) == set(columns)
     read = Sessions.from_events(frame(events), **columns)
     assert read == make_sessions(300, n_users=n_users, n_days=n_days, random_state=3)
@@ -181,7 +191,9 @@ def test_generators_are_drawn_from(source: Any) -> None:
 
 
 def test_step_dials_leave_world_lengths_and_times_alone() -> None:
-    one, clusters = make_sessions(200, predictability=0.1, n_users=9, return_clusters=True, random_state=0)
+    one, clusters = make_sessions(
+        200, predictability=0.1, n_users=9, return_clusters=True, random_state=0
+    )
     other, same = make_sessions(
         200,
         predictability=0.9,
@@ -210,7 +222,9 @@ def test_step_dials_leave_world_lengths_and_times_alone() -> None:
     skew=st.floats(0, 300),
     mean_length=st.floats(2, 20),
 )
-def test_any_world_within_bounds_can_be_made(n_sessions, n_items, data, shares, skew, mean_length) -> None:  # type: ignore[no-untyped-def]
+def test_any_world_within_bounds_can_be_made(
+    n_sessions, n_items, data, shares, skew, mean_length
+) -> None:  # type: ignore[no-untyped-def]
     predictability, stay, repeat = shares
     sessions, clusters = make_sessions(
         n_sessions,
@@ -239,10 +253,22 @@ def test_any_world_within_bounds_can_be_made(n_sessions, n_items, data, shares, 
             "n_clusters=300 is larger than n_items=200; ask for at most one cluster per item.",
         ),
         ({"mean_length": 1.5}, "mean_length=1.5 is out of bounds; give a number of at least 2."),
-        ({"mean_length": float("inf")}, "mean_length=inf is out of bounds; give a number of at least 2."),
-        ({"predictability": 1.1}, "predictability=1.1 is out of bounds; give a number from 0 to 1."),
-        ({"predictability": float("nan")}, "predictability=nan is out of bounds; give a number from 0 to 1."),
-        ({"popularity_skew": -1}, "popularity_skew=-1 is out of bounds; give a number of at least 0."),
+        (
+            {"mean_length": float("inf")},
+            "mean_length=inf is out of bounds; give a number of at least 2.",
+        ),
+        (
+            {"predictability": 1.1},
+            "predictability=1.1 is out of bounds; give a number from 0 to 1.",
+        ),
+        (
+            {"predictability": float("nan")},
+            "predictability=nan is out of bounds; give a number from 0 to 1.",
+        ),
+        (
+            {"popularity_skew": -1},
+            "popularity_skew=-1 is out of bounds; give a number of at least 0.",
+        ),
         ({"cluster_stay": -0.1}, "cluster_stay=-0.1 is out of bounds; give a number from 0 to 1."),
         ({"repeat_rate": 2}, "repeat_rate=2 is out of bounds; give a number from 0 to 1."),
         ({"n_users": 0}, "n_users=0 is out of bounds; give an integer of at least 1."),
@@ -261,7 +287,10 @@ def test_a_dial_out_of_bounds_is_refused(dials: dict[str, Any], message: str) ->
         ({"n_sessions": 10.0}, "n_sessions=10.0 is not an integer; give an integer of at least 1."),
         ({"n_users": True}, "n_users=True is not an integer; give an integer of at least 1."),
         ({"n_items": None}, "n_items=None is not an integer; give an integer of at least 1."),
-        ({"predictability": "high"}, "predictability='high' is not a number; give a number of at least 0."),
+        (
+            {"predictability": "high"},
+            "predictability='high' is not a number; give a number of at least 0.",
+        ),
     ],
 )
 def test_a_dial_of_the_wrong_kind_is_refused(dials: dict[str, Any], message: str) -> None:

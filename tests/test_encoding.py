@@ -35,12 +35,16 @@ def test_prompt_kinds_come_in_one_order(given: Any, kinds: tuple[str, ...]) -> N
 
 
 def test_unknown_prompts_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"names 'clusters'; known prompts are \['cluster', 'user', 'session'\]"):
+    with pytest.raises(
+        ValueError, match=r"names 'clusters'; known prompts are \['cluster', 'user', 'session'\]"
+    ):
         check_prompts(("clusters", "user"))
 
 
 def test_items_are_those_that_occur() -> None:
-    sessions = Sessions.from_lists([["b", "d", "b"], ["d"]], vocabulary=Vocabulary(["a", "b", "c", "d"]))
+    sessions = Sessions.from_lists(
+        [["b", "d", "b"], ["d"]], vocabulary=Vocabulary(["a", "b", "c", "d"])
+    )
     encoder = SessionEncoder.learn(sessions)
     assert encoder.vocabulary.ids.tolist() == ["b", "d"]
     assert encoder.item_counts.tolist() == [2, 2]
@@ -61,7 +65,9 @@ def test_unknown_items_users_and_sessions_are_blanks() -> None:
 def test_sessions_without_names_are_none_of_those_with_names() -> None:
     train = Sessions.from_lists([["a", "b"], ["b"]], users=["ann", "bob"], ids=["s1", "s2"])
     nameless = Sessions.from_lists([["a"], ["b"]], users=[1, 2])
-    assert SessionEncoder.learn(train, ("session",)).encode(nameless).prompts["session"].tolist() == [[-1], [-1]]
+    assert SessionEncoder.learn(train, ("session",)).encode(nameless).prompts[
+        "session"
+    ].tolist() == [[-1], [-1]]
     with pytest.raises(TypeError, match="'user' holds numbers"):
         SessionEncoder.learn(train, ("user",)).encode(nameless)
 
@@ -73,7 +79,8 @@ def test_columns_of_labels_share_a_table() -> None:
     assert encoder.prompt_sizes == {"cluster": 5}
     assert encoder.candidate_codes["cluster"].tolist() == [[0, 3], [1, 2], [1, 4]]
     encoded = encoder.encode(labelled([["c", "d"]], labels))
-    assert encoded.prompts["cluster"].tolist() == [[1, 4], [-1, -1]]  # clusters beyond those of the training
+    # clusters beyond those of the training
+    assert encoded.prompts["cluster"].tolist() == [[1, 4], [-1, -1]]
 
 
 def test_known_items_keep_the_cluster_they_were_learned_with() -> None:
@@ -95,7 +102,9 @@ def test_the_wrong_number_of_label_columns_is_an_error() -> None:
         (("user",), r"needs sessions with users: name the column"),
     ],
 )
-def test_missing_annotation_is_an_error_with_a_way_out(prompts: tuple[str, ...], message: str) -> None:
+def test_missing_annotation_is_an_error_with_a_way_out(
+    prompts: tuple[str, ...], message: str
+) -> None:
     bare = Sessions.from_lists([["a", "b"]])
     with pytest.raises(ValueError, match=message):
         SessionEncoder.learn(bare, prompts)
@@ -115,7 +124,10 @@ def test_target_start_becomes_the_first_prefix() -> None:
 def test_joining_encoded_sessions() -> None:
     sessions = labelled([["a", "b"], ["b"], ["a", "a", "b"]], {"a": 0, "b": 1})
     encoder = SessionEncoder.learn(sessions, ("cluster",))
-    whole, parts = encoder.encode(sessions), [encoder.encode(sessions[[0]]), encoder.encode(sessions[1:])]
+    whole, parts = (
+        encoder.encode(sessions),
+        [encoder.encode(sessions[[0]]), encoder.encode(sessions[1:])],
+    )
     joined = EncodedSessions.join(parts)
     assert joined.lengths.tolist() == [2, 1, 3] and len(joined) == 3
     for name in ("items", "offsets", "first_prefix"):
@@ -126,7 +138,9 @@ def test_joining_encoded_sessions() -> None:
 def test_growing_keeps_what_is_known() -> None:
     labels = {"m": [1], "b": [0], "a": [2], "z": [0]}
     first = labelled([["m", "b"], ["b"]], labels, users=["kim", "lea"], ids=["s1", "s2"])
-    then = labelled([["a", "m"], ["z"]], {**labels, "m": [0]}, users=["ann", "lea"], ids=["s0", "s2"])
+    then = labelled(
+        [["a", "m"], ["z"]], {**labels, "m": [0]}, users=["ann", "lea"], ids=["s0", "s2"]
+    )
     old = SessionEncoder.learn(first, ALL)
     new = old.grow(then, ALL)
     assert new.vocabulary.ids.tolist() == ["a", "b", "m", "z"]
@@ -149,7 +163,9 @@ def test_rows_of_clusters_at_several_resolutions() -> None:
 
 def test_growing_with_other_prompts_is_refused() -> None:
     sessions = labelled([["a", "b"]], {"a": 0, "b": 1}, users=["ann"])
-    with pytest.raises(ValueError, match=r"prompts=\('user',\) cannot follow a fit with prompts=\('cluster',\)"):
+    with pytest.raises(
+        ValueError, match=r"prompts=\('user',\) cannot follow a fit with prompts=\('cluster',\)"
+    ):
         SessionEncoder.learn(sessions, ("cluster",)).grow(sessions, ("user",))
 
 
@@ -160,11 +176,21 @@ def test_an_unseen_item_enters_by_the_clusterers_label() -> None:
     home = dict(zip("abcd", encoder.item_labels.ravel().tolist(), strict=True))
     encoded = encoder.encode(clusterer.transform(Sessions.from_lists([["new", "c"], ["new", "a"]])))
     assert encoded.items[[0, 2]].tolist() == [-1, -1]
-    assert encoded.prompts["cluster"].ravel().tolist() == [home["c"], home["c"], home["a"], home["a"]]
+    assert encoded.prompts["cluster"].ravel().tolist() == [
+        home["c"],
+        home["c"],
+        home["a"],
+        home["a"],
+    ]
 
 
 def test_codes_are_wide_enough_for_torch() -> None:
     encoded = SessionEncoder.learn(Sessions.from_lists([["a", "b"]]), ("session",)).encode(
         Sessions.from_lists([["a", "b"]])
     )
-    assert encoded.items.dtype == encoded.prompts["session"].dtype == encoded.first_prefix.dtype == np.int64
+    assert (
+        encoded.items.dtype
+        == encoded.prompts["session"].dtype
+        == encoded.first_prefix.dtype
+        == np.int64
+    )

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
-from sessionprompt.encoding import SessionEncoder
+from sessionprompt.encoding import NextItemTargets, SessionEncoder
 from sessionprompt.metrics import SessionScorer, ranking_metrics
 from sessionprompt.model_selection import within_session_split
 from sessionprompt.pipeline import Pipeline, make_session_pipeline
-from sessionprompt.targets import CutSessions
 from sessionprompt.testing import tiny_world
 
 SMALL = {"dim": 8, "max_epochs": 2, "batch_size": 64, "lr": 0.02, "random_state": 0}
@@ -61,7 +60,7 @@ ENCODER = SessionEncoder.learn(Sessions.from_lists([["a", "b", "c"]]))
 
 def test_the_last_event_is_cut_off() -> None:
     X = Sessions.from_lists([["a", "b", "a"], ["c"], ["z", "c"], [], ["b", "z"]])
-    cut = CutSessions.of(X, ENCODER)
+    cut = NextItemTargets.of(X, ENCODER)
     assert cut.inputs.to_lists() == [["a", "b"], ["z"], ["b"]]
     assert cut.rows.tolist() == [0, 2, 4]
     assert cut.next_items.tolist() == [1, 0, 2, -1]
@@ -70,24 +69,30 @@ def test_the_last_event_is_cut_off() -> None:
 
 def test_the_last_event_may_come_apart() -> None:
     X = Sessions.from_lists([["a", "b"], [], ["z"], ["b"]])
-    cut = CutSessions.of(X, ENCODER, ["a", "c", "c", "never"])
+    cut = NextItemTargets.of(X, ENCODER, ["a", "c", "c", "never"])
     assert cut.inputs.to_lists() == [["a", "b"], ["z"], ["b"]]
     assert cut.rows.tolist() == [0, 2, 3]
     assert cut.next_items.tolist() == [1, 0, 2, -1]
     assert cut.repeated.tolist() == [False, True, False, False]
 
 
-@given(st.lists(st.lists(st.sampled_from("abcxyz"), max_size=7), min_size=1, max_size=5).filter(lambda x: any(x)))
+@given(
+    st.lists(st.lists(st.sampled_from("abcxyz"), max_size=7), min_size=1, max_size=5).filter(
+        lambda x: any(x)
+    )
+)
 @settings(max_examples=50, deadline=None)
 def test_cutting_is_a_loop(lists: list[list[str]]) -> None:
     X = Sessions.from_lists(lists)
-    cut = CutSessions.of(X, ENCODER)
+    cut = NextItemTargets.of(X, ENCODER)
     pairs = [(events[:t], events[t]) for events in lists for t in range(1, len(events))]
     codes = {"a": 0, "b": 1, "c": 2}
     assert cut.next_items.tolist() == [codes.get(target, -1) for _, target in pairs]
     assert cut.repeated.tolist() == [target in prefix for prefix, target in pairs]
     long = [row for row, events in enumerate(lists) if len(events) > 1]
-    apart = CutSessions.of(cut.inputs, ENCODER, np.array([lists[row][-1] for row in long], dtype=object))
+    apart = NextItemTargets.of(
+        cut.inputs, ENCODER, np.array([lists[row][-1] for row in long], dtype=object)
+    )
     for name in ("next_items", "repeated"):
         assert getattr(apart, name).tolist() == getattr(cut, name).tolist()
 
@@ -95,7 +100,7 @@ def test_cutting_is_a_loop(lists: list[list[str]]) -> None:
 def test_cutting_keeps_the_first_target() -> None:
     X = Sessions.from_lists([["a", "b", "c", "a"], ["a", "b"]])
     X = Sessions(X.codes, X.offsets, X.vocabulary, target_start=[3, 1])
-    assert CutSessions.of(X, ENCODER).inputs.target_start.tolist() == [3, 1]
+    assert NextItemTargets.of(X, ENCODER).inputs.target_start.tolist() == [3, 1]
 
 
 # ---------------------------------------------------------------------- the same as by hand
@@ -140,7 +145,9 @@ def test_long_sessions_are_ranked_by_their_newest_events(plain: PromptedSessionR
     lists = [[A, B, C, D, E, A, C, B, D], [B, A, C]]
     short = replace_params(plain, max_length=3)
     targets = [(row, t) for row, events in enumerate(lists) for t in range(1, len(events))]
-    expected = [rank_by_hand(plain, lists[row][max(0, t - 3) : t], lists[row][t]) for row, t in targets]
+    expected = [
+        rank_by_hand(plain, lists[row][max(0, t - 3) : t], lists[row][t]) for row, t in targets
+    ]
     assert short.ranks(lists).ranks.tolist() == expected
     assert short.ranks(lists).ranks.tolist() != plain.ranks(lists).ranks.tolist()
 
@@ -156,7 +163,9 @@ def test_appending_the_target_changes_no_score(model: Any) -> None:
     for prefix in (["new 1"], [A, "new 1"], ["new 1", "new 2"], [A, B]):
         before = model.ranks([[*prefix, C]]).ranks
         for after in (["new 2"], [D], ["new 1", E]):
-            assert model.ranks([[*prefix, C, *after]]).ranks[: len(before)].tolist() == before.tolist()
+            assert (
+                model.ranks([[*prefix, C, *after]]).ranks[: len(before)].tolist() == before.tolist()
+            )
 
 
 def test_the_target_itself_does_not_place_the_prefix(prompted: Pipeline) -> None:
@@ -170,7 +179,9 @@ def test_the_target_itself_does_not_place_the_prefix(prompted: Pipeline) -> None
         ):
             assert scored.tolist() == [place]
         scorer = SessionScorer("mrr@30")
-        assert scorer(SklearnPipeline(prompted.steps), [["new 1", target]]) == pytest.approx(1 / place)
+        assert scorer(SklearnPipeline(prompted.steps), [["new 1", target]]) == pytest.approx(
+            1 / place
+        )
 
 
 @by_popularity
@@ -207,7 +218,9 @@ def item_of_another_cluster(pipeline: Pipeline) -> str:
     """An item neither in the cluster of A nor in the most frequent one."""
     clusterer = pipeline.named_steps["clu"]
     home = dict(zip(clusterer.vocabulary_.ids.tolist(), clusterer.labels_.tolist(), strict=True))
-    return next(item for item in home if home[item] not in (home[A], clusterer.most_frequent_label_))
+    return next(
+        item for item in home if home[item] not in (home[A], clusterer.most_frequent_label_)
+    )
 
 
 # ---------------------------------------------------------------------- what counts
@@ -231,12 +244,22 @@ def test_only_own_targets_of_a_within_session_split(model: Any) -> None:
     _, valid, test = within_session_split(WORLD)
     for part in (valid, test):
         found = model.ranks(part)
-        expected = [(row, t) for row, n in enumerate(part.lengths) for t in range(part.target_start[row], n)]
+        expected = [
+            (row, t) for row, n in enumerate(part.lengths) for t in range(part.target_start[row], n)
+        ]
         assert list(zip(found.sessions.tolist(), found.positions.tolist(), strict=True)) == expected
     everything = model.ranks(Sessions.from_lists(test.to_lists()))
     assert len(everything.ranks) > len(found.ranks)
-    own = dict(zip(zip(everything.sessions, everything.positions, strict=True), everything.ranks, strict=True))
-    assert [own[pair] for pair in zip(found.sessions, found.positions, strict=True)] == found.ranks.tolist()
+    own = dict(
+        zip(
+            zip(everything.sessions, everything.positions, strict=True),
+            everything.ranks,
+            strict=True,
+        )
+    )
+    assert [
+        own[pair] for pair in zip(found.sessions, found.positions, strict=True)
+    ] == found.ranks.tolist()
 
 
 def test_weights_count_sessions(model: Any) -> None:
@@ -246,7 +269,9 @@ def test_weights_count_sessions(model: Any) -> None:
     found = model.evaluate(lists, metrics=["mrr@30"], sample_weight=[2, 7, 0.5])
     assert found["mrr@30"] == pytest.approx(expected)
     for wrong in ([1, 2], [1, 2, 3, 4], [[1], [2], [3]]):
-        with pytest.raises(ValueError, match=r"sample_weight has shape .*, but X holds 3 sessions; pass one weight"):
+        with pytest.raises(
+            ValueError, match=r"sample_weight has shape .*, but X holds 3 sessions; pass one weight"
+        ):
             model.evaluate(lists, sample_weight=wrong)
 
 
@@ -263,7 +288,9 @@ def test_slices_part_the_targets(model: Any) -> None:
     assert results["slices"]["repeat"]["repeat"]["n"] == repeats
     assert results["slices"]["popularity"]["unknown"]["n"] == results["n_unknown_targets"]
     assert model.evaluate(lists, metrics="mrr@5", slices="repeat")["slices"].keys() == {"repeat"}
-    with pytest.raises(ValueError, match=r"names 'size'; known slices are \['length', 'popularity', 'repeat'\]"):
+    with pytest.raises(
+        ValueError, match=r"names 'size'; known slices are \['length', 'popularity', 'repeat'\]"
+    ):
         model.evaluate(lists, slices=["size"])
 
 
@@ -271,7 +298,9 @@ def test_coverage_is_the_share_of_recommended_items(model: Any) -> None:
     lists = [[A, B], [C, D, E]]
     lists_of_best = model.predict([[A], [C], [C, D]], k=3)
     results = model.evaluate(lists, metrics=["coverage@3", "mrr@5"])
-    assert results["coverage@3"] == pytest.approx(len(np.unique(lists_of_best)) / model.ranks(lists).n_items)
+    assert results["coverage@3"] == pytest.approx(
+        len(np.unique(lists_of_best)) / model.ranks(lists).n_items
+    )
     assert list(results)[:2] == ["coverage@3", "mrr@5"]
     with pytest.raises(ValueError, match=r"k=500 is larger than the \d+ known items"):
         model.evaluate(lists, metrics=["coverage@500"])
@@ -283,23 +312,34 @@ def test_ties_are_ranked_as_asked(plain: PromptedSessionRecommender) -> None:
     target = plain.items_[int(np.flatnonzero(np.bincount(counts)[counts] > 1)[0])]
     own = counts[plain.items_ == target]
     better, equal = (counts > own).sum(), (counts == own).sum()
-    expected = {"pessimistic": better + equal, "midpoint": better + (1 + equal) / 2, "optimistic": better + 1}
+    expected = {
+        "pessimistic": better + equal,
+        "midpoint": better + (1 + equal) / 2,
+        "optimistic": better + 1,
+    }
     for ties, rank in expected.items():
         assert plain.ranks([["new 1", target]], ties=ties).ranks.tolist() == [rank]
-        assert plain.evaluate([["new 1", target]], metrics="mrr@30", ties=ties)["mrr@30"] == pytest.approx(1 / rank)
+        assert plain.evaluate([["new 1", target]], metrics="mrr@30", ties=ties)[
+            "mrr@30"
+        ] == pytest.approx(1 / rank)
     with pytest.raises(ValueError, match="ties='best' is not known"):
         plain.ranks([[A, B]], ties="best")
 
 
 @pytest.mark.parametrize("metric", ["mrr", "accuracy@5", "mrr@0"])
 def test_unknown_metrics_are_refused(model: Any, metric: str) -> None:
-    with pytest.raises(ValueError, match=r"is not known; write one of mrr, recall, hr, ndcg, coverage"):
+    with pytest.raises(
+        ValueError, match=r"is not known; write one of mrr, recall, hr, ndcg, coverage"
+    ):
         model.evaluate([[A, B]], metrics=[metric])
 
 
 def test_the_last_events_may_come_apart(plain: PromptedSessionRecommender) -> None:
     lists = [[A, B, C], [D, "new 1"], [E, E]]
-    inputs, last = [events[:-1] for events in lists], np.array([events[-1] for events in lists], dtype=object)
+    inputs, last = (
+        [events[:-1] for events in lists],
+        np.array([events[-1] for events in lists], dtype=object),
+    )
     expected, found = plain.ranks(lists), plain.ranks(inputs, last_events=last)
     for name in ("sessions", "positions", "ranks", "counts", "repeated"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist()

@@ -76,10 +76,16 @@ def test_top_neighbors_are_the_heaviest_ties_by_code(lists, size):
 @laws
 @given(sessions_of_codes, st.integers(1, 5), st.integers(1, 3))
 def test_counting_in_blocks_changes_nothing(lists, block, window):
-    whole = item_graph(*flat(lists), N_ITEMS, self_loops="keep"), window_graph(*flat(lists), N_ITEMS, window)
+    whole = (
+        item_graph(*flat(lists), N_ITEMS, self_loops="keep"),
+        window_graph(*flat(lists), N_ITEMS, window),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graphs, "BLOCK", block)
-        parts = item_graph(*flat(lists), N_ITEMS, self_loops="keep"), window_graph(*flat(lists), N_ITEMS, window)
+        parts = (
+            item_graph(*flat(lists), N_ITEMS, self_loops="keep"),
+            window_graph(*flat(lists), N_ITEMS, window),
+        )
     for one, other in zip(whole, parts, strict=True):
         assert (one != other).nnz == 0 and other.has_canonical_format
 

@@ -13,7 +13,8 @@ import sessionprompt
 
 PACKAGE = Path(sessionprompt.__file__).parent
 
-# From the ground up. A room is a file or folder of the package; it imports from floors below and from itself.
+# From the ground up. A room is a file or folder of the package; it imports from floors below and
+# from itself.
 FLOORS: tuple[set[str], ...] = (
     {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged", "_catalogue"},
     {"_compiled", "_frames", "_filters"},
@@ -36,10 +37,17 @@ FLOORS: tuple[set[str], ...] = (
 )
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
-# They import what they like, and nothing on a floor imports them, except where saving and loading begin.
+# They import what they like, and nothing on a floor imports them, except where saving and loading
+# begin.
 ASIDE = {"persistence", "cli", "demo", "baselines", "plotting", "datasets", "testing", "__main__"}
-ASIDE |= {"_archive", "_plain", "_records", "_shelf", "_tables"}  # the rooms behind persistence and cli
-SAVERS = {("recommender", "save"), ("recommender", "load"), ("pipeline", "save"), ("pipeline", "load")}
+# the rooms behind persistence and cli
+ASIDE |= {"_archive", "_plain", "_records", "_shelf", "_tables"}
+SAVERS = {
+    ("recommender", "save"),
+    ("recommender", "load"),
+    ("pipeline", "save"),
+    ("pipeline", "load"),
+}
 
 # Who may open which library; pandas and its like are reached through narwhals.
 DOORS: dict[str, set[str]] = {
@@ -65,7 +73,9 @@ class Import:
     @property
     def brings(self) -> str:
         """The room of the package or the library that is imported."""
-        return (*self.target, "__init__")[1] if self.target[0] == "sessionprompt" else self.target[0]
+        return (
+            (*self.target, "__init__")[1] if self.target[0] == "sessionprompt" else self.target[0]
+        )
 
     @property
     def ours(self) -> bool:
@@ -90,7 +100,10 @@ def imports_of(source: str, parts: tuple[str, ...]) -> list[Import]:
 def run_time_nodes(tree: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
     """Yield every node and the name of the function it is in, but nothing under `if TYPE_CHECKING`."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in (
+            "TYPE_CHECKING",
+            "typing.TYPE_CHECKING",
+        ):
             continue
         yield node, function
         inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
@@ -103,7 +116,9 @@ def targets(node: ast.AST, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
         return [tuple(alias.name.split(".")) for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
         return []
-    base = (parts[: -node.level] if node.level else ()) + tuple((node.module or "").split(".") if node.module else ())
+    base = (parts[: -node.level] if node.level else ()) + tuple(
+        (node.module or "").split(".") if node.module else ()
+    )
     if base == ("sessionprompt",):  # each name may be a room
         return [(*base, alias.name) if is_room(alias.name) else base for alias in node.names]
     return [base]
@@ -138,7 +153,11 @@ def reads_argv(source: str) -> bool:
     """Whether a module reads the command line."""
     return any(
         (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.argv")
-        or (isinstance(node, ast.ImportFrom) and node.module == "sys" and "argv" in [a.name for a in node.names])
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "sys"
+            and "argv" in [a.name for a in node.names]
+        )
         for node in ast.walk(ast.parse(source))
     )
 
@@ -149,12 +168,16 @@ def undocumented(source: str) -> list[str]:
     return [
         node.name
         for node in ast.parse(source).body
-        if isinstance(node, definitions) and not node.name.startswith("_") and not ast.get_docstring(node)
+        if isinstance(node, definitions)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
     ]
 
 
 SOURCES = {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
-IMPORTS = [found for path, source in SOURCES.items() for found in imports_of(source, module_parts(path))]
+IMPORTS = [
+    found for path, source in SOURCES.items() for found in imports_of(source, module_parts(path))
+]
 
 
 def test_every_file_has_a_floor() -> None:
@@ -173,11 +196,17 @@ def test_libraries_come_in_through_their_doors() -> None:
 
 
 def test_only_the_command_line_reads_argv() -> None:
-    assert [path.name for path, source in SOURCES.items() if path.name != "cli.py" and reads_argv(source)] == []
+    assert [
+        path.name
+        for path, source in SOURCES.items()
+        if path.name != "cli.py" and reads_argv(source)
+    ] == []
 
 
 def test_what_is_public_has_a_docstring() -> None:
-    assert {path.name: names for path, source in SOURCES.items() if (names := undocumented(source))} == {}
+    assert {
+        path.name: names for path, source in SOURCES.items() if (names := undocumented(source))
+    } == {}
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sessionprompt import inference, losses
+from sessionprompt import losses
 from sessionprompt.backbones import Backbone
-from sessionprompt.batches import PrefixData, SessionBatch, prefix_examples
-from sessionprompt.encoding import EncodedSessions
-from sessionprompt.inference import rank_targets, top_items
-from sessionprompt.network import SessionNetwork
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import EncodedSessions, PrefixData, prefix_examples
+from sessionprompt.network import SessionNetwork, inference, rank_targets, top_items
 
 N_ITEMS, DIM = 7, 4
 
@@ -59,7 +58,11 @@ PREFIXES = [(session[:t], session[t]) for session in SESSIONS for t in range(1, 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
 @pytest.mark.parametrize("one_pass", [True, False])
 def test_ranks_losses_and_lists_by_hand(
-    network: SessionNetwork, monkeypatch: pytest.MonkeyPatch, held: int, batch_size: int, one_pass: bool
+    network: SessionNetwork,
+    monkeypatch: pytest.MonkeyPatch,
+    held: int,
+    batch_size: int,
+    one_pass: bool,
 ) -> None:
     monkeypatch.setattr(losses, "BLOCK_SCORES", held)
     ranks, lost, best = rank_targets(network, data_of(SESSIONS, one_pass), batch_size, top=3)
@@ -70,7 +73,9 @@ def test_ranks_losses_and_lists_by_hand(
             assert ranks[row] == np.inf and np.isnan(lost[row])
         else:
             assert ranks[row] == 1 + (scores > scores[target]).sum()
-            np.testing.assert_allclose(lost[row], np.log(np.exp(scores).sum()) - scores[target], rtol=1e-4)
+            np.testing.assert_allclose(
+                lost[row], np.log(np.exp(scores).sum()) - scores[target], rtol=1e-4
+            )
 
 
 @given(
@@ -84,7 +89,9 @@ def test_ranks_are_places_in_the_sorted_scores(sessions: list[list[int]], ties: 
     network.items.data = network.items.data.sign()  # many ties
     data = data_of(sessions)
     ranks, _, _ = rank_targets(network, data, 4, ties)
-    for rank, (prefix, target) in zip(ranks, ((s[:t], s[t]) for s in sessions for t in range(1, len(s))), strict=True):
+    for rank, (prefix, target) in zip(
+        ranks, ((s[:t], s[t]) for s in sessions for t in range(1, len(s))), strict=True
+    ):
         scores = scores_by_hand(network, prefix)
         descending = np.sort(scores)[::-1].tolist()
         last_place = N_ITEMS - descending[::-1].index(scores[target])
@@ -126,7 +133,11 @@ def test_top_items_by_hand(
     )
     for row, prefix in enumerate(prefixes):
         own = scores_by_hand(network, prefix)
-        left = [code for code in allowed if (row, code) not in set(zip(*map(np.ndarray.tolist, hidden), strict=True))]
+        left = [
+            code
+            for code in allowed
+            if (row, code) not in set(zip(*map(np.ndarray.tolist, hidden), strict=True))
+        ]
         expected = sorted(left, key=lambda code: -own[code])[:3]
         assert codes[row].tolist() == expected
         np.testing.assert_allclose(scores[row], own[expected], rtol=1e-5)
@@ -154,15 +165,24 @@ def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
 
 def test_popularity_answers_where_nothing_is_known(network: SessionNetwork) -> None:
     table = network.table().detach()
-    codes, scores = top_items(network, last_of([[0, 1], [-1, -1], [-1, 2]]), table, N_ITEMS, batch_size=5)
-    assert codes[1].tolist() == network.popularity.argsort(descending=True).tolist() and scores[1, 0] == 7
+    codes, scores = top_items(
+        network, last_of([[0, 1], [-1, -1], [-1, 2]]), table, N_ITEMS, batch_size=5
+    )
+    assert (
+        codes[1].tolist() == network.popularity.argsort(descending=True).tolist()
+        and scores[1, 0] == 7
+    )
     for row, prefix in ((0, [0, 1]), (2, [2])):
-        np.testing.assert_allclose(scores[row], np.sort(scores_by_hand(network, prefix))[::-1], rtol=1e-5)
+        np.testing.assert_allclose(
+            scores[row], np.sort(scores_by_hand(network, prefix))[::-1], rtol=1e-5
+        )
 
 
 def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:
     table = network.table().detach()
     for _ in range(2):
-        codes, _ = top_items(network, last_of([[-1]]), table, 2, batch_size=5, hidden=(np.array([0]), np.array([4])))
+        codes, _ = top_items(
+            network, last_of([[-1]]), table, 2, batch_size=5, hidden=(np.array([0]), np.array([4]))
+        )
         assert codes.tolist() == [[5, 0]]
     assert network.popularity.tolist() == [5, 1, 4, 2, 7, 6, 3]

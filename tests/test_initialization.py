@@ -8,7 +8,7 @@ import torch
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import unit
-from sessionprompt.initialization import graph_vectors
+from sessionprompt.network import graph_vectors
 from sessionprompt.testing import tiny_world
 
 
@@ -47,19 +47,34 @@ def test_items_without_neighbours_have_no_place() -> None:
 
 def untrained(init: str, **params) -> PromptedSessionRecommender:
     world = ItemClusterer(random_state=0).fit_transform(tiny_world(100))
-    settings = {"dim": 8, "max_epochs": 1, "lr": 1e-12, "validation_fraction": None, "random_state": 0, **params}
+    settings = {
+        "dim": 8,
+        "max_epochs": 1,
+        "lr": 1e-12,
+        "validation_fraction": None,
+        "random_state": 0,
+        **params,
+    }
     return PromptedSessionRecommender(init=init, **settings).fit(world)
 
 
 def test_neighbours_start_close_and_clusters_in_their_middle() -> None:
     model = untrained("graph")
     labels = model.encoder_.item_labels[:, 0]
-    items, prompts = unit(model.network_.items).detach(), unit(model.network_.blend.tables["cluster"]).detach()
+    items, prompts = (
+        unit(model.network_.items).detach(),
+        unit(model.network_.blend.tables["cluster"]).detach(),
+    )
     likeness = (items @ items.T).numpy()
     same = labels[:, None] == labels
     assert likeness[same].mean() > likeness[~same].mean() + 0.3
     middle = unit(
-        torch.stack([model.network_.items[torch.from_numpy(labels == k)].mean(0) for k in range(labels.max() + 1)])
+        torch.stack(
+            [
+                model.network_.items[torch.from_numpy(labels == k)].mean(0)
+                for k in range(labels.max() + 1)
+            ]
+        )
     )
     assert (middle.detach() * prompts).sum(1).min() > 0.9
 
@@ -101,7 +116,10 @@ def test_published_starts(backbone: str) -> None:
         spread = PUBLISHED[backbone](len(table))
         assert table.detach().std().item() == pytest.approx(spread, rel=0.35)
     gates = {name: value for name, value in model.blend.gate.named_parameters() if "bias" in name}
-    assert all(bool(bias.abs().max() > 1e-6) == (backbone not in ("narm", "gcsan")) for bias in gates.values())
+    assert all(
+        bool(bias.abs().max() > 1e-6) == (backbone not in ("narm", "gcsan"))
+        for bias in gates.values()
+    )
 
 
 def test_an_unknown_start_is_refused() -> None:

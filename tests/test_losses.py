@@ -7,20 +7,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sessionprompt import _sweeps, losses
-from sessionprompt.losses import FullSoftmax, linear_cross_entropy, score_blocks
+from sessionprompt import losses
+from sessionprompt.losses import FullSoftmax
+from sessionprompt.scoring import linear_cross_entropy, score_blocks
+from sessionprompt.scoring import tiles as _sweeps
 
 
-def problem(n: int, n_items: int, dim: int = 8, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def problem(
+    n: int, n_items: int, dim: int = 8, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(n * 7919 + n_items)
     states, table = (torch.randn(rows, dim, generator=draw, dtype=dtype) for rows in (n, n_items))
-    return states.requires_grad_(), table.requires_grad_(), torch.randint(n_items, (n,), generator=draw)
+    return (
+        states.requires_grad_(),
+        table.requires_grad_(),
+        torch.randint(n_items, (n,), generator=draw),
+    )
 
 
-def both(states: Tensor, table: Tensor, targets: Tensor, scale: float = 1.0) -> tuple[list[Tensor], list[Tensor]]:
+def both(
+    states: Tensor, table: Tensor, targets: Tensor, scale: float = 1.0
+) -> tuple[list[Tensor], list[Tensor]]:
     """(loss, gradients) of the fused loss and of torch's."""
     results = []
-    for loss in (linear_cross_entropy(states, table, targets, "float32"), F.cross_entropy(states @ table.T, targets)):
+    for loss in (
+        linear_cross_entropy(states, table, targets, "float32"),
+        F.cross_entropy(states @ table.T, targets),
+    ):
         results.append([loss, *torch.autograd.grad(scale * loss, (states, table))])
     return results[0], results[1]
 
@@ -42,7 +55,8 @@ def relative(one: Tensor, other: Tensor) -> float:
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-@pytest.mark.parametrize("sharpness", [1.0, 14.0, 60.0, 300.0])  # lengths of states: from uniform to almost certain
+# lengths of states: from uniform to almost certain
+@pytest.mark.parametrize("sharpness", [1.0, 14.0, 60.0, 300.0])
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("bfloat16", 5e-3)])
 def test_gradients_are_close_however_sure_the_model_is(
     monkeypatch: pytest.MonkeyPatch, precision: str, bound: float, sharpness: float, compiled: bool
@@ -57,7 +71,9 @@ def test_gradients_are_close_however_sure_the_model_is(
     rounded = [tensor.detach().float().requires_grad_() for tensor in (states, table)]
     loss = linear_cross_entropy(*rounded, targets, precision)
     exact = F.cross_entropy(rounded[0].double() @ rounded[1].double().T, targets)
-    for one, other in zip(torch.autograd.grad(loss, rounded), torch.autograd.grad(exact, rounded), strict=True):
+    for one, other in zip(
+        torch.autograd.grad(loss, rounded), torch.autograd.grad(exact, rounded), strict=True
+    ):
         assert one.dtype == torch.float32 and relative(one, other) < bound
     assert relative(loss, exact) < bound
 
@@ -88,11 +104,15 @@ def test_an_unknown_precision_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("tile", "n", "n_items"), [(2, 5, 7), (3, 1, 1), (4, 9, 4), (1, 3, 3)])
-def test_gradcheck_over_tile_borders(monkeypatch: pytest.MonkeyPatch, tile: int, n: int, n_items: int) -> None:
+def test_gradcheck_over_tile_borders(
+    monkeypatch: pytest.MonkeyPatch, tile: int, n: int, n_items: int
+) -> None:
     monkeypatch.setattr(_sweeps, "ROWS", tile)
     monkeypatch.setattr(_sweeps, "COLUMNS", tile)
     states, table, targets = problem(n, n_items, 3, torch.float64)
-    assert torch.autograd.gradcheck(lambda s, t: linear_cross_entropy(s, t, targets), (states, table))
+    assert torch.autograd.gradcheck(
+        lambda s, t: linear_cross_entropy(s, t, targets), (states, table)
+    )
 
 
 @pytest.mark.parametrize("scale", [0.5, -3.0])
@@ -142,7 +162,9 @@ def test_the_loss_does_not_touch_its_inputs() -> None:
 
 def test_the_criterion_is_the_loss() -> None:
     states, table, targets = problem(6, 4)
-    assert torch.equal(FullSoftmax()((states, table), targets), linear_cross_entropy(states, table, targets))
+    assert torch.equal(
+        FullSoftmax()((states, table), targets), linear_cross_entropy(states, table, targets)
+    )
 
 
 @pytest.mark.parametrize("held", [1, 12, 15, 10_000])
@@ -153,4 +175,6 @@ def test_score_blocks_are_the_scores(monkeypatch: pytest.MonkeyPatch, held: int)
         blocks = [(rows, scores.clone()) for rows, scores in score_blocks(states, table)]
     assert [row for rows, _ in blocks for row in range(rows.start, rows.stop)] == list(range(7))
     assert all(scores.numel() <= max(held, 5) for _, scores in blocks)
-    torch.testing.assert_close(torch.cat([scores for _, scores in blocks]), (states @ table.T).detach())
+    torch.testing.assert_close(
+        torch.cat([scores for _, scores in blocks]), (states @ table.T).detach()
+    )

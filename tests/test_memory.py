@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sessionprompt import _memory
-from sessionprompt._memory import spare_kept
+from sessionprompt.training import memory as _memory
+from sessionprompt.training import spare_kept
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def test_it_is_given_back_after_an_error_too(calls: list[tuple[int, ...]]) -> No
     assert calls[-1] == (0,)
 
 
-def test_other_heaps_are_left_alone(calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_heaps_are_left_alone(
+    calls: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_memory, "_set", None)
     with spare_kept():
         pass

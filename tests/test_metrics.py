@@ -77,7 +77,10 @@ class TestTargetRanks:
 
     def test_distinct_scores_give_the_place_in_the_sorted_list(self):
         rng = np.random.default_rng(0)
-        scores, targets = rng.permuted(np.tile(np.arange(50.0), (30, 1)), axis=1), rng.integers(50, size=30)
+        scores, targets = (
+            rng.permuted(np.tile(np.arange(50.0), (30, 1)), axis=1),
+            rng.integers(50, size=30),
+        )
         place = (np.argsort(-scores, axis=1) == targets[:, None]).argmax(axis=1)
         for ties in TIES:
             assert target_ranks(scores, targets, ties=ties).tolist() == (place + 1).tolist()
@@ -102,11 +105,15 @@ class TestTargetRanks:
     @pytest.mark.parametrize("target", [-1, 3])
     @pytest.mark.parametrize("kind", [np.array, torch.tensor])
     def test_refuses_codes_of_no_item(self, target, kind):
-        with pytest.raises(ValueError, match=rf"targets hold {target}, but codes run 0\.\.2; .* rank inf"):
+        with pytest.raises(
+            ValueError, match=rf"targets hold {target}, but codes run 0\.\.2; .* rank inf"
+        ):
             target_ranks(kind([[0.0, 1.0, 2.0]] * 2), kind([1, target]))
 
     def test_refuses_shapes_that_would_broadcast(self):
-        with pytest.raises(ValueError, match=r"shape \(2, 3\) and targets of shape \(1,\) do not fit"):
+        with pytest.raises(
+            ValueError, match=r"shape \(2, 3\) and targets of shape \(1,\) do not fit"
+        ):
             target_ranks(np.zeros((2, 3)), np.array([0]))
 
     def test_refuses_unknown_ties(self):
@@ -123,7 +130,20 @@ class TestNames:
         assert parse_metric("hr@3") == parse_metric("recall@3")
 
     @pytest.mark.parametrize(
-        "name", ["mrr", "mrr@", "mrr@0", "mrr@-1", "mrr@05", "mrr@5.0", "precision@5", "MRR@5", "", 5, None]
+        "name",
+        [
+            "mrr",
+            "mrr@",
+            "mrr@0",
+            "mrr@-1",
+            "mrr@05",
+            "mrr@5.0",
+            "precision@5",
+            "MRR@5",
+            "",
+            5,
+            None,
+        ],
     )
     def test_errors_list_what_is_known(self, name):
         with pytest.raises(ValueError, match="mrr, recall, hr, ndcg, coverage") as error:
@@ -139,7 +159,9 @@ class TestNames:
 
 class TestRankingMetrics:
     def test_known_values(self):
-        figures = ranking_metrics([1, 3, 6, np.inf], ["mrr@5", "recall@5", "hr@5", "ndcg@5", "recall@6"])
+        figures = ranking_metrics(
+            [1, 3, 6, np.inf], ["mrr@5", "recall@5", "hr@5", "ndcg@5", "recall@6"]
+        )
         expected = {
             "mrr@5": (1 + 1 / 3) / 4,
             "recall@5": 2 / 4,
@@ -156,9 +178,15 @@ class TestRankingMetrics:
         figures = ranking_metrics(ranks, ALL_NAMES)
         for k in CUTOFFS:
             hits = [rank for rank in ranks if rank <= k]
-            assert figures[f"recall@{k}"] == figures[f"hr@{k}"] == pytest.approx(len(hits) / len(ranks))
+            assert (
+                figures[f"recall@{k}"]
+                == figures[f"hr@{k}"]
+                == pytest.approx(len(hits) / len(ranks))
+            )
             assert figures[f"mrr@{k}"] == pytest.approx(sum(1 / r for r in hits) / len(ranks))
-            assert figures[f"ndcg@{k}"] == pytest.approx(sum(1 / np.log2(r + 1) for r in hits) / len(ranks))
+            assert figures[f"ndcg@{k}"] == pytest.approx(
+                sum(1 / np.log2(r + 1) for r in hits) / len(ranks)
+            )
 
     @given(integer_ranks())
     @laws
@@ -263,7 +291,9 @@ class TestSlices:
         assert table == {"g": {"a": {"n": 1, "recall@5": 1.0}}}
 
     def test_labels_must_fit(self):
-        with pytest.raises(ValueError, match=r"groups\['g'\] has shape \(1,\); pass one label per rank"):
+        with pytest.raises(
+            ValueError, match=r"groups\['g'\] has shape \(1,\); pass one label per rank"
+        ):
             sliced_metrics([1, 2], "mrr@5", {"g": ["a"]})
 
 
@@ -276,7 +306,9 @@ class TestCheckArithmetic:
     @given(integer_ranks())
     @laws
     def test_nothing_to_say_about_rounded_figures_with_tolerance(self, ranks):
-        rounded = {name: round(value, 4) for name, value in ranking_metrics(ranks, ALL_NAMES).items()}
+        rounded = {
+            name: round(value, 4) for name, value in ranking_metrics(ranks, ALL_NAMES).items()
+        }
         assert check_arithmetic(rounded, tolerance=2e-4) == []
 
     @pytest.mark.parametrize(
@@ -284,7 +316,10 @@ class TestCheckArithmetic:
         [
             ({"recall@5": 41.2}, "recall@5 = 41.2 is outside 0..1"),
             ({"mrr@5": float("nan")}, "mrr@5 = nan is outside 0..1"),
-            ({"coverage@5": 0.5, "coverage@10": 0.4}, "coverage@10 = 0.4 is below coverage@5 = 0.5"),
+            (
+                {"coverage@5": 0.5, "coverage@10": 0.4},
+                "coverage@10 = 0.4 is below coverage@5 = 0.5",
+            ),
             ({"hr@5": 0.3, "recall@5": 0.4}, "recall@5 is given twice, as 0.3 and 0.4"),
             ({"recall@5": 0.3, "mrr@5": 0.31}, "mrr@5 = 0.31 is outside 0.06..0.3"),
             ({"recall@5": 0.5, "mrr@5": 0.09}, "mrr@5 = 0.09 is outside 0.1..0.5"),
@@ -296,7 +331,9 @@ class TestCheckArithmetic:
         assert len(violations) == 1
         assert violations[0].startswith(sentence)
 
-    @pytest.mark.parametrize(("mrr_20", "fine"), [(0.2049, False), (0.205, True), (0.2090, True), (0.2092, False)])
+    @pytest.mark.parametrize(
+        ("mrr_20", "fine"), [(0.2049, False), (0.205, True), (0.2090, True), (0.2092, False)]
+    )
     def test_gain_between_two_cutoffs(self, mrr_20, fine):
         """(R20 - R10) / 20 = .005 and (R20 - R10) / 11 = .00909 bound what MRR may gain."""
         results = {"recall@10": 0.4, "recall@20": 0.5, "mrr@10": 0.2, "mrr@20": mrr_20}
@@ -319,11 +356,20 @@ class Popular(BaseEstimator):
     def fit(self, X, y=None):
         X = as_sessions(X)
         ids, counts = np.unique(X.vocabulary.decode(X.codes), return_counts=True)
-        self.places_ = {item: place for place, item in enumerate(ids[np.argsort(-self.sign * counts)])}
+        self.places_ = {
+            item: place for place, item in enumerate(ids[np.argsort(-self.sign * counts)])
+        }
         return self
 
-    def evaluate(self, X, *, metrics, slices=None, ties="pessimistic", sample_weight=None, last_events=None):
-        self.asked_ = {"sample_weight": sample_weight, "ties": ties, "last_events": last_events, "X": X}
+    def evaluate(
+        self, X, *, metrics, slices=None, ties="pessimistic", sample_weight=None, last_events=None
+    ):
+        self.asked_ = {
+            "sample_weight": sample_weight,
+            "ties": ties,
+            "last_events": last_events,
+            "X": X,
+        }
         if last_events is None:
             last_events = [session[-1] for session in as_sessions(X)]
         ranks = [self.places_.get(item, np.inf) + 1 for item in last_events]
@@ -348,13 +394,19 @@ class Recorder(TransformerMixin, BaseEstimator):
 @pytest.fixture
 def world():
     """Sessions that end in their own, unmistakable item; some of them in item 'z', some of one event."""
-    lists = [["a", "b", f"end{i}"] for i in range(6)] + [["a", "c", "z"] for _ in range(6)] + [["z"], ["lone"]]
+    lists = (
+        [["a", "b", f"end{i}"] for i in range(6)]
+        + [["a", "c", "z"] for _ in range(6)]
+        + [["z"], ["lone"]]
+    )
     return Sessions.from_lists(lists, times=np.arange(len(lists)))
 
 
 @pytest.fixture
 def pipe(world):
-    pipeline = Pipeline([("rec", Recorder()), ("skip", "passthrough"), ("pop", Popular())]).fit(world)
+    pipeline = Pipeline([("rec", Recorder()), ("skip", "passthrough"), ("pop", Popular())]).fit(
+        world
+    )
     SEEN.clear()
     return pipeline
 
@@ -387,7 +439,9 @@ class TestSessionScorer:
         assert pipe[-1].asked_["sample_weight"].tolist() == weights[2:].tolist()
 
     def test_targets_begin_where_the_sessions_say(self, pipe, world):
-        marked = Sessions(world.codes, world.offsets, world.vocabulary, target_start=np.arange(len(world)) + 1)
+        marked = Sessions(
+            world.codes, world.offsets, world.vocabulary, target_start=np.arange(len(world)) + 1
+        )
         SessionScorer()(pipe, marked)
         assert pipe[-1].asked_["X"].target_start.tolist() == list(range(1, len(world) - 1))
 
@@ -426,8 +480,12 @@ class TestSessionScorer:
         assert "mean_test_recall@5" in search.cv_results_
 
     def test_search_inside_cross_validation(self, pipe, world):
-        search = GridSearchCV(clone(pipe), {"pop__sign": [-1, 1]}, cv=KFold(2), scoring=SessionScorer())
-        scores = cross_validate(search, world, cv=KFold(2), scoring=SessionScorer("hr@3"), error_score="raise")
+        search = GridSearchCV(
+            clone(pipe), {"pop__sign": [-1, 1]}, cv=KFold(2), scoring=SessionScorer()
+        )
+        scores = cross_validate(
+            search, world, cv=KFold(2), scoring=SessionScorer("hr@3"), error_score="raise"
+        )
         assert len(scores["test_score"]) == 2
 
     def test_pickle_copy_and_equality(self):

@@ -23,7 +23,9 @@ laws = settings(max_examples=50, deadline=None)
 
 def sessions_ending_at(times) -> Sessions:
     """One session of two events per time, whose id tells the row."""
-    return Sessions.from_lists([[f"i{k % 7}", "x"] for k in range(len(times))], times=np.asarray(times))
+    return Sessions.from_lists(
+        [[f"i{k % 7}", "x"] for k in range(len(times))], times=np.asarray(times)
+    )
 
 
 distinct_times = st.lists(st.integers(0, 1000), min_size=2, max_size=30, unique=True)
@@ -55,7 +57,9 @@ class TestTemporalTrainTestSplit:
 
     def test_share_is_rounded_and_leaves_both_parts_something(self):
         X = sessions_ending_at(range(100))
-        assert [len(temporal_train_test_split(X, test_size=s)[1]) for s in (0.07, 0.101, 0.001, 0.999)] == [
+        assert [
+            len(temporal_train_test_split(X, test_size=s)[1]) for s in (0.07, 0.101, 0.001, 0.999)
+        ] == [
             7,
             10,
             1,
@@ -77,7 +81,8 @@ class TestTemporalTrainTestSplit:
         assert (train.to_lists(), test.to_lists()) == ([["a", "b"], ["c", "d"]], [["e", "f"]])
 
     @pytest.mark.parametrize(
-        "span", ["1d", "1 d", "24h", "1440 min", "86400s", timedelta(days=1), np.timedelta64(1, "D")]
+        "span",
+        ["1d", "1 d", "24h", "1440 min", "86400s", timedelta(days=1), np.timedelta64(1, "D")],
     )
     @pytest.mark.parametrize("dated", [True, False])
     def test_span_before_the_newest_end(self, span, dated):
@@ -97,7 +102,11 @@ class TestTemporalTrainTestSplit:
             (-1, ValueError, r"test_size=-1 is outside 1\.\.3"),
             (True, TypeError, "test_size=True must be a share"),
             (None, TypeError, "test_size=None must be a share"),
-            ("soon", ValueError, "test_size='soon' is no span above zero; write one in s, min, h or d"),
+            (
+                "soon",
+                ValueError,
+                "test_size='soon' is no span above zero; write one in s, min, h or d",
+            ),
             ("0d", ValueError, "no span above zero"),
             (timedelta(0), ValueError, "no span above zero"),
             ("2h", ValueError, "test_size='2h' spans all 4 sessions"),
@@ -143,7 +152,9 @@ class TestTemporalSessionSplit:
         order = np.array(random.sample(range(len(X)), len(X)))
         folds = list(TemporalSessionSplit(n_splits).split(X))
         assert len(folds) == n_splits
-        for (train, test), (train_2, test_2) in zip(folds, TemporalSessionSplit(n_splits).split(X[order]), strict=True):
+        for (train, test), (train_2, test_2) in zip(
+            folds, TemporalSessionSplit(n_splits).split(X[order]), strict=True
+        ):
             assert X.times[train].max() < X.times[test].min()
             assert (set(train), set(test)) == (set(order[train_2]), set(order[test_2]))
             assert (np.diff(train) > 0).all()
@@ -164,16 +175,24 @@ class TestTemporalSessionSplit:
             assert [part.tolist() for part in our_fold] == [part.tolist() for part in their_fold]
 
     def test_lists_go_by_row(self):
-        folds = [[part.tolist() for part in fold] for fold in TemporalSessionSplit(2).split([["a", "b"]] * 3)]
+        folds = [
+            [part.tolist() for part in fold]
+            for fold in TemporalSessionSplit(2).split([["a", "b"]] * 3)
+        ]
         assert folds == [[[0], [1]], [[0, 1], [2]]]
 
     def test_in_scikit_learn(self):
         X = sessions_ending_at([9, 3, 5, 1, 7, 8, 2, 6])
         splitter = TemporalSessionSplit(3)
         assert check_cv(splitter).get_n_splits(X) == 3
-        search = GridSearchCV(FirstItemRate(), {"bonus": [0, 2, 1]}, cv=splitter, error_score="raise").fit(X)
+        search = GridSearchCV(
+            FirstItemRate(), {"bonus": [0, 2, 1]}, cv=splitter, error_score="raise"
+        ).fit(X)
         assert search.best_params_ == {"bonus": 2}
-        assert len(cross_validate(FirstItemRate(), X, cv=splitter, error_score="raise")["test_score"]) == 3
+        assert (
+            len(cross_validate(FirstItemRate(), X, cv=splitter, error_score="raise")["test_score"])
+            == 3
+        )
 
     def test_repr(self):
         assert repr(TemporalSessionSplit(2, test_size=5)) == (
@@ -184,7 +203,10 @@ class TestTemporalSessionSplit:
         ("params", "message"),
         [
             ({"n_splits": 4}, "n_splits=4 test parts of 1 need at least 5 sessions, but X has 4"),
-            ({"n_splits": 2, "test_size": 2}, "n_splits=2 test parts of 2 need at least 5 sessions"),
+            (
+                {"n_splits": 2, "test_size": 2},
+                "n_splits=2 test parts of 2 need at least 5 sessions",
+            ),
             ({"n_splits": 0}, "n_splits=0 is below 1"),
             ({"test_size": 0}, "test_size=0 is below 1"),
             ({"max_train_size": 0}, "max_train_size=0 is below 1"),
@@ -222,7 +244,9 @@ class TestWithinSessionSplit:
     @given(st.lists(st.integers(0, 60), min_size=1, max_size=12))
     @laws
     def test_parts_hold_every_target_once_and_in_order(self, lengths):
-        X = Sessions.from_lists([[f"{k}:{p}" for p in range(length)] for k, length in enumerate(lengths)])
+        X = Sessions.from_lists(
+            [[f"{k}:{p}" for p in range(length)] for k, length in enumerate(lengths)]
+        )
         targets: dict[int, list[str]] = {k: [] for k in range(len(X))}
         for part in within_session_split(X):
             for k, events, start in zip(part.ids, part.to_lists(), part.target_start, strict=True):
@@ -232,8 +256,14 @@ class TestWithinSessionSplit:
         assert targets == {k: X[k][1:] for k in range(len(X))}
 
     def test_ids_and_users_stay(self):
-        X = Sessions.from_lists([list("abcd"), list("ab"), list("abc")], users=["u", "v", "w"], ids=[70, 80, 90])
+        X = Sessions.from_lists(
+            [list("abcd"), list("ab"), list("abc")], users=["u", "v", "w"], ids=[70, 80, 90]
+        )
         train, valid, test = within_session_split(X)
-        assert [part.ids.tolist() for part in (train, valid, test)] == [[70, 80, 90], [70], [70, 90]]
+        assert [part.ids.tolist() for part in (train, valid, test)] == [
+            [70, 80, 90],
+            [70],
+            [70, 90],
+        ]
         assert [part.users.tolist() for part in (valid, test)] == [["u"], ["u", "w"]]
         assert test.vocabulary is X.vocabulary

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from sessionprompt.backbones import Backbone, GRU4Rec, unit
-from sessionprompt.batches import SessionBatch, last_prefixes
-from sessionprompt.encoding import EncodedSessions
-from sessionprompt.network import SessionNetwork
-from sessionprompt.prompts import PromptBlend
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import EncodedSessions, last_prefixes
+from sessionprompt.network import PromptBlend, SessionNetwork
 
 CODES = torch.tensor([[0], [1], [1], [0]])
 
@@ -29,12 +28,16 @@ class Last(Backbone):
         return x[batch.ends]
 
 
-def network_of(backbone: Backbone | None = None, *, gate: str | None = "add", **changes: Any) -> SessionNetwork:
+def network_of(
+    backbone: Backbone | None = None, *, gate: str | None = "add", **changes: Any
+) -> SessionNetwork:
     torch.manual_seed(0)
     params = {"prompt_candidates": True, "scoring": "cosine", "temperature": 0.5, **changes}
     blend = None if gate is None else PromptBlend(3, {"cluster": 2}, gate)
     codes = {} if gate is None else {"cluster": CODES}
-    return SessionNetwork(backbone or Last(3), 4, codes, torch.tensor([3.0, 9.0, 1.0, 2.0]), blend, **params)
+    return SessionNetwork(
+        backbone or Last(3), 4, codes, torch.tensor([3.0, 9.0, 1.0, 2.0]), blend, **params
+    )
 
 
 def batch_of(*windows: list[int], labels: bool = True) -> SessionBatch:
@@ -42,7 +45,9 @@ def batch_of(*windows: list[int], labels: bool = True) -> SessionBatch:
     known = np.where(items < 0, -1, CODES.ravel().numpy()[items])[:, None]
     offsets = np.append(0, np.cumsum([len(window) for window in windows]))
     prompts = {"cluster": known} if labels else {}
-    return SessionBatch.collate(last_prefixes(EncodedSessions(items, offsets, prompts, np.ones(len(windows), int)), 9))
+    return SessionBatch.collate(
+        last_prefixes(EncodedSessions(items, offsets, prompts, np.ones(len(windows), int)), 9)
+    )
 
 
 def test_the_plain_backbone_gets_the_items() -> None:
@@ -75,16 +80,23 @@ def test_unknown_items_are_blank() -> None:
     assert not states.any()
     with_label = SessionBatch.collate(
         last_prefixes(
-            EncodedSessions(np.array([-1]), np.array([0, 1]), {"cluster": np.array([[1]])}, np.ones(1, int)), 9
+            EncodedSessions(
+                np.array([-1]), np.array([0, 1]), {"cluster": np.array([[1]])}, np.ones(1, int)
+            ),
+            9,
         )
     )
-    torch.testing.assert_close(network.states(with_label)[0], unit(network.blend.tables["cluster"])[1])
+    torch.testing.assert_close(
+        network.states(with_label)[0], unit(network.blend.tables["cluster"])[1]
+    )
 
 
 def test_looked_up_items_are_like_inputs() -> None:
     network = network_of()
     states = network.lookup(torch.tensor([3, 1]))
-    torch.testing.assert_close(states, unit(network.items[[3, 1]]) + unit(network.blend.tables["cluster"])[[0, 1]])
+    torch.testing.assert_close(
+        states, unit(network.items[[3, 1]]) + unit(network.blend.tables["cluster"])[[0, 1]]
+    )
     plain = network_of(gate=None)
     torch.testing.assert_close(plain.lookup(torch.tensor([2])), plain.items[[2]])
 
@@ -134,7 +146,7 @@ def grown(seed: int, **changes: Any) -> SessionNetwork:
 def test_transplanting_keeps_known_rows_and_layers() -> None:
     old, new = network_of(GRU4Rec(3, hidden=4), gate="elementwise"), grown(1)
     fresh = copy.deepcopy(new)
-    new.transplant(old, {"item": np.array([4, 0, 2, 1]), "cluster": np.array([2, 0])})
+    new.copy_weights_from(old, {"item": np.array([4, 0, 2, 1]), "cluster": np.array([2, 0])})
     assert torch.equal(new.items[[4, 0, 2, 1]], old.items)
     assert torch.equal(new.items[3], fresh.items[3])
     assert torch.equal(new.blend.tables["cluster"][[2, 0]], old.blend.tables["cluster"])
@@ -147,9 +159,15 @@ def test_transplanting_keeps_known_rows_and_layers() -> None:
 
 @pytest.mark.parametrize(
     "old",
-    [network_of(GRU4Rec(3, hidden=4)), network_of(GRU4Rec(3, hidden=5), gate="elementwise"), network_of(gate=None)],
+    [
+        network_of(GRU4Rec(3, hidden=4)),
+        network_of(GRU4Rec(3, hidden=5), gate="elementwise"),
+        network_of(gate=None),
+    ],
     ids=["other gate", "other size", "no prompts"],
 )
 def test_a_network_with_other_layers_is_refused(old: SessionNetwork) -> None:
-    with pytest.raises(ValueError, match="has other layers than the parameters ask for now; restore them, or start"):
-        grown(1).transplant(old, {"item": np.arange(4), "cluster": np.arange(2)})
+    with pytest.raises(
+        ValueError, match="has other layers than the parameters ask for now; restore them, or start"
+    ):
+        grown(1).copy_weights_from(old, {"item": np.arange(4), "cluster": np.arange(2)})

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sessionprompt.optimizers import RowAdam
+from sessionprompt.training import RowAdam
 
 STEPS = ([0, 2, 2], [1, 0], [3, 1, 1, 2], [0])
 
@@ -28,7 +28,11 @@ def slow_rows(table: Tensor, lr: float, decay: float) -> Tensor:
             gradient = 2 * items.count(row) * table[row] + decay * table[row]
             mean[row] = 0.9 * mean[row] + 0.1 * gradient
             square[row] = 0.999 * square[row] + 0.001 * gradient**2
-            table[row] -= lr * (mean[row] / (1 - 0.9**step)) / ((square[row] / (1 - 0.999**step)).sqrt() + 1e-8)
+            table[row] -= (
+                lr
+                * (mean[row] / (1 - 0.9**step))
+                / ((square[row] / (1 - 0.999**step)).sqrt() + 1e-8)
+            )
     return table
 
 

@@ -7,15 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionprompt._order import repeated, stable_order
+from sessionprompt._arrays import repeated, stable_order
 
-SMALL, WIDE, HUGE = st.integers(-3, 3), st.integers(-(2**40), 2**40), st.integers(-(2**63), 2**63 - 1)
+SMALL, WIDE, HUGE = (
+    st.integers(-3, 3),
+    st.integers(-(2**40), 2**40),
+    st.integers(-(2**63), 2**63 - 1),
+)
 ROWS = [st.tuples(one, other) for one in (SMALL, WIDE, HUGE) for other in (SMALL, WIDE, HUGE)]
 
 
 def order_by_hand(columns: list[list]) -> list[int]:
     """Rows sorted by the last column, then by the one before it, then by their place."""
-    return sorted(range(len(columns[0])), key=lambda row: ([column[row] for column in columns[::-1]], row))
+    return sorted(
+        range(len(columns[0])), key=lambda row: ([column[row] for column in columns[::-1]], row)
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -25,7 +31,9 @@ def test_rows_come_in_order(rows: list[tuple[int, int]]) -> None:
     assert stable_order(*map(np.array, columns)).tolist() == order_by_hand(columns)
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.uint8, np.uint64, np.float64, "datetime64[s]", bool])
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.int32, np.uint8, np.uint64, np.float64, "datetime64[s]", bool]
+)
 def test_any_kind_of_key(dtype: str) -> None:
     values = np.random.default_rng(0).integers(-128, 128, size=200).astype(dtype)
     assert stable_order(values).tolist() == np.argsort(values, kind="stable").tolist()

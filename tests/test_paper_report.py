@@ -20,7 +20,9 @@ EXPERIMENTS = ("Table 2", "Figure 2", "Table 3", "Figure 3")
 SETTING = {"tier": "small", "data": "diginetica", "protocol": "sessions", "init": "graph"}
 XING = {"data": "xing", "protocol": "within_session"}
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the benchmarks are not part of the source distribution")
+pytestmark = pytest.mark.skipif(
+    not FOLDER.exists(), reason="the benchmarks are not part of the source distribution"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,41 +44,103 @@ def figures(level: float) -> dict:
     return recall | mrr | {"n_targets": 1000, "n_unknown_targets": 20}
 
 
-def run(experiment: str = "table2", arm: str = "plain", seed: int = 0, level: float = 0.1, **more) -> dict:
-    line = SETTING | {"kind": "run", "experiment": experiment, "backbone": "gru4rec", "arm": arm, "seed": seed}
-    budget = {"best_epoch": 3, "epochs": 5, "seconds_fit": 90.0, "seconds_to_best": 50.0, "seconds_per_epoch": 18}
+def run(
+    experiment: str = "table2", arm: str = "plain", seed: int = 0, level: float = 0.1, **more
+) -> dict:
+    line = SETTING | {
+        "kind": "run",
+        "experiment": experiment,
+        "backbone": "gru4rec",
+        "arm": arm,
+        "seed": seed,
+    }
+    budget = {
+        "best_epoch": 3,
+        "epochs": 5,
+        "seconds_fit": 90.0,
+        "seconds_to_best": 50.0,
+        "seconds_per_epoch": 18,
+    }
     tried = [{"setting": {"lr": lr}, "score": 0.1, "seconds": 900.0} for lr in (0.005, 0.01)]
-    machine = {"device": "a processor", "threads": 1, "peak_gb": 1.5, "versions": {"torch": "2.13.0"}, "command": "run"}
-    tested = {"valid": figures(level), "test": figures(level), "data_hash": "abc", "resolution": None}
+    machine = {
+        "device": "a processor",
+        "threads": 1,
+        "peak_gb": 1.5,
+        "versions": {"torch": "2.13.0"},
+        "command": "run",
+    }
+    tested = {
+        "valid": figures(level),
+        "test": figures(level),
+        "data_hash": "abc",
+        "resolution": None,
+    }
     return line | budget | machine | tested | {"tuned": {"lr": 0.005}, "tried": tried} | more
 
 
 def comparison(arm: str = "prompted", **more) -> dict:
-    line = SETTING | {"kind": "comparison", "experiment": "table2", "backbone": "gru4rec", "arm": arm}
-    found = {"metric": "mrr@5", "difference": 0.02, "low": 0.011, "high": 0.03, "p": 0.0004, "p_holm": 0.012}
-    over = {"against": "plain", "wins": 2, "seeds": [0, 1], "n_sessions": 300, "n_targets": 1000, "family": "arms"}
+    line = SETTING | {
+        "kind": "comparison",
+        "experiment": "table2",
+        "backbone": "gru4rec",
+        "arm": arm,
+    }
+    found = {
+        "metric": "mrr@5",
+        "difference": 0.02,
+        "low": 0.011,
+        "high": 0.03,
+        "p": 0.0004,
+        "p_holm": 0.012,
+    }
+    over = {
+        "against": "plain",
+        "wins": 2,
+        "seeds": [0, 1],
+        "n_sessions": 300,
+        "n_targets": 1000,
+        "family": "arms",
+    }
     return line | found | over | more
 
 
 def partition(resolution: float, n_clusters: int) -> dict:
     sizes = {"largest": 50, "median": 4.0, "singletons": 7}
-    shape = {"n_clusters": n_clusters, "cluster_sizes": sizes, "modularity": 0.91, "agreement": 0.61}
-    return SETTING | {"kind": "partition", "experiment": "figure3", "resolution": resolution, "seeds": [0, 1]} | shape
+    shape = {
+        "n_clusters": n_clusters,
+        "cluster_sizes": sizes,
+        "modularity": 0.91,
+        "agreement": 0.61,
+    }
+    return (
+        SETTING
+        | {"kind": "partition", "experiment": "figure3", "resolution": resolution, "seeds": [0, 1]}
+        | shape
+    )
 
 
 BASELINE = SETTING | {"kind": "baseline", "model": "SLIST", "test": figures(0.12)}
 CURVE = [(0.5, 100, 0.1), (1, 366, 0.12), (2, 900, 0.11)]
 ALL = [
-    *[run(arm=arm, seed=seed, level=level) for arm, level in (("plain", 0.1), ("prompted", 0.12)) for seed in (0, 1)],
+    *[
+        run(arm=arm, seed=seed, level=level)
+        for arm, level in (("plain", 0.1), ("prompted", 0.12))
+        for seed in (0, 1)
+    ],
     run(arm="random", level=0.11),
     run(backbone="narm", level=0.2),
     comparison(),
     BASELINE,
-    *[run("table2", arm, level=level, **XING) for arm, level in (("plain", 0.11), ("prompted", 0.15))],
+    *[
+        run("table2", arm, level=level, **XING)
+        for arm, level in (("plain", 0.11), ("prompted", 0.15))
+    ],
     *[run("figure2", arm, level=0.1 + 0.01 * k) for k, arm in enumerate(["CU", "plain", "C", "S"])],
     run("figure2", "C", **XING),
     run("table3", "prompted", level=0.12, note_time="Another program ran beside it."),
-    run("table3", "plain", backbone="lessr", level=0.11, seconds_to_best=500.0, same_run_as="table2"),
+    run(
+        "table3", "plain", backbone="lessr", level=0.11, seconds_to_best=500.0, same_run_as="table2"
+    ),
     run("figure3", "plain", level=0.1),
     *[run("figure3", "prompted", level=level, resolution=r) for r, _, level in CURVE],
     *[partition(r, n_clusters) for r, n_clusters, _ in CURVE],
@@ -140,7 +204,12 @@ class TestTable2:
     paired = "Paired differences: diginetica, protocol sessions, init graph"
 
     def test_means_spread_and_the_best_of_each_backbone(self, paper, tmp_path):
-        lines = [run(), run(seed=1, level=0.12), run(arm="prompted", level=0.12), run(backbone="narm", level=0.2)]
+        lines = [
+            run(),
+            run(seed=1, level=0.12),
+            run(arm="prompted", level=0.12),
+            run(backbone="narm", level=0.2),
+        ]
         table = rows(report_of(paper, tmp_path, lines), self.title)
         assert [[row["backbone"], row["arm"], row["seeds"]] for row in table] == [
             ["gru4rec", "plain", "0, 1"],
@@ -166,9 +235,10 @@ class TestTable2:
 
     def test_differences(self, text):
         row = rows(text, self.paired)[1]
-        assert [row[key] for key in ("arm", "against", "difference", "95 % interval", "p", "Holm", "wins")] == [
-            *["prompted", "plain", "+2.00", "+1.10 to +3.00", "<0.001", "0.012", "2 of 2"]
-        ]
+        assert [
+            row[key]
+            for key in ("arm", "against", "difference", "95 % interval", "p", "Holm", "wins")
+        ] == [*["prompted", "plain", "+2.00", "+1.10 to +3.00", "<0.001", "0.012", "2 of 2"]]
         assert "Resampled: 300 sessions with 1,000 targets." in under(text, f"### {self.paired}")
 
     def test_what_was_not_run_is_said(self, text):
@@ -176,11 +246,16 @@ class TestTable2:
         assert "permuted; any arm of core" in under(text, f"### {self.paired}")
 
     def test_unknown_targets_are_counted(self, text):
-        assert "Targets: 1,000; unknown to the model, and counted as misses: 20." in under(text, f"### {self.title}")
+        assert "Targets: 1,000; unknown to the model, and counted as misses: 20." in under(
+            text, f"### {self.title}"
+        )
 
     def test_the_paper_stands_beside_its_own_protocol_only(self, paper, text, tmp_path):
         table = rows(text, "Table 2: xing, protocol within_session, init graph")
-        assert [[row["MRR@5, paper"], row["R@5, paper"]] for row in table] == [["10.33", "15.71"], ["11.12", "16.90"]]
+        assert [[row["MRR@5, paper"], row["R@5, paper"]] for row in table] == [
+            ["10.33", "15.71"],
+            ["11.12", "16.90"],
+        ]
         assert "MRR@5, paper" not in rows(text, self.title)[0]
         lines = [run(data="xing"), run(data="diginetica", protocol="within_session")]
         other = report_of(paper, tmp_path, lines)
@@ -205,7 +280,10 @@ class TestFiguresAndTimes:
 
     def test_table3(self, text):
         table = rows(text, "Table 3: diginetica, protocol sessions, init graph")
-        assert [[row["backbone"], row["arm"], row["s to best"], row["MRR@5"], row["best epoch"]] for row in table] == [
+        assert [
+            [row["backbone"], row["arm"], row["s to best"], row["MRR@5"], row["best epoch"]]
+            for row in table
+        ] == [
             ["gru4rec", "prompted", "50.0", "12.00", "3 of 5"],
             ["lessr", "plain", "500.0", "11.00", "3 of 5"],
         ]
@@ -213,13 +291,20 @@ class TestFiguresAndTimes:
 
     def test_figure3(self, text):
         table = rows(text, "Figure 3: diginetica, protocol sessions, init graph")
-        assert [[row["resolution"], row["clusters"], row["arm"], row["MRR@5"]] for row in table] == [
+        assert [
+            [row["resolution"], row["clusters"], row["arm"], row["MRR@5"]] for row in table
+        ] == [
             ["-", "-", "plain", "10.00"],
             ["0.5", "100", "prompted", "10.00"],
             ["1", "366", "prompted", "12.00"],
             ["2", "900", "prompted", "11.00"],
         ]
-        assert [table[2][key] for key in ("largest", "median", "singletons", "agreement")] == ["50", "4", "7", "0.61"]
+        assert [table[2][key] for key in ("largest", "median", "singletons", "agreement")] == [
+            "50",
+            "4",
+            "7",
+            "0.61",
+        ]
 
     def test_partitions_without_runs(self, paper, tmp_path):
         table = rows(report_of(paper, tmp_path, [partition(1, 366)]), "Partitions: diginetica")
@@ -227,7 +312,12 @@ class TestFiguresAndTimes:
 
     def test_runs_and_tuning(self, text):
         first, *_, last = rows(text, "Runs")
-        assert [first[key] for key in ("experiment", "runs", "seeds", "hours")] == ["table2", "6", "0, 1", "3.00"]
+        assert [first[key] for key in ("experiment", "runs", "seeds", "hours")] == [
+            "table2",
+            "6",
+            "0, 1",
+            "3.00",
+        ]
         assert [last[key] for key in ("experiment", "runs")] == ["baselines", "1"]
         assert "1, 1 shared" in [row["runs"] for row in rows(text, "Runs")]
         row = rows(text, "Tuning")[0]
@@ -252,7 +342,9 @@ class TestPages:
 
     def test_every_experiment_may_be_missing(self, paper, tmp_path):
         text = report_of(paper, tmp_path, [partition(1, 366)])
-        assert [name for name in EXPERIMENTS if "Not run." in under(text, f"## {name}")] == list(EXPERIMENTS[:3])
+        assert [name for name in EXPERIMENTS if "Not run." in under(text, f"## {name}")] == list(
+            EXPERIMENTS[:3]
+        )
 
     def test_html_is_closed_and_stands_alone(self, folder):
         page = (folder / "report.html").read_text()
@@ -279,9 +371,16 @@ class TestPages:
         names = {file.name for file in folder.glob("*.svg")}
         assert names == set(re.findall(r"\]\((.*\.svg)\)", text))
         assert {name.split("_")[0] for name in names} == {"figure2", "table3", "figure3"}
-        assert "absent by definition" in (folder / "figure2_diginetica_sessions_graph.svg").read_text()
-        assert "absent by definition" not in (folder / "figure2_xing_within_session_graph.svg").read_text()
-        assert (folder / "report.html").read_text().count("data:image/svg+xml;base64,") == len(names)
+        assert (
+            "absent by definition" in (folder / "figure2_diginetica_sessions_graph.svg").read_text()
+        )
+        assert (
+            "absent by definition"
+            not in (folder / "figure2_xing_within_session_graph.svg").read_text()
+        )
+        assert (folder / "report.html").read_text().count("data:image/svg+xml;base64,") == len(
+            names
+        )
 
 
 class Balance(HTMLParser):
@@ -308,17 +407,24 @@ class TestFaults:
     def test_arithmetic(self, paper, tmp_path, part):
         broken = run(seed=1, **{part: figures(0.1) | {"mrr@5": 0.3}})
         fault = fault_of(paper, tmp_path, [run(), broken])
-        assert fault.startswith(f"lines.jsonl, line 2: {part} cannot be true: mrr@10 = 0.113 is below mrr@5 = 0.3.")
+        assert fault.startswith(
+            f"lines.jsonl, line 2: {part} cannot be true: mrr@10 = 0.113 is below mrr@5 = 0.3."
+        )
 
     def test_arithmetic_of_baselines(self, paper, tmp_path):
         fault = fault_of(paper, tmp_path, [BASELINE | {"test": figures(0.1) | {"recall@20": 1.2}}])
-        assert fault.startswith("lines.jsonl, line 1: test cannot be true: recall@20 = 1.2 is outside 0..1")
+        assert fault.startswith(
+            "lines.jsonl, line 1: test cannot be true: recall@20 = 1.2 is outside 0..1"
+        )
 
     @pytest.mark.parametrize(
         ("line", "fault"),
         [
             ({"kind": "rum"}, "line 1: kind='rum' is not known; it is one of ['run',"),
-            ({"kind": "run", "experiment": "table2"}, "line 1: a run needs data, protocol, backbone, arm, init, seed."),
+            (
+                {"kind": "run", "experiment": "table2"},
+                "line 1: a run needs data, protocol, backbone, arm, init, seed.",
+            ),
             (comparison(low=0.2), "line 1: the interval runs from low=0.2 to high=0.03."),
             (comparison(p=0.02), "line 1: p=0.02 and p_holm=0.012, but 0 <= p <= p_holm <= 1."),
             (comparison(wins=3), "line 1: wins=3 of 2 seeds."),
@@ -329,15 +435,22 @@ class TestFaults:
 
     def test_what_is_no_json(self, paper, tmp_path):
         (tmp_path / "a.jsonl").write_text('\n{"kind": \n')
-        assert fault_of(paper, tmp_path, [run()]).startswith("a.jsonl, line 2 is no JSON: Expecting value")
+        assert fault_of(paper, tmp_path, [run()]).startswith(
+            "a.jsonl, line 2 is no JSON: Expecting value"
+        )
 
     def test_the_same_run_twice(self, paper, tmp_path):
         fault = fault_of(paper, tmp_path, [run(), run(seed=1), run()])
-        assert fault == "lines.jsonl, line 3 and lines.jsonl, line 1 are the same run; remove one of them."
+        assert (
+            fault
+            == "lines.jsonl, line 3 and lines.jsonl, line 1 are the same run; remove one of them."
+        )
 
     def test_other_data_under_one_name(self, paper, tmp_path):
         fault = fault_of(paper, tmp_path, [run(), run(seed=1, data_hash="def")])
-        assert fault.startswith("lines.jsonl, line 2: data_hash='def', but lines.jsonl, line 1: 'abc'; report them in")
+        assert fault.startswith(
+            "lines.jsonl, line 2: data_hash='def', but lines.jsonl, line 1: 'abc'; report them in"
+        )
 
     def test_several_tiers(self, paper, tmp_path):
         fault = fault_of(paper, tmp_path, [run(), run(seed=1, tier="full")])
@@ -350,10 +463,16 @@ class TestFaults:
             for seed in (0, 1)
         ]
         fault = fault_of(paper, tmp_path, [*sides, comparison()])
-        assert fault == "lines.jsonl, line 5: difference=0.02, but the runs of these seeds differ by 0.01."
+        assert (
+            fault
+            == "lines.jsonl, line 5: difference=0.02, but the runs of these seeds differ by 0.01."
+        )
 
     def test_no_lines(self, paper, tmp_path):
-        with pytest.raises(SystemExit, match=r"holds no .jsonl files; name the folder that the lines were written to"):
+        with pytest.raises(
+            SystemExit,
+            match=r"holds no .jsonl files; name the folder that the lines were written to",
+        ):
             paper["report"].main([str(tmp_path)])
 
 

@@ -22,7 +22,11 @@ def smoke(experiment: str, folder: Path) -> list[dict[str, Any]]:
     script = BENCHMARKS / "paper" / "run.py"
     command = [sys.executable, str(script), experiment, "--tier", "smoke", "--output", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
-    return [json.loads(text) for file in sorted(folder.glob(f"{experiment}*.jsonl")) for text in file.open()]
+    return [
+        json.loads(text)
+        for file in sorted(folder.glob(f"{experiment}*.jsonl"))
+        for text in file.open()
+    ]
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -30,14 +34,20 @@ def test_smoke_tier_and_its_report(experiment: str, tmp_path: Path) -> None:
     lines = smoke(experiment, tmp_path)
     runs = [line for line in lines if line["kind"] == "run"]
     assert runs and all(0 < line["test"]["mrr@5"] < 1 for line in runs)
-    assert len({json.dumps([line[key] for key in ("backbone", "arm", "seed", "resolution")]) for line in runs}) == len(
-        runs
-    )
-    assert smoke(experiment, tmp_path) == lines  # all there: nothing is trained again, comparisons come out the same
+    assert len(
+        {
+            json.dumps([line[key] for key in ("backbone", "arm", "seed", "resolution")])
+            for line in runs
+        }
+    ) == len(runs)
+    # all there: nothing is trained again, comparisons come out the same
+    assert smoke(experiment, tmp_path) == lines
     report = [sys.executable, str(BENCHMARKS / "paper" / "report.py"), str(tmp_path)]
-    subprocess.run(report, check=True, capture_output=True)  # which checks every comparison against its runs
+    # which checks every comparison against its runs
+    subprocess.run(report, check=True, capture_output=True)
     text = (tmp_path / "report.md").read_text()
-    assert f"{100 * runs[0]['test']['mrr@5']:.2f}" in text or experiment == "table2"  # there it is a mean over seeds
+    # there it is a mean over seeds
+    assert f"{100 * runs[0]['test']['mrr@5']:.2f}" in text or experiment == "table2"
 
 
 def test_an_experiment_takes_over_what_another_has_trained(tmp_path: Path) -> None:

@@ -26,8 +26,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sessionprompt import persistence
-from sessionprompt._plain import from_plain, to_plain
-from sessionprompt._shelf import Shelf
 from sessionprompt.backbones import BACKBONES, GRU4Rec
 from sessionprompt.clustering import ItemClusterer, PrecomputedClusters
 from sessionprompt.datasets import make_sessions
@@ -35,6 +33,7 @@ from sessionprompt.persistence import load, save
 from sessionprompt.pipeline import Pipeline
 from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
+from sessionprompt.storage import ArrayStore, from_json, to_json
 from sessionprompt.vocabulary import Vocabulary
 
 Rewrite = Callable[[dict[str, bytes]], None]
@@ -49,7 +48,9 @@ def sessions() -> Sessions:
 @pytest.fixture(scope="module")
 def pipeline(sessions: Sessions) -> Pipeline:
     model = PromptedSessionRecommender(prompts=("cluster", "user"), **SMALL)
-    return Pipeline([("clu", ItemClusterer((0.5, 2.0), random_state=0)), ("rec", model)]).fit(sessions)
+    return Pipeline([("clu", ItemClusterer((0.5, 2.0), random_state=0)), ("rec", model)]).fit(
+        sessions
+    )
 
 
 @pytest.fixture(params=["model", "model.zip"])
@@ -64,7 +65,9 @@ def through(estimator: Any, path: Path) -> Any:
 
 def assert_same_answers(one: Any, other: Any, X: Any, k: int = 5) -> None:
     for mine, theirs in zip(
-        one.predict_topk(X, k=k, return_scores=True), other.predict_topk(X, k=k, return_scores=True), strict=True
+        one.predict_topk(X, k=k, return_scores=True),
+        other.predict_topk(X, k=k, return_scores=True),
+        strict=True,
     ):
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
@@ -78,14 +81,24 @@ def test_a_pipeline_comes_back_whole(pipeline: Pipeline, sessions: Sessions, pat
     strangers = Sessions.from_lists([["item-03", "new"], ["new"]], users=["user-1", "somebody"])
     for X in (sessions, strangers):
         assert_same_answers(pipeline, loaded, X)
-    assert loaded.evaluate(sessions, slices=["popularity"]) == pipeline.evaluate(sessions, slices=["popularity"])
+    assert loaded.evaluate(sessions, slices=["popularity"]) == pipeline.evaluate(
+        sessions, slices=["popularity"]
+    )
 
 
 def test_learned_attributes_come_back(pipeline: Pipeline, path: Path) -> None:
     loaded = through(pipeline, path)
-    for mine, theirs in zip(pipeline.named_steps.values(), loaded.named_steps.values(), strict=True):
-        learned = {name for name in vars(mine) if name.endswith("_") and name not in ("net_", "graph_")}
-        assert learned | {"net_", "graph_"} >= {name for name in vars(theirs) if name.endswith("_")} >= learned
+    for mine, theirs in zip(
+        pipeline.named_steps.values(), loaded.named_steps.values(), strict=True
+    ):
+        learned = {
+            name for name in vars(mine) if name.endswith("_") and name not in ("net_", "graph_")
+        }
+        assert (
+            learned | {"net_", "graph_"}
+            >= {name for name in vars(theirs) if name.endswith("_")}
+            >= learned
+        )
         for name in learned - {"encoder_"}:
             np.testing.assert_equal(getattr(theirs, name), getattr(mine, name), name)
     assert (pipeline["clu"].graph_ != loaded["clu"].graph_).nnz == 0
@@ -96,30 +109,42 @@ def test_learned_attributes_come_back(pipeline: Pipeline, path: Path) -> None:
 @pytest.mark.parametrize("prompts", [(), ("cluster",), ("user", "session")])
 def test_a_bare_recommender(prompts: tuple[str, ...], sessions: Sessions, path: Path) -> None:
     X = ItemClusterer(random_state=0).fit_transform(sessions)
-    model = PromptedSessionRecommender(prompts=prompts, gate="elementwise", scoring="dot", **SMALL).fit(X)
+    model = PromptedSessionRecommender(
+        prompts=prompts, gate="elementwise", scoring="dot", **SMALL
+    ).fit(X)
     assert_same_answers(model, through(model, path), X)
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_every_backbone(name: str, sessions: Sessions, tmp_path: Path) -> None:
-    model = PromptedSessionRecommender(name, prompts=(), **{**SMALL, "max_epochs": 1}).fit(sessions[:40])
+    model = PromptedSessionRecommender(name, prompts=(), **{**SMALL, "max_epochs": 1}).fit(
+        sessions[:40]
+    )
     assert_same_answers(model, through(model, tmp_path / "m.zip"), sessions[:10])
 
 
 def test_a_plain_scikit_learn_pipeline(sessions: Sessions, path: Path) -> None:
-    steps = [("none", "passthrough"), ("clu", ItemClusterer()), ("rec", PromptedSessionRecommender(**SMALL))]
+    steps = [
+        ("none", "passthrough"),
+        ("clu", ItemClusterer()),
+        ("rec", PromptedSessionRecommender(**SMALL)),
+    ]
     model = SklearnPipeline(steps).fit(sessions)
     loaded = through(model, path)
     assert type(loaded) is SklearnPipeline and loaded.steps[0] == ("none", "passthrough")
     np.testing.assert_array_equal(loaded.predict(sessions), model.predict(sessions))
 
 
-@pytest.mark.parametrize("options", [{}, {"objective": "cpm"}, {"resolution": [0.5, 1]}, {"algorithm": "leidenalg"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"objective": "cpm"}, {"resolution": [0.5, 1]}, {"algorithm": "leidenalg"}]
+)
 def test_a_clusterer(options: dict[str, Any], sessions: Sessions, path: Path) -> None:
     clusterer = ItemClusterer(random_state=0, **options).fit(sessions[:20])
     loaded = through(clusterer, path)
     assert loaded.get_params() == clusterer.get_params()
-    np.testing.assert_array_equal(loaded.transform(sessions).labels, clusterer.transform(sessions).labels)
+    np.testing.assert_array_equal(
+        loaded.transform(sessions).labels, clusterer.transform(sessions).labels
+    )
 
 
 @pytest.mark.parametrize("kind", [dict, pd.DataFrame, pl.DataFrame])
@@ -134,30 +159,43 @@ def test_precomputed_clusters(kind: Any, path: Path) -> None:
     np.testing.assert_array_equal(refitted.labels_, clusterer.fit([["a", "b"]]).labels_)
 
 
-@pytest.mark.parametrize("ids", [[3, 7, -2], [0.5, 1.25, float("inf")], ["ä", "b\0", "漢字 \ud800"]])
+@pytest.mark.parametrize(
+    "ids", [[3, 7, -2], [0.5, 1.25, float("inf")], ["ä", "b\0", "漢字 \ud800"]]
+)
 def test_kinds_of_item_ids(ids: list[Any], path: Path) -> None:
     X = [ids, ids[::-1]] * 3
     model = PromptedSessionRecommender(prompts=(), **SMALL).fit(X)
     loaded = through(model, path)
-    assert loaded.items_.dtype == model.items_.dtype and loaded.items_.tolist() == model.items_.tolist()
+    assert (
+        loaded.items_.dtype == model.items_.dtype
+        and loaded.items_.tolist() == model.items_.tolist()
+    )
     assert_same_answers(model, loaded, X, k=2)
 
 
-@given(st.one_of(st.sets(st.text()), st.sets(st.integers(-(2**63), 2**63 - 1)), st.sets(st.floats(allow_nan=False))))
+@given(
+    st.one_of(
+        st.sets(st.text()),
+        st.sets(st.integers(-(2**63), 2**63 - 1)),
+        st.sets(st.floats(allow_nan=False)),
+    )
+)
 @settings(max_examples=50, deadline=None)
 def test_ids_on_the_shelf(ids: set[Any]) -> None:
-    vocabulary, shelf = Vocabulary(ids), Shelf({}, {}, "0.")
+    vocabulary, shelf = Vocabulary(ids), ArrayStore({}, {}, "0.")
     shelf.put_ids("items", vocabulary)
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **shelf.arrays)
     stored = dict(np.load(BytesIO(buffer.getvalue()), allow_pickle=False))
-    taken = Shelf(stored, {}, "0.").take_ids("items").ids
+    taken = ArrayStore(stored, {}, "0.").take_ids("items").ids
     assert taken.dtype == vocabulary.ids.dtype and taken.tolist() == vocabulary.ids.tolist()
 
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda part: st.lists(part) | st.tuples(part, part) | st.dictionaries(st.text() | st.integers(), part),
+    lambda part: (
+        st.lists(part) | st.tuples(part, part) | st.dictionaries(st.text() | st.integers(), part)
+    ),
     max_leaves=8,
 )
 
@@ -165,11 +203,13 @@ PLAIN = st.recursive(
 @given(st.one_of(PLAIN, st.dictionaries(st.sampled_from(["tuple", "dict", "float"]), PLAIN)))
 @settings(max_examples=50, deadline=None)
 def test_values_come_back_from_json(value: Any) -> None:
-    assert repr(from_plain(json.loads(json.dumps(to_plain(value, "x"), allow_nan=False)))) == repr(value)
+    assert repr(from_json(json.loads(json.dumps(to_json(value, "x"), allow_nan=False)))) == repr(
+        value
+    )
 
 
 def test_numpy_numbers_become_numbers() -> None:
-    assert to_plain([np.float32(0.5), np.int64(3), np.bool_(True)], "x") == [0.5, 3, True]
+    assert to_json([np.float32(0.5), np.int64(3), np.bool_(True)], "x") == [0.5, 3, True]
 
 
 def test_parameters_come_back(path: Path) -> None:
@@ -180,7 +220,9 @@ def test_parameters_come_back(path: Path) -> None:
         "validation_fraction": None,
         "lr": np.float32(0.5),
     }
-    model = PromptedSessionRecommender("narm", prompts=[], **{**SMALL, **params}).fit([[1, 2], [2, 3]])
+    model = PromptedSessionRecommender("narm", prompts=[], **{**SMALL, **params}).fit(
+        [[1, 2], [2, 3]]
+    )
     loaded = through(model, path).get_params()
     assert loaded["backbone_params"] == {"dropouts": (0.0, 0.5), "n_layers": 1}
     assert type(loaded["backbone_params"]["n_layers"]) is int and type(loaded["lr"]) is float
@@ -230,11 +272,19 @@ def test_global_random_states_stay(pipeline: Pipeline, path: Path) -> None:
     assert states() == before
 
 
-def test_no_pickle_is_involved(pipeline: Pipeline, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pickle_is_involved(
+    pipeline: Pipeline, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("pickle was called")
 
-    for module, name in [(pickle, "load"), (pickle, "loads"), (pickle, "dump"), (pickle, "dumps"), (torch, "load")]:
+    for module, name in [
+        (pickle, "load"),
+        (pickle, "loads"),
+        (pickle, "dump"),
+        (pickle, "dumps"),
+        (torch, "load"),
+    ]:
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(pickle, "Unpickler", refuse)
     through(pipeline, path)
@@ -242,7 +292,11 @@ def test_no_pickle_is_involved(pipeline: Pipeline, path: Path, monkeypatch: pyte
 
 # ---------------------------------------------------------------------- what cannot be stored
 def test_not_fitted(path: Path) -> None:
-    for estimator in (ItemClusterer(), PromptedSessionRecommender(), Pipeline([("clu", ItemClusterer())])):
+    for estimator in (
+        ItemClusterer(),
+        PromptedSessionRecommender(),
+        Pipeline([("clu", ItemClusterer())]),
+    ):
         with pytest.raises(NotFittedError):
             save(estimator, path)
     assert not path.exists()
@@ -259,7 +313,10 @@ class Cousin(ItemClusterer):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda X: PromptedSessionRecommender(unregistered, prompts=(), **SMALL).fit(X), "backbone=.*BACKBONES"),
+        (
+            lambda X: PromptedSessionRecommender(unregistered, prompts=(), **SMALL).fit(X),
+            "backbone=.*BACKBONES",
+        ),
         (
             lambda X: PromptedSessionRecommender(
                 prompts=(), net_params={"optimizer": torch.optim.Adagrad}, **SMALL
@@ -269,17 +326,24 @@ class Cousin(ItemClusterer):
         (lambda X: Cousin().fit(X), "Cousin cannot be stored"),
         (lambda X: Pipeline([("clu", Cousin())]).fit(X), "Cousin cannot be stored"),
         (lambda X: GridSearchCV(Pipeline([]), {}), "GridSearchCV cannot be stored"),
-        (lambda X: ItemClusterer().fit([[(1, 2), (3, 4)]]), r"items ids are of type tuple \(first \(1, 2\)"),
+        (
+            lambda X: ItemClusterer().fit([[(1, 2), (3, 4)]]),
+            r"items ids are of type tuple \(first \(1, 2\)",
+        ),
         (lambda X: PrecomputedClusters({"item-01": object()}).fit(X), "labels holds <object"),
     ],
 )
-def test_what_cannot_be_stored_is_named(make: Any, words: str, sessions: Sessions, path: Path) -> None:
+def test_what_cannot_be_stored_is_named(
+    make: Any, words: str, sessions: Sessions, path: Path
+) -> None:
     with pytest.raises(TypeError, match=words):
         save(make(sessions), path)
     assert not path.exists()
 
 
-def test_a_registered_backbone(sessions: Sessions, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_backbone(
+    sessions: Sessions, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Mine(GRU4Rec):
         """A backbone of the user's own."""
 
@@ -353,7 +417,12 @@ def full_disk(*args: Any, **kwargs: Any) -> None:
     ],
 )
 def test_a_full_disk_leaves_the_old_model(
-    name: str, owner: Any, step: str, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    owner: Any,
+    step: str,
+    pipeline: Pipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     save(ItemClusterer().fit([["a", "b"]]), tmp_path / name)
     with monkeypatch.context() as patch:
@@ -364,7 +433,9 @@ def test_a_full_disk_leaves_the_old_model(
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-def test_a_failed_swap_is_undone(pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_swap_is_undone(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, rename = tmp_path / "model", Path.rename
     save(ItemClusterer().fit([["a", "b"]]), path)
 
@@ -405,7 +476,9 @@ def flip(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", persistence.PARTS)
-@pytest.mark.parametrize("damage", [flip, lambda content: content[: len(content) // 2], lambda content: b"", None])
+@pytest.mark.parametrize(
+    "damage", [flip, lambda content: content[: len(content) // 2], lambda content: b"", None]
+)
 def test_damage_is_found(damage: Any, name: str, pipeline: Pipeline, path: Path) -> None:
     save(pipeline, path)
     parts = parts_of(path)
@@ -436,7 +509,8 @@ def test_every_byte_of_a_zip_counts(tmp_path: Path) -> None:
             loaded = load(path)
         except ValueError:
             continue
-        assert loaded.labels_.tolist() == clusterer.labels_.tolist()  # dates and the like may differ
+        # dates and the like may differ
+        assert loaded.labels_.tolist() == clusterer.labels_.tolist()
     path.write_bytes(whole[:-1000])
     with pytest.raises(ValueError, match="no zip file, or a damaged one"):
         load(path)
@@ -454,7 +528,10 @@ def test_a_foreign_archive(names: list[str], path: Path) -> None:
 def signed(document: dict[str, Any], parts: dict[str, bytes]) -> dict[str, bytes]:
     """Parts with checksums as they should be, as somebody could make them by hand."""
     others = {name: content for name, content in parts.items() if name != "estimator.json"}
-    document = {**document, "sha256": {name: persistence._sha256(content) for name, content in others.items()}}
+    document = {
+        **document,
+        "sha256": {name: persistence._sha256(content) for name, content in others.items()},
+    }
     document.pop("checksum", None)
     document["checksum"] = persistence._checksum(document)
     return {**others, "estimator.json": json.dumps(document).encode()}
@@ -463,15 +540,26 @@ def signed(document: dict[str, Any], parts: dict[str, bytes]) -> dict[str, bytes
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format_version": 2, "written_by": "sessionprompt 9.0"}, "version 2, written by sessionprompt 9.0.*upgrade"),
+        (
+            {"format_version": 2, "written_by": "sessionprompt 9.0"},
+            "version 2, written by sessionprompt 9.0.*upgrade",
+        ),
         ({"format": "other"}, "is not of a model written by sessionprompt"),
-        ({"estimator": {"class": "os.system", "params": {}}}, "names the class 'os.system'; known classes are"),
-        ({"estimator": {"class": "ItemClusterer", "params": {"bogus": 1}}}, "unexpected keyword argument 'bogus'"),
+        (
+            {"estimator": {"class": "os.system", "params": {}}},
+            "names the class 'os.system'; known classes are",
+        ),
+        (
+            {"estimator": {"class": "ItemClusterer", "params": {"bogus": 1}}},
+            "unexpected keyword argument 'bogus'",
+        ),
         ({"estimator": {"class": "ItemClusterer"}}, "do not make a model"),
         ({"estimator": 3}, "do not make a model"),
     ],
 )
-def test_a_foreign_description(changes: dict[str, Any], words: str, pipeline: Pipeline, path: Path) -> None:
+def test_a_foreign_description(
+    changes: dict[str, Any], words: str, pipeline: Pipeline, path: Path
+) -> None:
     save(pipeline, path)
     parts = parts_of(path)
     rewrite(path, signed({**json.loads(parts["estimator.json"]), **changes}, parts))
@@ -486,7 +574,9 @@ def test_a_description_that_is_no_object(pipeline: Pipeline, path: Path) -> None
         load(path)
 
 
-def with_arrays(parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]) -> dict[str, bytes]:
+def with_arrays(
+    parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]
+) -> dict[str, bytes]:
     arrays = dict(np.load(BytesIO(parts["arrays.npz"])))
     change(arrays)
     buffer = BytesIO()
@@ -494,7 +584,9 @@ def with_arrays(parts: dict[str, bytes], change: Callable[[dict[str, Any]], None
     return {**parts, "arrays.npz": buffer.getvalue()}
 
 
-def with_weights(parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]) -> dict[str, bytes]:
+def with_weights(
+    parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]
+) -> dict[str, bytes]:
     weights = parse_weights(parts["model.safetensors"])
     change(weights)
     return {**parts, "model.safetensors": persistence.safetensors.save(weights)}
@@ -507,13 +599,25 @@ def replacing(name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, An
 @pytest.mark.parametrize(
     ("part", "change", "words"),
     [
-        (with_weights, replacing("1.items", lambda t: t[1:].clone()), r"'items' is torch.float32 of shape \(\d+, 8\)"),
+        (
+            with_weights,
+            replacing("1.items", lambda t: t[1:].clone()),
+            r"'items' is torch.float32 of shape \(\d+, 8\)",
+        ),
         (with_weights, replacing("1.items", lambda t: t.long()), "'items' is torch.int64"),
         (with_weights, lambda stored: stored.pop("1.popularity"), "'popularity' is missing"),
-        (with_weights, lambda stored: stored.update({"1.more": torch.zeros(1)}), "'more' is of another model"),
+        (
+            with_weights,
+            lambda stored: stored.update({"1.more": torch.zeros(1)}),
+            "'more' is of another model",
+        ),
         (with_arrays, lambda stored: stored.pop("0.labels"), "holds no '0.labels'"),
         (with_arrays, replacing("0.labels", lambda a: a - 1), "'labels' must lie in"),
-        (with_arrays, replacing("0.labels", lambda a: a.astype(float)), "'0.labels' is an array of float64"),
+        (
+            with_arrays,
+            replacing("0.labels", lambda a: a.astype(float)),
+            "'0.labels' is an array of float64",
+        ),
         (
             with_arrays,
             replacing("0.labels", lambda a: a[:, :1]),
@@ -528,7 +632,9 @@ def replacing(name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, An
         (with_arrays, replacing("1.item_counts", lambda a: a.astype(object)), "allow_pickle=False"),
     ],
 )
-def test_parts_that_do_not_fit(part: Any, change: Any, words: str, pipeline: Pipeline, path: Path) -> None:
+def test_parts_that_do_not_fit(
+    part: Any, change: Any, words: str, pipeline: Pipeline, path: Path
+) -> None:
     save(pipeline, path)
     parts = parts_of(path)
     rewrite(path, signed(json.loads(parts["estimator.json"]), part(parts, change)))
@@ -542,7 +648,9 @@ def test_a_part_outside_the_folder_is_not_read(pipeline: Pipeline, tmp_path: Pat
     parts = parts_of(tmp_path / "model")
     document = json.loads(parts["estimator.json"])
     document["sha256"]["../secret"] = persistence._sha256(b"secret")
-    document["checksum"] = persistence._checksum({k: v for k, v in document.items() if k != "checksum"})
+    document["checksum"] = persistence._checksum(
+        {k: v for k, v in document.items() if k != "checksum"}
+    )
     rewrite(tmp_path / "model", {**parts, "estimator.json": json.dumps(document).encode()})
     with pytest.raises(ValueError, match=r"\.\./secret is missing"):
         load(tmp_path / "model")

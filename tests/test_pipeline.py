@@ -14,7 +14,12 @@ import sklearn
 from joblib import Memory
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
@@ -53,7 +58,9 @@ def routing() -> Iterator[None]:
 # ---------------------------------------------------------------------- the same model by every way
 def test_a_pipeline_is_its_steps_one_after_another(fitted: Pipeline) -> None:
     clusterer = ItemClusterer(random_state=0)
-    recommender = PromptedSessionRecommender(**SMALL, random_state=0).fit(clusterer.fit_transform(TRAIN))
+    recommender = PromptedSessionRecommender(**SMALL, random_state=0).fit(
+        clusterer.fit_transform(TRAIN)
+    )
     expected = recommender.predict_topk(clusterer.transform(TEST), k=5, return_scores=True)
     items, scores = fitted.predict_topk(TEST, k=5, return_scores=True)
     assert scores.tolist() == expected[1].tolist() and items.tolist() == expected[0].tolist()
@@ -70,25 +77,37 @@ def test_lists_and_sessions_are_alike(fitted: Pipeline) -> None:
 
 
 def test_shortest_way_to_a_pipeline() -> None:
-    pipeline = make_session_pipeline("narm", resolution=(0.5, 2.0), random_state=3, dim=4, gate="scalar")
+    pipeline = make_session_pipeline(
+        "narm", resolution=(0.5, 2.0), random_state=3, dim=4, gate="scalar"
+    )
     assert [name for name, _ in pipeline.steps] == ["clu", "rec"]
     params = pipeline.get_params()
-    assert params["clu__resolution"] == (0.5, 2.0) and params["rec__gate"] == "scalar" and params["rec__dim"] == 4
+    assert (
+        params["clu__resolution"] == (0.5, 2.0)
+        and params["rec__gate"] == "scalar"
+        and params["rec__dim"] == 4
+    )
     assert params["clu__random_state"] == params["rec__random_state"] == 3
 
 
 def test_steps_that_do_nothing_are_passed_over(fitted: Pipeline) -> None:
     idle = Pipeline([("one", "passthrough"), *fitted.steps[:1], ("two", None), *fitted.steps[1:]])
-    assert scores_of(fitted).tolist() == idle.predict_topk(TEST, k=5, return_scores=True)[1].tolist()
+    assert (
+        scores_of(fitted).tolist() == idle.predict_topk(TEST, k=5, return_scores=True)[1].tolist()
+    )
 
 
 def test_a_pipeline_of_one_step() -> None:
-    pipeline = Pipeline([("rec", PromptedSessionRecommender(prompts=(), **SMALL, random_state=0))]).fit(TRAIN)
+    pipeline = Pipeline(
+        [("rec", PromptedSessionRecommender(prompts=(), **SMALL, random_state=0))]
+    ).fit(TRAIN)
     alone = PromptedSessionRecommender(prompts=(), **SMALL, random_state=0).fit(TRAIN)
     assert pipeline.predict_topk(TEST, k=4).tolist() == alone.predict_topk(TEST, k=4).tolist()
     assert pipeline.evaluate(TEST) == alone.evaluate(TEST)
     assert pipeline.ranks(TEST).ranks.tolist() == alone.ranks(TEST).ranks.tolist()
-    assert pipeline.fit(TRAIN, X_val=TEST).score(TEST) == pytest.approx(pipeline.steps[-1][1].best_score_)
+    assert pipeline.fit(TRAIN, X_val=TEST).score(TEST) == pytest.approx(
+        pipeline.steps[-1][1].best_score_
+    )
     assert pipeline.partial_fit(TEST).predict(TEST, k=2).shape == (20, 2)
 
 
@@ -110,7 +129,8 @@ def test_set_params_reaches_the_steps() -> None:
         pipeline.set_params(rec__depth=2)
 
 
-# ---------------------------------------------------------------------- more than scikit-learn's own
+# ---------------------------------------------------------------------- more than scikit-learn's
+# own
 def test_validation_sessions_teach_the_clusters_nothing() -> None:
     pipeline = pipeline_of(rec__max_epochs=2).fit(TRAIN, X_val=TEST)
     occurring = TRAIN.vocabulary.ids[np.unique(TRAIN.codes)]
@@ -121,7 +141,10 @@ def test_validation_sessions_teach_the_clusters_nothing() -> None:
 
 
 def test_parameters_of_a_step_reach_its_fit() -> None:
-    clusterer, recommender = ItemClusterer(random_state=0), PromptedSessionRecommender(**SMALL, random_state=0)
+    clusterer, recommender = (
+        ItemClusterer(random_state=0),
+        PromptedSessionRecommender(**SMALL, random_state=0),
+    )
     X_val = clusterer.fit(TRAIN).transform(TEST)
     plain = SklearnPipeline([("clu", clusterer), ("rec", recommender)]).fit(TRAIN, rec__X_val=X_val)
     assert plain.score(TEST) == pytest.approx(plain[-1].best_score_)
@@ -139,21 +162,25 @@ def test_partial_fit_keeps_the_clusters(fitted: Pipeline) -> None:
 
 def test_recommending_has_all_its_options(fitted: Pipeline) -> None:
     some = fitted.named_steps["rec"].items_[:6]
-    items, scores = fitted.predict_topk(TEST, k=2, return_scores=True, exclude_seen=True, candidates=some)
+    items, scores = fitted.predict_topk(
+        TEST, k=2, return_scores=True, exclude_seen=True, candidates=some
+    )
     assert items.shape == scores.shape == (20, 2) and set(items.ravel()) <= set(some)
     assert not any(set(row) & set(events) for row, events in zip(items, TEST, strict=True))
 
 
 def test_score_takes_metric_cutoff_and_weights(fitted: Pipeline) -> None:
-    assert fitted.score(TEST, metric="ndcg", k=3) == fitted.evaluate(TEST, metrics="ndcg@3")["ndcg@3"]
+    assert (
+        fitted.score(TEST, metric="ndcg", k=3) == fitted.evaluate(TEST, metrics="ndcg@3")["ndcg@3"]
+    )
     weights = np.arange(20) % 2
     half = fitted.score(TEST[np.flatnonzero(weights)])
     assert fitted.score(TEST, sample_weight=weights) == pytest.approx(half)
     short = Sessions.from_lists([[TEST[0][0]], *TEST.to_lists()])
     assert fitted.score(short, sample_weight=[5, *weights]) == pytest.approx(half)
-    assert SessionScorer("mrr@5")(pipeline_of(SklearnPipeline).fit(TRAIN), short, None, [5, *weights]) == pytest.approx(
-        half
-    )
+    assert SessionScorer("mrr@5")(
+        pipeline_of(SklearnPipeline).fit(TRAIN), short, None, [5, *weights]
+    ) == pytest.approx(half)
     with pytest.raises(ValueError, match="sample_weight has shape"):
         fitted.score(TEST, sample_weight=[1, 2])
     with pytest.raises(TypeError):
@@ -181,14 +208,21 @@ def test_grid_search_over_both_steps_in_two_processes() -> None:
         error_score="raise",
     ).fit(TRAIN)
     results = search.cv_results_
-    assert np.isfinite(results["mean_test_mrr@5"]).all() and np.isfinite(results["mean_test_recall@5"]).all()
+    assert (
+        np.isfinite(results["mean_test_mrr@5"]).all()
+        and np.isfinite(results["mean_test_recall@5"]).all()
+    )
     assert len(set(results["mean_test_mrr@5"])) > 1
     assert search.best_params_ == results["params"][int(np.argmax(results["mean_test_mrr@5"]))]
     best = pipeline_of(**search.best_params_).fit(TRAIN)
     assert search.predict(TEST).tolist() == best.predict(TEST).tolist()
     assert SessionScorer("mrr@5")(search, TEST) == best.evaluate(TEST, metrics="mrr@5")["mrr@5"]
     train, test = next(TemporalSessionSplit(2).split(TRAIN))
-    by_hand = pipeline_of(**results["params"][0]).fit(TRAIN[train]).evaluate(TRAIN[test], metrics="mrr@5")["mrr@5"]
+    by_hand = (
+        pipeline_of(**results["params"][0])
+        .fit(TRAIN[train])
+        .evaluate(TRAIN[test], metrics="mrr@5")["mrr@5"]
+    )
     assert results["split0_test_mrr@5"][0] == pytest.approx(by_hand)
 
 
@@ -208,7 +242,9 @@ def test_randomized_search(kind: type[SklearnPipeline]) -> None:
 
 def test_cross_validation_of_lists() -> None:
     recommender = PromptedSessionRecommender(prompts=(), **SMALL, random_state=0)
-    scores = cross_val_score(recommender, TRAIN.to_lists(), cv=TemporalSessionSplit(2), error_score="raise")
+    scores = cross_val_score(
+        recommender, TRAIN.to_lists(), cv=TemporalSessionSplit(2), error_score="raise"
+    )
     train, test = next(TemporalSessionSplit(2).split(TRAIN))
     assert scores[0] == pytest.approx(clone(recommender).fit(TRAIN[train]).score(TRAIN[test]))
     results = cross_validate(
@@ -249,17 +285,26 @@ def test_routing_takes_k_and_metric_along(kind: type[SklearnPipeline], fitted: P
 
 @pytest.mark.usefixtures("routing")
 def test_routing_takes_validation_sessions_along() -> None:
-    clusterer, recommender = ItemClusterer(random_state=0), PromptedSessionRecommender(**SMALL, random_state=0)
+    clusterer, recommender = (
+        ItemClusterer(random_state=0),
+        PromptedSessionRecommender(**SMALL, random_state=0),
+    )
     X_val = clusterer.fit(TRAIN).transform(TEST)
     plain = SklearnPipeline([("clu", clusterer), ("rec", recommender)]).fit(TRAIN, X_val=X_val)
     own = pipeline_of().fit(TRAIN, X_val=TEST)
-    assert plain[-1].best_score_ == own.named_steps["rec"].best_score_ == pytest.approx(own.score(TEST))
+    assert (
+        plain[-1].best_score_
+        == own.named_steps["rec"].best_score_
+        == pytest.approx(own.score(TEST))
+    )
 
 
 @pytest.mark.usefixtures("routing")
 def test_routing_in_a_search() -> None:
     recommender = PromptedSessionRecommender(prompts=(), **SMALL, random_state=0)
-    search = GridSearchCV(recommender, {"lr": [0.01, 0.02]}, cv=TemporalSessionSplit(2), error_score="raise")
+    search = GridSearchCV(
+        recommender, {"lr": [0.01, 0.02]}, cv=TemporalSessionSplit(2), error_score="raise"
+    )
     search.fit(TRAIN, X_val=TEST)
     assert search.best_estimator_.best_score_ == pytest.approx(search.best_estimator_.score(TEST))
     weighted = recommender.set_score_request(sample_weight=True).fit(TRAIN)

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from sessionprompt.backbones import unit
-from sessionprompt.prompts import GATES, FixedCodes, PromptBlend, scaled_table
+from sessionprompt.network import GATES, FixedCodes, PromptBlend, scaled_table
 
 
 def filled(start: int, *shape: int) -> Tensor:
     """0.5 sin(start + k), k = 0, 1, ... in row-major order."""
-    return 0.5 * torch.sin(start + torch.arange(int(np.prod(shape)), dtype=torch.float64)).view(shape)
+    return 0.5 * torch.sin(start + torch.arange(int(np.prod(shape)), dtype=torch.float64)).view(
+        shape
+    )
 
 
 ITEM = filled(1, 5, 3)[[1]]
@@ -27,7 +29,9 @@ def blend_of(gate: str, **weights: Tensor) -> PromptBlend:
 
 
 def expect(value: Tensor, numbers: list[float]) -> None:
-    torch.testing.assert_close(value[0], torch.tensor(numbers, dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        value[0], torch.tensor(numbers, dtype=torch.float64), atol=1e-6, rtol=0
+    )
 
 
 # ---------------------------------------------------------------------- numbers worked out by hand
@@ -50,9 +54,13 @@ def test_elementwise_gate_by_numbers() -> None:
 
 
 def test_scalar_gate_by_numbers() -> None:
-    blend = blend_of("scalar", **{"gate.gate.weight": filled(55, 1, 6), "gate.gate.bias": filled(56, 1)})
+    blend = blend_of(
+        "scalar", **{"gate.gate.weight": filled(55, 1, 6), "gate.gate.bias": filled(56, 1)}
+    )
     expect(blend(ITEM, ONE), [-0.422685, -0.153137, 0.257205])
-    shares = torch.sigmoid(filled(55, 6) @ torch.cat([unit(ITEM)[0], unit(filled(50, 3))]) + filled(56, 1))
+    shares = torch.sigmoid(
+        filled(55, 6) @ torch.cat([unit(ITEM)[0], unit(filled(50, 3))]) + filled(56, 1)
+    )
     torch.testing.assert_close(shares.item(), 0.534191, atol=1e-6, rtol=0)
 
 
@@ -89,11 +97,17 @@ def test_items_of_a_cluster_share_its_prompt(gate: str) -> None:
 def test_several_kinds_and_columns(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 5, "user": 2}, gate).double()
-    x, clusters, users = torch.randn(2, 4).double(), torch.tensor([[0, 3], [2, -1]]), torch.tensor([[1], [-1]])
+    x, clusters, users = (
+        torch.randn(2, 4).double(),
+        torch.tensor([[0, 3], [2, -1]]),
+        torch.tensor([[1], [-1]]),
+    )
     tables, zero = blend.tables, torch.zeros(4).double()
     parts = {
         "item": unit(x),
-        "cluster": unit(torch.stack([tables["cluster"][0] + tables["cluster"][3], tables["cluster"][2]])),
+        "cluster": unit(
+            torch.stack([tables["cluster"][0] + tables["cluster"][3], tables["cluster"][2]])
+        ),
         "user": unit(torch.stack([tables["user"][1], zero])),
     }
     if gate == "add":
@@ -102,7 +116,9 @@ def test_several_kinds_and_columns(gate: str) -> None:
         expected = parts["item"]
     elif gate == "elementwise":
         gates = blend.gate.gates
-        expected = sum(v * torch.sigmoid(v @ gates[k].weight.T + gates[k].bias) for k, v in parts.items())
+        expected = sum(
+            v * torch.sigmoid(v @ gates[k].weight.T + gates[k].bias) for k, v in parts.items()
+        )
     else:
         joined = torch.cat([parts["item"], parts["cluster"], parts["user"]], dim=1)
         logits = joined @ blend.gate.gate.weight.T + blend.gate.gate.bias
@@ -117,7 +133,10 @@ def test_candidates_may_lack_a_kind(gate: str) -> None:
     blend = PromptBlend(4, {"cluster": 5, "user": 2}, gate)
     x, clusters = torch.randn(2, 4), torch.tensor([[0], [1]])
     absent = torch.full((2, 1), -1)
-    without, blank = blend(x, {"cluster": clusters}), blend(x, {"cluster": clusters, "user": absent})
+    without, blank = (
+        blend(x, {"cluster": clusters}),
+        blend(x, {"cluster": clusters, "user": absent}),
+    )
     torch.testing.assert_close(without, blank)
 
 
@@ -132,7 +151,9 @@ def test_gradients_reach_prompts_items_and_gates(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 3, "user": 2}, gate).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    out = blend(x, {"cluster": torch.tensor([[0], [2], [2]]), "user": torch.tensor([[1], [0], [-1]])})
+    out = blend(
+        x, {"cluster": torch.tensor([[0], [2], [2]]), "user": torch.tensor([[1], [0], [-1]])}
+    )
     (out * torch.randn_like(out)).sum().backward()
     for name, parameter in [("x", x), *blend.named_parameters()]:
         assert parameter.grad is not None and parameter.grad.any(), name
@@ -142,7 +163,9 @@ def test_gradients_reach_prompts_items_and_gates(gate: str) -> None:
 # ---------------------------------------------------------------------- unit and the sparse product
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 5)])
 def test_unit_gradient(shape: tuple[int, ...]) -> None:
-    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    x = torch.randn(
+        shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    ).requires_grad_()
     assert torch.autograd.gradcheck(unit, (x,))
     torch.testing.assert_close(unit(x), torch.nn.functional.normalize(x, dim=-1))
 

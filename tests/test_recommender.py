@@ -16,8 +16,8 @@ from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import BACKBONES, GRU4Rec
 from sessionprompt.encoding import PROMPT_KINDS
 from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.network import GATES
 from sessionprompt.presets import PAPER, RELEASED_CODE
-from sessionprompt.prompts import GATES
 from sessionprompt.testing import check_session_estimator, tiny_world
 
 WORLD = tiny_world(100)
@@ -55,8 +55,12 @@ def no_warnings() -> Iterator[None]:
     [
         model_of(dim=4),
         model_of("narm", dim=4, prompts=("cluster",), gate="scalar", scoring="dot"),
-        model_of(dim=4, prompts=("user", "session"), prefixes="expanded", batch_size=7, max_length=3),
-        model_of(dim=4, prompts=["cluster", "user"], refit=True, validation_fraction=0.2, max_epochs=2),
+        model_of(
+            dim=4, prompts=("user", "session"), prefixes="expanded", batch_size=7, max_length=3
+        ),
+        model_of(
+            dim=4, prompts=["cluster", "user"], refit=True, validation_fraction=0.2, max_epochs=2
+        ),
     ],
     ids=["plain", "cluster", "user and session", "refit"],
 )
@@ -69,7 +73,11 @@ def test_contract(model: PromptedSessionRecommender) -> None:
 def test_every_combination_of_prompts_fits(backbone: str, prompts: tuple[str, ...]) -> None:
     model = model_of(backbone, prompts=prompts, dim=4).fit(LABELLED)
     train, _ = temporal_train_test_split(LABELLED)
-    tables = {"cluster": CLUSTERER.n_clusters_, "user": len(set(train.users)), "session": len(train)}
+    tables = {
+        "cluster": CLUSTERER.n_clusters_,
+        "user": len(set(train.users)),
+        "session": len(train),
+    }
     blend = model.network_.blend
     sizes = {} if blend is None else {kind: len(table) for kind, table in blend.tables.items()}
     assert sizes == {kind: tables[kind] for kind in prompts}
@@ -99,7 +107,9 @@ def test_every_backbone_fits_by_name(name: str) -> None:
 @pytest.mark.parametrize("preset", [PAPER, RELEASED_CODE], ids=["paper", "released code"])
 def test_presets_fit(preset: dict[str, Any]) -> None:
     params = {**preset, "max_epochs": 2, "dim": 8, "random_state": 0}
-    model = PromptedSessionRecommender("narm", **params, backbone_params={"hidden": 8}).fit(LABELLED)
+    model = PromptedSessionRecommender("narm", **params, backbone_params={"hidden": 8}).fit(
+        LABELLED
+    )
     assert model.n_epochs_ == 2 and preset["monitor"] in model.history_[0]
     assert not model.network_.prompt_candidates and model.network_.scoring == "dot"
 
@@ -130,8 +140,13 @@ def test_dice_are_not(dice: Sessions) -> None:
 
 # ---------------------------------------------------------------------- what is not known
 def test_a_session_of_strangers_gets_what_is_popular(plain: PromptedSessionRecommender) -> None:
-    with pytest.warns(UserWarning, match="2 sessions hold nothing that the model knows; they are answered by popular"):
-        items, scores = plain.predict_topk([["x"], ["y", "z"], [plain.items_[0]]], k=5, return_scores=True)
+    with pytest.warns(
+        UserWarning,
+        match="2 sessions hold nothing that the model knows; they are answered by popular",
+    ):
+        items, scores = plain.predict_topk(
+            [["x"], ["y", "z"], [plain.items_[0]]], k=5, return_scores=True
+        )
     counts = plain.encoder_.item_counts
     assert scores[0].tolist() == scores[1].tolist() == sorted(counts, reverse=True)[:5]
     assert counts[np.searchsorted(plain.items_, items[0])].tolist() == scores[0].tolist()
@@ -152,7 +167,9 @@ def test_a_prompted_session_of_strangers_gets_the_most_frequent_cluster(
     expected = strangers.with_labels(np.full(3, CLUSTERER.most_frequent_label_))
     _, scores = prompted.predict_topk(CLUSTERER.transform(strangers), k=5, return_scores=True)
     assert scores.tolist() == prompted.predict_topk(expected, k=5, return_scores=True)[1].tolist()
-    other = strangers.with_labels(np.full(3, (CLUSTERER.most_frequent_label_ + 1) % CLUSTERER.n_clusters_))
+    other = strangers.with_labels(
+        np.full(3, (CLUSTERER.most_frequent_label_ + 1) % CLUSTERER.n_clusters_)
+    )
     assert scores.tolist() != prompted.predict_topk(other, k=5, return_scores=True)[1].tolist()
 
 
@@ -206,7 +223,8 @@ def test_seen_items_can_be_left_out(plain: PromptedSessionRecommender) -> None:
     for row, events in zip(items, lists, strict=True):
         assert not set(row) & set(events) and len(set(row)) == len(row)
     with pytest.raises(
-        ValueError, match=r"k=\d+ is larger than the \d+ items that session 0 leaves after exclude_seen"
+        ValueError,
+        match=r"k=\d+ is larger than the \d+ items that session 0 leaves after exclude_seen",
     ):
         plain.predict_topk(lists[:1], k=plain.n_items_ - 1, exclude_seen=True)
 
@@ -216,8 +234,12 @@ def test_candidates_can_be_named(plain: PromptedSessionRecommender) -> None:
     items = plain.predict_topk([[a], [b, c]], k=3, candidates=iter([a, c, d, c]))
     assert [set(row) for row in items.tolist()] == [{a, c, d}] * 2
     everything = np.array(scores_of(plain, Sessions.from_lists([[a]])))[0]
-    assert items[0].tolist() == sorted([a, c, d], key=lambda item: -everything[plain.items_.tolist().index(item)])
-    items = plain.predict_topk([[a], [b, c]], k=2, candidates=np.array([a, c, d], dtype=object), exclude_seen=True)
+    assert items[0].tolist() == sorted(
+        [a, c, d], key=lambda item: -everything[plain.items_.tolist().index(item)]
+    )
+    items = plain.predict_topk(
+        [[a], [b, c]], k=2, candidates=np.array([a, c, d], dtype=object), exclude_seen=True
+    )
     assert set(items[0]) == {c, d} and set(items[1]) == {a, d}
 
 
@@ -227,11 +249,19 @@ def test_candidates_can_be_named(plain: PromptedSessionRecommender) -> None:
         ({"k": 0}, "k=0 is below 1; give 1 or more"),
         ({"k": 31}, r"k=31 is larger than the \d+ known items; ask for at most \d+"),
         ({"k": 4, "candidates": "three"}, "k=4 is larger than the 3 candidates; ask for at most 3"),
-        ({"k": 1, "candidates": ["x"]}, r"candidates holds 'x', which the model does not know \(1 such ids\)"),
-        ({"k": 3, "candidates": "three", "exclude_seen": True}, "k=3 is larger than the 2 items that session 0 leaves"),
+        (
+            {"k": 1, "candidates": ["x"]},
+            r"candidates holds 'x', which the model does not know \(1 such ids\)",
+        ),
+        (
+            {"k": 3, "candidates": "three", "exclude_seen": True},
+            "k=3 is larger than the 2 items that session 0 leaves",
+        ),
     ],
 )
-def test_too_much_is_refused(plain: PromptedSessionRecommender, params: dict[str, Any], message: str) -> None:
+def test_too_much_is_refused(
+    plain: PromptedSessionRecommender, params: dict[str, Any], message: str
+) -> None:
     if params.get("candidates") == "three":
         params = {**params, "candidates": plain.items_[:3].tolist()}
     with pytest.raises(ValueError, match=message):
@@ -249,13 +279,19 @@ def test_k_is_an_integer(plain: PromptedSessionRecommender, k: Any) -> None:
     ("X", "error", "message"),
     [
         ([], ValueError, "X holds no session; give at least one"),
-        ([["item-01"], []], ValueError, r"session 1 of X is empty \(1 such sessions\); a session needs at least one"),
+        (
+            [["item-01"], []],
+            ValueError,
+            r"session 1 of X is empty \(1 such sessions\); a session needs at least one",
+        ),
         (["item-01"], TypeError, r"pass one session as \[session\]"),
         ("item-01", TypeError, "must be a list of sessions"),
         ({"a": ["item-01"]}, TypeError, "must be a list of sessions"),
     ],
 )
-def test_what_is_no_session_is_refused(plain: PromptedSessionRecommender, X: Any, error: Any, message: str) -> None:
+def test_what_is_no_session_is_refused(
+    plain: PromptedSessionRecommender, X: Any, error: Any, message: str
+) -> None:
     with pytest.raises(error, match=message):
         plain.predict(X, k=1)
 
@@ -271,10 +307,19 @@ def test_what_can_be_computed_again_is_not_pickled(plain: PromptedSessionRecomme
     ("params", "message"),
     [
         ({"backbone": "gru"}, r"backbone='gru' is not known; choose one of \['core', .*'narm'"),
-        ({"gate": "sum"}, r"gate='sum' is not known; choose one of \['add', 'elementwise', 'none', 'scalar'\]"),
+        (
+            {"gate": "sum"},
+            r"gate='sum' is not known; choose one of \['add', 'elementwise', 'none', 'scalar'\]",
+        ),
         ({"scoring": "l2"}, r"scoring='l2' is not known; choose one of \['cosine', 'dot'\]"),
-        ({"prefixes": "all"}, r"prefixes='all' is not known; choose one of \['auto', 'expanded', 'one_pass'\]"),
-        ({"prompts": ("item",)}, r"names 'item'; known prompts are \['cluster', 'user', 'session'\]"),
+        (
+            {"prefixes": "all"},
+            r"prefixes='all' is not known; choose one of \['auto', 'expanded', 'one_pass'\]",
+        ),
+        (
+            {"prompts": ("item",)},
+            r"names 'item'; known prompts are \['cluster', 'user', 'session'\]",
+        ),
         ({"monitor": "loss"}, "metric 'loss' is not known; write one of mrr"),
         ({"monitor": "coverage@5"}, "monitor='coverage@5' is no metric of ranks; choose mrr@k"),
         ({"dim": 0}, "dim=0 is below 1"),
@@ -301,7 +346,10 @@ def test_parameters_out_of_bounds(params: dict[str, Any], message: str) -> None:
         ({"max_epochs": True}, "max_epochs=True must be an integer"),
         ({"lr": "fast"}, "lr='fast' must be a number above 0"),
         ({"backbone": 3}, r"backbone=3 must be a name of \['core', .*\], a class or a factory"),
-        ({"random_state": "seed"}, "random_state='seed' must be None, an integer, a RandomState or a Generator"),
+        (
+            {"random_state": "seed"},
+            "random_state='seed' must be None, an integer, a RandomState or a Generator",
+        ),
     ],
 )
 def test_parameters_of_other_types(params: dict[str, Any], message: str) -> None:
@@ -310,19 +358,26 @@ def test_parameters_of_other_types(params: dict[str, Any], message: str) -> None
 
 
 def test_a_built_backbone_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"backbone=GRU4Rec\(...\) is an instance; pass the class, or a function"):
+    with pytest.raises(
+        TypeError, match=r"backbone=GRU4Rec\(...\) is an instance; pass the class, or a function"
+    ):
         model_of(GRU4Rec(8)).fit(WORLD)
 
 
 def test_one_pass_needs_a_causal_backbone() -> None:
-    with pytest.raises(ValueError, match="prefixes='one_pass' needs a causal backbone, and 'lessr' is none"):
+    with pytest.raises(
+        ValueError, match="prefixes='one_pass' needs a causal backbone, and 'lessr' is none"
+    ):
         model_of("lessr", prefixes="one_pass").fit(WORLD)
 
 
 def test_a_missing_gpu_is_named() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(ValueError, match="device='cuda' is not available on this machine; use device='cpu' or 'auto'"):
+    with pytest.raises(
+        ValueError,
+        match="device='cuda' is not available on this machine; use device='cpu' or 'auto'",
+    ):
         model_of(device="cuda").fit(WORLD)
 
 
@@ -347,7 +402,11 @@ def test_prompts_need_their_data() -> None:
     ("lists", "params", "message"),
     [
         ([], {}, "X has 0 sessions of two events or more, too few to train and validate"),
-        ([["a", "b"], ["a"]], {}, "X has 1 sessions of two events or more.* set validation_fraction=None"),
+        (
+            [["a", "b"], ["a"]],
+            {},
+            "X has 1 sessions of two events or more.* set validation_fraction=None",
+        ),
         ([["a"], ["b"]], {"validation_fraction": None}, "X: none of the 2 sessions has two events"),
     ],
 )
@@ -360,12 +419,16 @@ def test_single_events_teach_their_item_only() -> None:
     lists = [["a", "b", "c"], ["d"], [], ["b", "c"], ["c", "a"]]
     model = model_of().fit(lists)
     assert model.items_.tolist() == ["a", "b", "c", "d"] and np.isfinite(model.best_score_)
-    with pytest.raises(ValueError, match="validation sessions: none of the 1 sessions has two events.*leave out"):
+    with pytest.raises(
+        ValueError, match="validation sessions: none of the 1 sessions has two events.*leave out"
+    ):
         model_of().fit([*lists, ["e"]])
 
 
 # ---------------------------------------------------------------------- seeds
-@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng], ids=["RandomState", "Generator"])
+@pytest.mark.parametrize(
+    "make", [np.random.RandomState, np.random.default_rng], ids=["RandomState", "Generator"]
+)
 def test_generators_are_seeds_too(make: Any) -> None:
     one, other = (scores_of(model_of(random_state=make(5)).fit(WORLD), WORLD[:2]) for _ in range(2))
     assert one == other
@@ -399,9 +462,14 @@ def rows(model: PromptedSessionRecommender, items: list[str]) -> np.ndarray:
 def test_what_is_known_stays_and_new_things_join(way: str) -> None:
     model = model_of(prompts=("cluster", "user"), lr=1e-9).fit(LABELLED)
     known, users = model.items_.tolist(), model.encoder_.owners["user"].ids.tolist()
-    before, prompts = rows(model, known), {k: v.detach().clone() for k, v in model.network_.blend.tables.items()}
+    before, prompts = (
+        rows(model, known),
+        {k: v.detach().clone() for k, v in model.network_.blend.tables.items()},
+    )
     layers = model.network_.backbone.out.weight.detach().clone()
-    later = Sessions.from_lists([["a new item", known[0], known[1]], [known[2], "zzz"]] * 2, users=["ann"] * 4)
+    later = Sessions.from_lists(
+        [["a new item", known[0], known[1]], [known[2], "zzz"]] * 2, users=["ann"] * 4
+    )
     X = CLUSTERER.transform(later)
     if way == "warm_start":
         model.set_params(warm_start=True, validation_fraction=None).fit(X)
@@ -411,10 +479,14 @@ def test_what_is_known_stays_and_new_things_join(way: str) -> None:
     np.testing.assert_allclose(rows(model, known), before, atol=1e-6)
     torch.testing.assert_close(model.network_.backbone.out.weight, layers)
     encoder, tables = model.encoder_, model.network_.blend.tables
-    torch.testing.assert_close(tables["user"][encoder.owners["user"].encode(users)], prompts["user"])
+    torch.testing.assert_close(
+        tables["user"][encoder.owners["user"].encode(users)], prompts["user"]
+    )
     torch.testing.assert_close(tables["cluster"][: len(prompts["cluster"])], prompts["cluster"])
     assert "ann" in encoder.owners["user"]
-    assert model.predict(CLUSTERER.transform(Sessions.from_lists([["zzz"]], users=["ann"])), k=2).shape == (1, 2)
+    assert model.predict(
+        CLUSTERER.transform(Sessions.from_lists([["zzz"]], users=["ann"])), k=2
+    ).shape == (1, 2)
 
 
 def test_partial_fit_learns() -> None:
@@ -437,7 +509,10 @@ def test_a_cold_start_forgets() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dim": 4}, "has other layers than the parameters ask for now; restore them, or start anew"),
+        (
+            {"dim": 4},
+            "has other layers than the parameters ask for now; restore them, or start anew",
+        ),
         ({"backbone_params": {"hidden": 4}}, "has other layers"),
         ({"backbone": "narm"}, "has other layers"),
         (

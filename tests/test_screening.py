@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sessionprompt import _compiled
-from sessionprompt._screening import LEAST, Screened, can_screen_rows, can_screen_table
-from sessionprompt.inference import _Scores
+from sessionprompt.network import _Scores
+from sessionprompt.scoring import LEAST, Screened, can_screen_rows, can_screen_table
+from sessionprompt.scoring import compiled as _compiled
 
 pytestmark = pytest.mark.skipif(
     not _compiled.usable(torch.device("cpu")),
@@ -23,7 +23,15 @@ def problem(n: int, n_items: int, dim: int, scale: float = 1.0) -> tuple[Tensor,
     return states, table, torch.randint(n_items, (n,), generator=draw)
 
 
-SIZES = [(1, 1, 1), (5, 63, 16), (6, 64, 17), (7, 65, 33), (130, 193, 64), (601, 385, 100), (1300, 1000, 5)]
+SIZES = [
+    (1, 1, 1),
+    (5, 63, 16),
+    (6, 64, 17),
+    (7, 65, 33),
+    (130, 193, 64),
+    (601, 385, 100),
+    (1300, 1000, 5),
+]
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1e-6, 1.0, 30.0])
@@ -33,7 +41,8 @@ def test_ranks_are_those_of_exact_scores(n: int, n_items: int, dim: int, scale: 
     table[n_items // 2 :: 7] = table[targets[0]].clone()  # the same vectors score the same
     scores = states.double() @ table.double().T
     own = scores[torch.arange(n), targets].unsqueeze(1)
-    unclear = (scores - own).abs() <= 1e-5 * scores.abs().max()  # where float32 may round either way
+    # where float32 may round either way
+    unclear = (scores - own).abs() <= 1e-5 * scores.abs().max()
     ranks = Screened(states, table).ranks(targets, "pessimistic")
     assert (ranks >= 1 + ((scores > own) & ~unclear).sum(1).numpy()).all()
     assert (ranks <= ((scores > own) | unclear).sum(1).numpy()).all()
@@ -76,7 +85,9 @@ def test_of_equal_scores_the_first_items_are_listed() -> None:
 
 def test_losses_are_close_to_exact_ones() -> None:
     states, table, targets = problem(200, 3000, 32)
-    exact = torch.nn.functional.cross_entropy(states.double() @ table.double().T, targets, reduction="none")
+    exact = torch.nn.functional.cross_entropy(
+        states.double() @ table.double().T, targets, reduction="none"
+    )
     losses = Screened(states, table).losses(targets)
     np.testing.assert_allclose(losses, exact, atol=0.1)
     np.testing.assert_allclose(losses.mean(), exact.mean(), rtol=1e-4)
@@ -89,7 +100,9 @@ def test_threads_change_nothing() -> None:
     for threads in (1, 3):
         torch.set_num_threads(threads)
         one = Screened(states, table)
-        results.append((one.ranks(targets, "midpoint").tolist(), *(found.tolist() for found in one.highest(7))))
+        results.append(
+            (one.ranks(targets, "midpoint").tolist(), *(found.tolist() for found in one.highest(7)))
+        )
     torch.set_num_threads(before)
     assert results[0] == results[1]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sessionprompt.segments import Pairs, segment_softmax, segment_sum
+from sessionprompt.batches import Pairs, segment_softmax, segment_sum
 
 layouts = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 laws = settings(max_examples=50, deadline=None)
@@ -56,7 +56,9 @@ def test_segments_may_be_empty() -> None:
 
 
 # ---------------------------------------------------------------------- pairs
-some_pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9).map(lambda found: sorted(found))
+some_pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9).map(
+    lambda found: sorted(found)
+)
 
 
 def pairs_of(found: list[tuple[int, int]]) -> Pairs:
@@ -67,7 +69,10 @@ def pairs_of(found: list[tuple[int, int]]) -> Pairs:
 @given(some_pairs)
 def test_pairs_are_loops(found: list[tuple[int, int]]) -> None:
     pairs, left, right, weights = pairs_of(found), rows(4, 5), rows(3, 5), rows(len(found))
-    products, sums = torch.zeros(len(found), dtype=torch.float64), torch.zeros(4, 5, dtype=torch.float64)
+    products, sums = (
+        torch.zeros(len(found), dtype=torch.float64),
+        torch.zeros(4, 5, dtype=torch.float64),
+    )
     for place, (i, j) in enumerate(found):
         products[place] = left[i] @ right[j]
         sums[i] += weights[place] * right[j]

@@ -54,14 +54,20 @@ def five() -> Sessions:
     )
 
 
-# ---- lists -----------------------------------------------------------------------------------------------------
+# ---- lists
+# -----------------------------------------------------------------------------------------------------
 
 
 @LAWS
 @given(LISTS)
 def test_lists_come_back(lists: list[list[str]]) -> None:
     sessions = Sessions.from_lists(lists)
-    assert sessions.to_lists() == lists == list(sessions) == [sessions[i] for i in range(len(sessions))]
+    assert (
+        sessions.to_lists()
+        == lists
+        == list(sessions)
+        == [sessions[i] for i in range(len(sessions))]
+    )
     assert len(sessions) == len(lists) and sessions.shape == (len(lists),)
     assert sessions.lengths.tolist() == [len(session) for session in lists]
     assert sessions.n_events == sum(map(len, lists))
@@ -84,7 +90,9 @@ def test_times_of_lists_are_times_of_all_their_events() -> None:
 
 def test_an_empty_session_has_no_time() -> None:
     assert np.isnan(Sessions.from_lists([["a"], []], times=[5, 3]).times).tolist() == [False, True]
-    dated = Sessions.from_lists([["a"], []], times=np.array(["2020-01-01"] * 2, dtype="datetime64[D]"))
+    dated = Sessions.from_lists(
+        [["a"], []], times=np.array(["2020-01-01"] * 2, dtype="datetime64[D]")
+    )
     assert np.isnat(dated.times).tolist() == [False, True]
     assert Sessions.from_lists([["a"]]).times is None
 
@@ -93,7 +101,9 @@ def test_lists_can_be_read_with_a_given_vocabulary() -> None:
     vocabulary = Vocabulary(["a", "b", "c"])
     sessions = Sessions.from_lists([["c"], ["a"]], vocabulary=vocabulary)
     assert sessions.vocabulary is vocabulary and sessions.codes.tolist() == [2, 0]
-    with pytest.raises(ValueError, match="item 'x' in session 1, position 0 is not in the vocabulary"):
+    with pytest.raises(
+        ValueError, match="item 'x' in session 1, position 0 is not in the vocabulary"
+    ):
         Sessions.from_lists([["c"], ["x"]], vocabulary=vocabulary)
 
 
@@ -108,31 +118,54 @@ def test_lists_can_be_read_with_a_given_vocabulary() -> None:
         ({"s": ["a"]}, TypeError, "got dict"),
         (None, TypeError, "got NoneType"),
         (np.ones((2, 2)), TypeError, r"got ndarray; convert it with .tolist\(\)"),
-        (pd.DataFrame({"a": [1]}), TypeError, "got DataFrame; for a table of events use Sessions.from_events"),
-        (pl.DataFrame({"a": [1]}), TypeError, "got DataFrame; for a table of events use Sessions.from_events"),
-        ([[1], ["a", "b"]], TypeError, "mixes kinds: 1 in session 0, position 0 .* 'a' in session 1, position 0"),
+        (
+            pd.DataFrame({"a": [1]}),
+            TypeError,
+            "got DataFrame; for a table of events use Sessions.from_events",
+        ),
+        (
+            pl.DataFrame({"a": [1]}),
+            TypeError,
+            "got DataFrame; for a table of events use Sessions.from_events",
+        ),
+        (
+            [[1], ["a", "b"]],
+            TypeError,
+            "mixes kinds: 1 in session 0, position 0 .* 'a' in session 1, position 0",
+        ),
         ([["a"], [], ["b", None]], ValueError, r"missing value \(None\) in session 2, position 1"),
         ([[1, True]], TypeError, "holds True in session 0, position 1"),
         ([[["a"]]], TypeError, "a list is no id"),
     ],
 )
-def test_what_is_no_list_of_sessions_is_refused(X: Any, error: type[Exception], message: str) -> None:
+def test_what_is_no_list_of_sessions_is_refused(
+    X: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         as_sessions(X, name="Z")
 
 
-# ---- the container ---------------------------------------------------------------------------------------------
+# ---- the container
+# ---------------------------------------------------------------------------------------------
 
 
 def with_all(n_events: int = 2, **changes: Any) -> Sessions:
-    fields = {"codes": np.zeros(n_events, int), "offsets": [0, n_events], "vocabulary": Vocabulary(["a"])}
+    fields = {
+        "codes": np.zeros(n_events, int),
+        "offsets": [0, n_events],
+        "vocabulary": Vocabulary(["a"]),
+    }
     return Sessions(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"codes": [0, 1]}, ValueError, "codes must be at least 0 and below 1, the size of the vocabulary"),
+        (
+            {"codes": [0, 1]},
+            ValueError,
+            "codes must be at least 0 and below 1, the size of the vocabulary",
+        ),
         ({"codes": [0, -1]}, ValueError, "codes must be at least 0"),
         ({"codes": [0.0, 0.0]}, TypeError, "codes must be integers, got float64"),
         ({"codes": [[0, 0]]}, ValueError, "one dimension"),
@@ -144,25 +177,45 @@ def with_all(n_events: int = 2, **changes: Any) -> Sessions:
         ({"ids": [1, 2]}, ValueError, r"ids has shape \(2,\), but must have 1"),
         ({"event_times": [1]}, ValueError, r"event_times has shape \(1,\), but must have 2"),
         ({"event_times": [1, np.nan]}, ValueError, r"event_times\[1\] is missing"),
-        ({"event_times": ["x", "y"]}, TypeError, "event_times must be an array of numbers or datetime64"),
-        ({"labels": [[1]]}, ValueError, r"labels has shape \(1, 1\), but must have one row for each of 2 events"),
+        (
+            {"event_times": ["x", "y"]},
+            TypeError,
+            "event_times must be an array of numbers or datetime64",
+        ),
+        (
+            {"labels": [[1]]},
+            ValueError,
+            r"labels has shape \(1, 1\), but must have one row for each of 2 events",
+        ),
         ({"labels": [0.5, 1]}, TypeError, "labels must be integers"),
         ({"target_start": [0]}, ValueError, "target_start must be at least 1"),
         ({"target_start": [1, 1]}, ValueError, "target_start has shape"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_arrays_that_do_not_fit_are_refused(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         with_all(**changes)
 
 
 def test_dtypes_of_the_container(five: Sessions) -> None:
-    assert (five.codes.dtype, five.offsets.dtype, five.labels.dtype) == (np.int32, np.int64, np.int32)
-    assert (five.target_start.dtype, five.users.dtype, five.ids.dtype) == (np.int32, object, np.int64)
+    assert (five.codes.dtype, five.offsets.dtype, five.labels.dtype) == (
+        np.int32,
+        np.int64,
+        np.int32,
+    )
+    assert (five.target_start.dtype, five.users.dtype, five.ids.dtype) == (
+        np.int32,
+        object,
+        np.int64,
+    )
     assert with_all(labels=[3, 4]).labels.tolist() == [[3], [4]]
 
 
-@pytest.mark.parametrize("copy", [lambda s: s, lambda s: pickle.loads(pickle.dumps(s)), lambda s: s[:]])
+@pytest.mark.parametrize(
+    "copy", [lambda s: s, lambda s: pickle.loads(pickle.dumps(s)), lambda s: s[:]]
+)
 def test_sessions_are_immutable(five: Sessions, copy: Any) -> None:
     sessions = copy(five)
     for name in ("codes", "offsets", "users", "event_times", "labels", "ids", "target_start"):
@@ -181,7 +234,11 @@ def test_the_arrays_given_stay_writable() -> None:
 
 def test_equality_compares_ids_and_not_codes(five: Sessions) -> None:
     assert five == pickle.loads(pickle.dumps(five)) == five[:]
-    assert five != five[::-1] and five != five.to_lists() and five != five.with_labels(np.zeros(10, int))
+    assert (
+        five != five[::-1]
+        and five != five.to_lists()
+        and five != five.with_labels(np.zeros(10, int))
+    )
     wide = Sessions.from_lists([["b"]], vocabulary=Vocabulary(["a", "b"]))
     assert wide == Sessions.from_lists([["b"]]) != Sessions.from_lists([["a"]])
     assert Sessions.from_lists([["a"]], times=[1]) != Sessions.from_lists([["a"]])
@@ -201,7 +258,8 @@ def test_repr_counts(five: Sessions) -> None:
     assert repr(five) == expected
 
 
-# ---- slices and prefixes ---------------------------------------------------------------------------------------
+# ---- slices and prefixes
+# ---------------------------------------------------------------------------------------
 
 
 def rows_of(five: Sessions) -> list[tuple[Any, ...]]:
@@ -277,7 +335,9 @@ def test_prefixes_are_the_first_events(lists: list[list[str]], data: st.DataObje
     lengths = [data.draw(st.integers(0, len(lists[i]))) for i in index]
     cut = sessions.prefixes(index, lengths)
     assert cut.to_lists() == [lists[i][:k] for i, k in zip(index, lengths, strict=True)]
-    labels = [sessions.labels[sessions.offsets[i] :][:k, 0] for i, k in zip(index, lengths, strict=True)]
+    labels = [
+        sessions.labels[sessions.offsets[i] :][:k, 0] for i, k in zip(index, lengths, strict=True)
+    ]
     assert cut.labels[:, 0].tolist() == [label for part in labels for label in part]
 
 
@@ -303,11 +363,14 @@ def test_labels_of_prefixes_are_made_again_and_do_not_look_ahead() -> None:
 
 @pytest.mark.parametrize("lengths", [[3, 4], [-1, 0]])
 def test_a_prefix_longer_than_its_session_is_refused(five: Sessions, lengths: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"lengths\[\d\]=-?\d does not fit session \d of \d events"):
+    with pytest.raises(
+        ValueError, match=r"lengths\[\d\]=-?\d does not fit session \d of \d events"
+    ):
         five.prefixes([0, 0], lengths)
 
 
-# ---- events ----------------------------------------------------------------------------------------------------
+# ---- events
+# ----------------------------------------------------------------------------------------------------
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from("abcd"), st.integers(0, 40)),
@@ -353,7 +416,9 @@ def test_events_become_the_sessions_made_by_hand(
 ) -> None:
     names, key = OWNERS[owner]
     gap = gap if timed else None
-    events = MAKE[backend](dict(zip(["u", "s", "i", "t"], map(list, zip(*rows, strict=True)), strict=True)))
+    events = MAKE[backend](
+        dict(zip(["u", "s", "i", "t"], map(list, zip(*rows, strict=True)), strict=True))
+    )
     sessions = Sessions.from_events(events, item="i", time="t" if timed else None, gap=gap, **names)
     assert sessions.to_lists() == sessions_by_hand(rows, key, gap, timed)
     if timed:
@@ -384,11 +449,17 @@ def test_users_ids_and_times_follow_the_sessions() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dated", [True, False])
 @LAWS
-@given(lists=st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4), min_size=1, max_size=6))
+@given(
+    lists=st.lists(
+        st.lists(st.sampled_from("abcdef"), min_size=1, max_size=4), min_size=1, max_size=6
+    )
+)
 def test_events_and_sessions_round_trip(backend: Any, dated: bool, lists: list[list[str]]) -> None:
     n = len(lists)
     times = np.arange(n) + (np.datetime64("2020-01-01T12:00", "s") if dated else 0)
-    sessions = Sessions.from_lists(lists, users=[f"u{i % 2}" for i in range(n)], times=times, ids=np.arange(n)[::-1])
+    sessions = Sessions.from_lists(
+        lists, users=[f"u{i % 2}" for i in range(n)], times=times, ids=np.arange(n)[::-1]
+    )
     events = sessions.to_events(backend)
     assert type(events).__module__.startswith(backend)
     back = Sessions.from_events(events, session="session", item="item", time="time", user="user")
@@ -429,9 +500,13 @@ def test_gaps_in_words(backend: str, gap: Any, lengths: list[int]) -> None:
     assert sessions.lengths.tolist() == lengths
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)]
+)
 @pytest.mark.parametrize("dtype", ["int64", "float64", "uint64", "Int64"])
-def test_a_gap_in_words_is_measured_in_the_unit_of_the_times(unit: str, factor: int, dtype: str) -> None:
+def test_a_gap_in_words_is_measured_in_the_unit_of_the_times(
+    unit: str, factor: int, dtype: str
+) -> None:
     times = pd.Series([(1_600_000_000 + s) * factor for s in (0, 60, 121)]).astype(dtype)
     events = pd.DataFrame({"user": 1, "item": [1, 2, 3], "time": times})
     sessions = Sessions.from_events(events, user="user", time="time", gap="1min", unit=unit)
@@ -446,7 +521,9 @@ def test_a_gap_in_words_is_measured_in_the_unit_of_the_times(unit: str, factor: 
 def test_datetimes_are_told_in_utc(backend: str, zone: str | None) -> None:
     times = pd.Series(MORNING).dt.tz_localize(zone)
     frame = pd.DataFrame({"user": 1, "item": [1, 2, 3], "time": times})
-    events = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[backend](frame)
+    events = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}[
+        backend
+    ](frame)
     sessions = Sessions.from_events(events, user="user", time="time")
     hour = 9 if zone == "Europe/Berlin" else 10
     assert sessions.event_times[0] == np.datetime64(f"2020-01-01T{hour:02}:00")
@@ -454,7 +531,9 @@ def test_datetimes_are_told_in_utc(backend: str, zone: str | None) -> None:
 
 
 def test_dates_are_times() -> None:
-    events = pl.DataFrame({"user": [1, 1], "item": [1, 2], "time": [date(2020, 1, 1), date(2020, 1, 3)]})
+    events = pl.DataFrame(
+        {"user": [1, 1], "item": [1, 2], "time": [date(2020, 1, 1), date(2020, 1, 3)]}
+    )
     assert len(Sessions.from_events(events, user="user", time="time", gap="47h")) == 2
     assert len(Sessions.from_events(events, user="user", time="time", gap="2d")) == 1
 
@@ -474,9 +553,13 @@ ITEMS = ["pear", "fig", "pear", "apple"]
         pl.Series(ITEMS, dtype=pl.Enum(["fig", "pear", "apple", "plum"])),
         pa.array(ITEMS),
         pa.array(ITEMS).dictionary_encode(),
-        pa.chunked_array([pa.array(ITEMS[:1]).dictionary_encode(), pa.array(ITEMS[1:]).dictionary_encode()]),
+        pa.chunked_array(
+            [pa.array(ITEMS[:1]).dictionary_encode(), pa.array(ITEMS[1:]).dictionary_encode()]
+        ),
     ],
-    ids=lambda column: f"{type(column).__module__.split('.')[0]}-{getattr(column, 'dtype', None) or column.type}",
+    ids=lambda column: (
+        f"{type(column).__module__.split('.')[0]}-{getattr(column, 'dtype', None) or column.type}"
+    ),
 )
 def test_strings_and_categories_of_every_library(column: Any) -> None:
     library = type(column).__module__.split(".")[0]
@@ -500,7 +583,9 @@ def test_strings_and_categories_of_every_library(column: Any) -> None:
     ],
 )
 def test_ids_of_other_kinds(items: list[Any], dtype: Any) -> None:
-    events = pd.DataFrame({"item": pd.Series(items, dtype=dtype), "session": [date(2020, 1, 1)] * 2})
+    events = pd.DataFrame(
+        {"item": pd.Series(items, dtype=dtype), "session": [date(2020, 1, 1)] * 2}
+    )
     sessions = Sessions.from_events(events, session="session")
     assert sessions.to_lists() == [items]
     assert sessions.ids.tolist() == [date(2020, 1, 1)]
@@ -536,42 +621,137 @@ DATED = EVENTS.assign(ts=pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03
 @pytest.mark.parametrize(
     ("events", "changes", "error", "message"),
     [
-        (EVENTS, {"item": "itm"}, ValueError, "column 'itm' is not in the events; they have 'item', 'user', 'ts'."),
+        (
+            EVENTS,
+            {"item": "itm"},
+            ValueError,
+            "column 'itm' is not in the events; they have 'item', 'user', 'ts'.",
+        ),
         (EVENTS[:0], {}, ValueError, "events has no rows"),
-        (pl.from_pandas(EVENTS).lazy(), {}, TypeError, r"events is a lazy frame; call .collect\(\)"),
-        ({"item": ["a"]}, {}, TypeError, "pandas, polars or pyarrow table, got dict; .* Sessions.from_lists"),
+        (
+            pl.from_pandas(EVENTS).lazy(),
+            {},
+            TypeError,
+            r"events is a lazy frame; call .collect\(\)",
+        ),
+        (
+            {"item": ["a"]},
+            {},
+            TypeError,
+            "pandas, polars or pyarrow table, got dict; .* Sessions.from_lists",
+        ),
         (EVENTS, {"user": None}, ValueError, r"pass session=, or user= \(with gap=\)"),
         (EVENTS, {"time": None, "gap": "30min"}, ValueError, "gap='30min' needs times; pass time="),
-        (EVENTS, {"gap": "30"}, ValueError, "gap='30' is not understood; write a number and one of s, min, h, d"),
+        (
+            EVENTS,
+            {"gap": "30"},
+            ValueError,
+            "gap='30' is not understood; write a number and one of s, min, h, d",
+        ),
         (EVENTS, {"gap": "-1min"}, ValueError, "is not understood"),
         (EVENTS, {"gap": "0s"}, ValueError, "gap='0s' must be longer than zero"),
         (EVENTS, {"gap": -1}, ValueError, "gap=-1 must be longer than zero"),
         (EVENTS, {"gap": float("nan")}, ValueError, "gap=nan must be longer than zero"),
         (EVENTS, {"gap": np.timedelta64("NaT")}, ValueError, "must be longer than zero"),
         (EVENTS, {"gap": True}, TypeError, "gap=True must be a string"),
-        (EVENTS, {"gap": ["1h"]}, TypeError, "must be a string such as '30min', a timedelta, or a number"),
-        (DATED, {"gap": 30}, ValueError, "gap=30 has no unit, and the times are datetimes; pass '30min'"),
-        (EVENTS, {"unit": "min"}, ValueError, "unit='min' is not known; use 's', 'ms', 'us' or 'ns'"),
+        (
+            EVENTS,
+            {"gap": ["1h"]},
+            TypeError,
+            "must be a string such as '30min', a timedelta, or a number",
+        ),
+        (
+            DATED,
+            {"gap": 30},
+            ValueError,
+            "gap=30 has no unit, and the times are datetimes; pass '30min'",
+        ),
+        (
+            EVENTS,
+            {"unit": "min"},
+            ValueError,
+            "unit='min' is not known; use 's', 'ms', 'us' or 'ns'",
+        ),
         (EVENTS, {"duplicates": "first"}, ValueError, "duplicates='first' is not known"),
-        (EVENTS.assign(ts=["x", "y", "z"]), {}, TypeError, "'ts' holds String, not times; convert it to datetime"),
+        (
+            EVENTS.assign(ts=["x", "y", "z"]),
+            {},
+            TypeError,
+            "'ts' holds String, not times; convert it to datetime",
+        ),
         (DATED.assign(ts=DATED.ts.astype(object)), {}, TypeError, "'ts' holds Object, not times"),
         (EVENTS.assign(ts=[True] * 3), {}, TypeError, "'ts' holds Boolean, not times"),
         (EVENTS.assign(ts=[1, np.nan, 3]), {}, ValueError, "'ts', row 1: time nan is missing"),
-        (pl.DataFrame({"item": [1], "user": [1], "ts": [np.nan]}), {}, ValueError, "row 0: time nan is missing"),
-        (DATED.assign(ts=DATED.ts.where([True, True, False])), {}, ValueError, "row 2: time NaT is missing"),
+        (
+            pl.DataFrame({"item": [1], "user": [1], "ts": [np.nan]}),
+            {},
+            ValueError,
+            "row 0: time nan is missing",
+        ),
+        (
+            DATED.assign(ts=DATED.ts.where([True, True, False])),
+            {},
+            ValueError,
+            "row 2: time NaT is missing",
+        ),
         (EVENTS.assign(ts=[1, 2, -3]), {}, ValueError, "row 2: time -3 is negative"),
-        (EVENTS.assign(ts=[1, np.inf, 3]), {}, ValueError, "row 1: time inf is negative or infinite"),
-        (EVENTS.assign(ts=EVENTS.ts * 10**12), {}, ValueError, "looks like milliseconds; pass unit='ms'"),
-        (EVENTS.assign(item=["a", None, "c"]), {}, ValueError, r"'item' has a missing value .* in row 1; drop"),
-        (EVENTS.assign(user=[1, 2, np.nan]), {}, ValueError, r"'user' has a missing value \(nan\) in row 2"),
-        (EVENTS.assign(item=["a", 1, "c"]), {}, TypeError, "mixes kinds: 'a' in row 0 .* 1 in row 1 is a number"),
-        (EVENTS.assign(item=["a", "b", 5]), {}, TypeError, "mixes kinds: 'a' in row 0 .* 5 in row 2"),
-        (EVENTS.assign(item=[True] * 3), {}, TypeError, "'item' holds True in row 0, and a boolean is no id"),
+        (
+            EVENTS.assign(ts=[1, np.inf, 3]),
+            {},
+            ValueError,
+            "row 1: time inf is negative or infinite",
+        ),
+        (
+            EVENTS.assign(ts=EVENTS.ts * 10**12),
+            {},
+            ValueError,
+            "looks like milliseconds; pass unit='ms'",
+        ),
+        (
+            EVENTS.assign(item=["a", None, "c"]),
+            {},
+            ValueError,
+            r"'item' has a missing value .* in row 1; drop",
+        ),
+        (
+            EVENTS.assign(user=[1, 2, np.nan]),
+            {},
+            ValueError,
+            r"'user' has a missing value \(nan\) in row 2",
+        ),
+        (
+            EVENTS.assign(item=["a", 1, "c"]),
+            {},
+            TypeError,
+            "mixes kinds: 'a' in row 0 .* 1 in row 1 is a number",
+        ),
+        (
+            EVENTS.assign(item=["a", "b", 5]),
+            {},
+            TypeError,
+            "mixes kinds: 'a' in row 0 .* 5 in row 2",
+        ),
+        (
+            EVENTS.assign(item=[True] * 3),
+            {},
+            TypeError,
+            "'item' holds True in row 0, and a boolean is no id",
+        ),
         (EVENTS.assign(item=[[1]] * 3), {}, TypeError, "a list is no id"),
-        (EVENTS, {"min_length": 3}, ValueError, "the filters left nothing; lower the bounds.\nstep"),
+        (
+            EVENTS,
+            {"min_length": 3},
+            ValueError,
+            "the filters left nothing; lower the bounds.\nstep",
+        ),
         (EVENTS, {"min_length": 0}, ValueError, "min_length=0 must be an integer of at least 1"),
         (EVENTS, {"top_items": 2.5}, ValueError, "top_items=2.5 must be an integer"),
-        (EVENTS, {"min_item_support": True}, ValueError, "min_item_support=True must be an integer"),
+        (
+            EVENTS,
+            {"min_item_support": True},
+            ValueError,
+            "min_item_support=True must be an integer",
+        ),
         (
             EVENTS,
             {"user": None, "session": "user", "min_user_sessions": 2},
@@ -599,7 +779,8 @@ def test_milliseconds_are_fine_when_said() -> None:
     assert sessions.event_times.tolist() == [10**12, 2 * 10**12, 3 * 10**12]
 
 
-# ---- filters ---------------------------------------------------------------------------------------------------
+# ---- filters
+# ---------------------------------------------------------------------------------------------------
 
 
 def filtered_by_hand(
@@ -617,7 +798,11 @@ def filtered_by_hand(
         world = [([i for i in s if counts[i] >= bounds["min_item_support"]], u) for s, u in world]
         world = [(session, user) for session, user in world if len(session) >= bounds["min_length"]]
         active = Counter(user for _, user in world)
-        world = [(session, user) for session, user in world if active[user] >= bounds["min_user_sessions"]]
+        world = [
+            (session, user)
+            for session, user in world
+            if active[user] >= bounds["min_user_sessions"]
+        ]
         if not until_stable or world == before:
             return [session for session, _ in world]
 
@@ -634,11 +819,17 @@ BOUNDS = st.fixed_dictionaries(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(st.lists(st.sampled_from("abcdef"), max_size=6), st.integers(0, 2)), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.lists(st.sampled_from("abcdef"), max_size=6), st.integers(0, 2)),
+        min_size=1,
+        max_size=9,
+    ),
     BOUNDS,
     st.booleans(),
 )
-def test_filters_do_what_is_done_by_hand(world: Any, bounds: dict[str, Any], until_stable: bool) -> None:
+def test_filters_do_what_is_done_by_hand(
+    world: Any, bounds: dict[str, Any], until_stable: bool
+) -> None:
     lists, users = [session for session, _ in world], [user for _, user in world]
     sessions = Sessions.from_lists(lists, users=users)
     expected = filtered_by_hand(lists, users, bounds, until_stable)
@@ -674,7 +865,10 @@ def test_the_report_tells_each_step() -> None:
 def test_rounds_are_named_until_nothing_changes() -> None:
     sessions = Sessions.from_lists([list("ab"), list("bc"), list("cd"), list("dd"), list("dd")])
     report = sessions.filter(min_item_support=2, min_length=2, until_stable=True).report
-    assert [step["step"] for step in report.steps][-2:] == ["min_item_support=2, round 3", "min_length=2, round 3"]
+    assert [step["step"] for step in report.steps][-2:] == [
+        "min_item_support=2, round 3",
+        "min_length=2, round 3",
+    ]
     assert report.steps[-1]["sessions"] == 2
     again = sessions.filter(min_length=2, until_stable=True).report
     assert [step["step"] for step in again.steps] == ["start", "min_length=2"]
@@ -682,11 +876,17 @@ def test_rounds_are_named_until_nothing_changes() -> None:
 
 def test_filtered_events_have_a_vocabulary_of_what_is_left() -> None:
     events = pd.DataFrame({"item": list("abcab"), "user": [1, 1, 1, 2, 2], "ts": [0, 1, 2, 3, 999]})
-    sessions = Sessions.from_events(events, user="user", time="ts", gap=10, min_item_support=2, min_length=2)
+    sessions = Sessions.from_events(
+        events, user="user", time="ts", gap=10, min_item_support=2, min_length=2
+    )
     assert sessions.to_lists() == [["a", "b"]]
     assert sessions.vocabulary == Vocabulary(["a", "b"])
     assert sessions.ids.tolist() == [0]
-    assert [step["step"] for step in sessions.report.steps] == ["start", "min_item_support=2", "min_length=2"]
+    assert [step["step"] for step in sessions.report.steps] == [
+        "start",
+        "min_item_support=2",
+        "min_length=2",
+    ]
 
 
 def test_target_start_moves_with_the_events_that_go(five: Sessions) -> None:
@@ -701,7 +901,8 @@ def test_labels_and_times_follow_the_events_that_stay(five: Sessions) -> None:
     assert filtered.labels[:, 0].tolist() == [0, 4, 10, 12, 14, 16, 18]
 
 
-# ---- scikit-learn ----------------------------------------------------------------------------------------------
+# ---- scikit-learn
+# ----------------------------------------------------------------------------------------------
 
 
 class LongestSession(BaseEstimator):
@@ -730,13 +931,18 @@ def test_scikit_learn_indexes_sessions(five: Sessions) -> None:
 
 
 def test_cross_validation_hands_out_sessions() -> None:
-    sessions = Sessions.from_lists([[i % 3, i % 2] for i in range(12)], users=[i // 2 for i in range(12)])
+    sessions = Sessions.from_lists(
+        [[i % 3, i % 2] for i in range(12)], users=[i // 2 for i in range(12)]
+    )
     for cv, groups in ((KFold(3), None), (GroupKFold(2), sessions.users)):
-        scores = cross_validate(LongestSession(), sessions, cv=cv, groups=groups, error_score="raise")
+        scores = cross_validate(
+            LongestSession(), sessions, cv=cv, groups=groups, error_score="raise"
+        )
         assert scores["test_score"].tolist() == [1.0] * cv.get_n_splits()
 
 
-# ---- real logs -------------------------------------------------------------------------------------------------
+# ---- real logs
+# -------------------------------------------------------------------------------------------------
 
 
 def test_the_published_counts_of_a_news_log(data_dir: Path) -> None:
@@ -751,4 +957,9 @@ def test_the_published_counts_of_a_news_log(data_dir: Path) -> None:
         min_user_sessions=5,
     )
     last = sessions.report.steps[-1]
-    assert (last["sessions"], last["events"], last["items"], last["users"]) == (177_973, 828_965, 21_781, 21_862)
+    assert (last["sessions"], last["events"], last["items"], last["users"]) == (
+        177_973,
+        828_965,
+        21_781,
+        21_862,
+    )

@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "sklearn", "scipy", "igraph", "leidenalg", "skorch", "matplotlib", "pandas", "polars", "pyarrow")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "scipy",
+    "igraph",
+    "leidenalg",
+    "skorch",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "pyarrow",
+)
 FIT = "ItemClusterer(algorithm={!r}).fit([['a', 'b'], ['b', 'c']])"
 TRAIN = (
     "PromptedSessionRecommender(prompts=(), dim=4, max_epochs=1, validation_fraction=None)"
@@ -18,8 +29,12 @@ TRAIN = (
 
 def loaded_by(program: str) -> set[str]:
     """Heavy packages that a program has loaded when it ends."""
-    program = f"import json, sys\n{program}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        f"import json, sys\n{program}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -43,7 +58,8 @@ def test_names_bring_no_package_that_only_work_needs(name: str) -> None:
 def test_clustering_brings_what_it_uses(algorithm: str, other: set[str]) -> None:
     found = loaded_by("from sessionprompt import ItemClusterer\n" + FIT.format(algorithm))
     assert algorithm in found
-    assert not {"torch", "skorch", *other} & found  # igraph itself opens matplotlib where that is installed
+    # igraph itself opens matplotlib where that is installed
+    assert not {"torch", "skorch", *other} & found
 
 
 def test_training_brings_no_clustering() -> None:

@@ -13,9 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sessionprompt.backbones import Backbone
-from sessionprompt.batches import SessionBatch
+from sessionprompt.batches import SessionBatch, segment_sum
 from sessionprompt.metrics import ranking_metrics, session_weights
-from sessionprompt.segments import segment_sum
 from sessionprompt.sessions import Sessions, as_sessions
 from sessionprompt.testing import check_backbone, check_session_estimator, tiny_world
 
@@ -48,7 +47,8 @@ class WrongShape(Mean):
 
 class Infinite(Mean):
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
-        return super().forward(x / (x * x).sum(1, keepdim=True), batch)  # no unknown item survives this
+        # no unknown item survives this
+        return super().forward(x / (x * x).sum(1, keepdim=True), batch)
 
 
 class SinglePrecision(Mean):
@@ -161,21 +161,40 @@ class Popular(BaseEstimator):
     def predict_topk(self, X: Any, k: int = 10, return_scores: bool = False) -> Any:
         check_is_fitted(self)
         sessions = as_sessions(X)
-        if not len(sessions) or not sessions.lengths.all() or not 1 <= k <= self.n_items_ or k != int(k):
+        if (
+            not len(sessions)
+            or not sessions.lengths.all()
+            or not 1 <= k <= self.n_items_
+            or k != int(k)
+        ):
             raise ValueError("no")
         best = np.argsort(-self.counts_, kind="stable")[:k]
         rows = np.zeros(len(sessions), dtype=int)[:, None]
-        return (self.items_[best + rows], self.counts_[best + rows]) if return_scores else self.items_[best + rows]
+        return (
+            (self.items_[best + rows], self.counts_[best + rows])
+            if return_scores
+            else self.items_[best + rows]
+        )
 
     def evaluate(
-        self, X: Any, metrics: Iterable[str] = ("mrr@5",), sample_weight: Any = None, last_events: Any = None
+        self,
+        X: Any,
+        metrics: Iterable[str] = ("mrr@5",),
+        sample_weight: Any = None,
+        last_events: Any = None,
     ) -> dict[str, Any]:
         check_is_fitted(self)
         lists = as_sessions(X).to_lists()
         if last_events is not None:
             lists = [[*events, last] for events, last in zip(lists, last_events, strict=True)]
         weights = session_weights(sample_weight, len(lists))
-        rank = dict(zip(self.predict(X[:1], self.n_items_)[0].tolist(), range(1, 1 + self.n_items_), strict=True))
+        rank = dict(
+            zip(
+                self.predict(X[:1], self.n_items_)[0].tolist(),
+                range(1, 1 + self.n_items_),
+                strict=True,
+            )
+        )
         ranks = np.array([rank.get(item, np.inf) for events in lists for item in events[1:]])
         if weights is not None:
             weights = np.repeat(weights, [len(events) - 1 for events in lists])

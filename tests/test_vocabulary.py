@@ -56,7 +56,9 @@ def test_ids_without_an_order_keep_that_of_first_appearance() -> None:
 
 @LAWS
 @given(st.lists(st.integers(-30, 30)), st.lists(st.integers(-30, 30)), st.sampled_from([1, 10**12]))
-def test_encode_and_translate_say_minus_one_for_unknown(known: list[int], asked: list[int], spread: int) -> None:
+def test_encode_and_translate_say_minus_one_for_unknown(
+    known: list[int], asked: list[int], spread: int
+) -> None:
     known, asked = [spread * i for i in known], [spread * i for i in asked]
     vocabulary, other = Vocabulary.from_values(known)[0], Vocabulary.from_values(asked)[0]
     ids = vocabulary.ids.tolist()
@@ -117,7 +119,9 @@ def test_numpy_strings_become_python_strings() -> None:
         ([2**63, 7], [7.0, 2.0**63], [0, 1]),
     ],
 )
-def test_numbers_are_one_kind_and_compare_exactly(ids: list[Any], asked: Any, codes: list[int]) -> None:
+def test_numbers_are_one_kind_and_compare_exactly(
+    ids: list[Any], asked: Any, codes: list[int]
+) -> None:
     assert Vocabulary(ids).encode(asked).tolist() == codes
 
 
@@ -148,13 +152,21 @@ def test_translating_myself_is_the_identity() -> None:
 @pytest.mark.parametrize(
     ("values", "error", "message"),
     [
-        ([1, "1"], TypeError, "'song' mixes kinds: 1 in row 0 is a number, '1' in row 1 is a string"),
+        (
+            [1, "1"],
+            TypeError,
+            "'song' mixes kinds: 1 in row 0 is a number, '1' in row 1 is a string",
+        ),
         (["a", "b", (1,)], TypeError, r"\(1,\) in row 2 is a tuple"),
         (["a", None], ValueError, r"'song' has a missing value \(None\) in row 1; drop"),
         ([1, 2, float("nan")], ValueError, r"missing value \(nan\) in row 2"),
         (np.array([np.nan, 1]), ValueError, r"missing value \(nan\) in row 0"),
         (["a", float("nan")], ValueError, r"missing value \(nan\) in row 1"),
-        ([np.datetime64("2020"), np.datetime64("NaT")], ValueError, r"missing value \(NaT\) in row 1"),
+        (
+            [np.datetime64("2020"), np.datetime64("NaT")],
+            ValueError,
+            r"missing value \(NaT\) in row 1",
+        ),
         ([1, True], TypeError, "'song' holds True in row 1, and a boolean is no id"),
         (np.array([True]), TypeError, "a boolean is no id"),
         ([[1], [2]], TypeError, r"holds \[1\] in row 0, and a list is no id"),

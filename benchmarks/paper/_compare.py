@@ -12,7 +12,7 @@ import numpy as np
 from _shared import write_line
 
 from sessionprompt.comparison import holm, paired_bootstrap
-from sessionprompt.targets import RankedTargets
+from sessionprompt.metrics import RankedTargets
 
 __all__ = ["compare", "keep_ranks"]
 
@@ -22,18 +22,23 @@ Line = dict[str, Any]
 def keep_ranks(folder: Path, name: str, data_hash: str, ranked: RankedTargets) -> None:
     """Write the ranks of a run where comparisons find them, and once per split which targets they are of."""
     (folder / "ranks").mkdir(exist_ok=True)
-    known = np.where(np.isfinite(ranked.ranks), ranked.ranks, 0).astype(np.uint32)  # 0 is unknown to the model
+    # 0 is unknown to the model
+    known = np.where(np.isfinite(ranked.ranks), ranked.ranks, 0).astype(np.uint32)
     np.savez_compressed(folder / "ranks" / f"{name}.npz", ranks=known)
     targets = folder / "ranks" / f"targets-{data_hash}.npz"
     if not targets.exists():
-        places = {"sessions": ranked.sessions.astype(np.int32), "positions": ranked.positions.astype(np.int32)}
+        places = {
+            "sessions": ranked.sessions.astype(np.int32),
+            "positions": ranked.positions.astype(np.int32),
+        }
         np.savez_compressed(targets, **places)
 
 
 def compare(blocks: list[Line], lines: list[Line], args: argparse.Namespace, head: Line) -> None:
     """Write all comparisons anew: every pair of arms, per backbone, over the seeds that both have run.
 
-    Holm's adjustment covers the comparisons of one metric on one data set under one protocol and start.
+    Holm's adjustment covers the comparisons of one metric on one data set under one protocol and
+    start.
     """
     file = args.output / f"{args.experiment}.comparisons.jsonl"
     file.unlink(missing_ok=True)
@@ -45,15 +50,22 @@ def compare(blocks: list[Line], lines: list[Line], args: argparse.Namespace, hea
 
 
 def _compared(block: Line, lines: list[Line], ranks: Path) -> Iterator[Line]:
-    for metric, init in itertools.product(block.get("metrics", ["mrr@5", "recall@5"]), block["inits"]):
+    for metric, init in itertools.product(
+        block.get("metrics", ["mrr@5", "recall@5"]), block["inits"]
+    ):
         yield from _of_metric(block, init, metric, lines, ranks)
 
 
-def _of_metric(block: Line, init: str, metric: str, lines: list[Line], ranks: Path) -> Iterator[Line]:
+def _of_metric(
+    block: Line, init: str, metric: str, lines: list[Line], ranks: Path
+) -> Iterator[Line]:
     shared = {"data": block["data"], "protocol": block["protocol"], "init": init}
     for backbone in block.get("backbones", []):
         for arm, against in block.get("compare", []):
-            sides = [_runs({**shared, "backbone": backbone, "arm": name}, lines) for name in (arm, against)]
+            sides = [
+                _runs({**shared, "backbone": backbone, "arm": name}, lines)
+                for name in (arm, against)
+            ]
             seeds = sorted(sides[0].keys() & sides[1].keys())
             if not seeds:
                 continue
@@ -99,6 +111,8 @@ def read_ranks(folder: Path, line: Line) -> RankedTargets:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
-        raise SystemExit(f"{path.name} is not there; it is written beside the line of its run: train that one anew.")
+        raise SystemExit(
+            f"{path.name} is not there; it is written beside the line of its run: train that one anew."
+        )
     with np.load(path) as kept:
         return dict(kept)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from _shared import data_file
 
-from sessionprompt._files import fingerprint
 from sessionprompt.datasets import Split, load_parquet, make_sessions, paper_filter, split_protocol
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
+from sessionprompt.storage import fingerprint
 
 __all__ = ["DATA", "data_hash", "load"]
 
@@ -19,8 +19,9 @@ __all__ = ["DATA", "data_hash", "load"]
 def load(name: str, protocol: str, folder: str | None, **choices: Any) -> Split:
     """Training, validation and test sessions of a data set under one of the two protocols.
 
-    Where the data comes with a test part of its own, the protocol ``sessions`` keeps it and validates on the newest
-    tenth of the rest; ``within_session`` splits the sessions of the training part.
+    Where the data comes with a test part of its own, the protocol ``sessions`` keeps it and
+    validates on the newest tenth of the rest; ``within_session`` splits the sessions of the
+    training part.
     """
     loaded = DATA[name](folder, **choices)
     if isinstance(loaded, Sessions):

@@ -1,6 +1,7 @@
 """The lines of results: read from a folder, checked, and picked by experiment.
 
-A fault of any line ends the report with the line's file and number: no table is made of figures that cannot be true.
+A fault of any line ends the report with the line's file and number: no table is made of figures
+that cannot be true.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ ARMS = {
     "permuted": "control, labels shuffled among items of like popularity",
 }
 PROMPT_KINDS = ("C", "U", "S", "CU", "CS", "US", "CUS")
-BACKBONES = ("gru4rec", "narm", "core", "srgnn", "tagnn", "gcsan", "gcegnn", "lessr")  # the eight of the paper
+# the eight of the paper
+BACKBONES = ("gru4rec", "narm", "core", "srgnn", "tagnn", "gcsan", "gcegnn", "lessr")
 ORDER = {
     "data": (),
     "protocol": ("sessions", "within_session"),
@@ -68,7 +70,9 @@ def read(folder: Path) -> Lines:
     """Every line of every file in the folder, checked."""
     files = sorted(folder.glob("*.jsonl"))
     if not files:
-        raise Fault(f"{folder.name} holds no .jsonl files; name the folder that the lines were written to.")
+        raise Fault(
+            f"{folder.name} holds no .jsonl files; name the folder that the lines were written to."
+        )
     lines = [line for file in files for line in _of_file(file)]
     kinds = {kind: [line for line in lines if line["kind"] == kind] for kind in REQUIRED}
     found = Lines(*(kinds[kind] for kind in ("run", "comparison", "partition", "baseline")))
@@ -111,22 +115,35 @@ def _resolution(value: Any) -> Any:
 
 def _check_comparison(line: Line) -> None:
     if not line["low"] <= line["high"]:
-        raise Fault(f"{line['place']}: the interval runs from low={line['low']} to high={line['high']}.")
+        raise Fault(
+            f"{line['place']}: the interval runs from low={line['low']} to high={line['high']}."
+        )
     if not 0 <= line["p"] <= line["p_holm"] <= 1:
-        raise Fault(f"{line['place']}: p={line['p']} and p_holm={line['p_holm']}, but 0 <= p <= p_holm <= 1.")
+        raise Fault(
+            f"{line['place']}: p={line['p']} and p_holm={line['p_holm']}, but 0 <= p <= p_holm <= 1."
+        )
     if not 0 <= line["wins"] <= len(line["seeds"]):
         raise Fault(f"{line['place']}: wins={line['wins']} of {len(line['seeds'])} seeds.")
 
 
 def _check_together(lines: Lines) -> None:
     """What no single line can tell: one tier, no run twice, the same data under one name, differences that fit."""
-    _check_constant([*lines.runs, *lines.comparisons, *lines.partitions, *lines.baselines], (), "tier")
+    _check_constant(
+        [*lines.runs, *lines.comparisons, *lines.partitions, *lines.baselines], (), "tier"
+    )
     _check_constant(lines.runs, ("experiment", "data", "protocol"), "data_hash")
     seen: dict[str, Line] = {}
     for line in lines.runs:
-        name = str([line.get(key) for key in ("experiment", *SETTING, "backbone", "arm", "seed", "resolution")])
+        name = str(
+            [
+                line.get(key)
+                for key in ("experiment", *SETTING, "backbone", "arm", "seed", "resolution")
+            ]
+        )
         if name in seen:
-            raise Fault(f"{line['place']} and {seen[name]['place']} are the same run; remove one of them.")
+            raise Fault(
+                f"{line['place']} and {seen[name]['place']} are the same run; remove one of them."
+            )
         seen[name] = line
     for comparison in lines.comparisons:
         _check_difference(comparison, lines.runs)
@@ -147,7 +164,11 @@ def _check_difference(comparison: Line, runs: Sequence[Line]) -> None:
     same = {key: comparison[key] for key in ("experiment", *SETTING, "backbone")}
     means = []
     for arm in (comparison["arm"], comparison["against"]):
-        side = [run for run in pick(runs, **same, arm=arm) if run["seed"] in comparison["seeds"] and run.get("test")]
+        side = [
+            run
+            for run in pick(runs, **same, arm=arm)
+            if run["seed"] in comparison["seeds"] and run.get("test")
+        ]
         if sorted(run["seed"] for run in side) != sorted(comparison["seeds"]):
             return
         means.append(sum(run["test"][comparison["metric"]] for run in side) / len(side))

@@ -35,7 +35,9 @@ def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iter
     keys = _missing("partition", "resolution", block.get("resolutions", []), block, args, known)
     split, seeds = _split(block, args) if keys else None, block.get("partition_seeds", [0, 1, 2])
     for key in keys:
-        found = [ItemClusterer(key["resolution"], random_state=seed).fit(split.train) for seed in seeds]
+        found = [
+            ItemClusterer(key["resolution"], random_state=seed).fit(split.train) for seed in seeds
+        ]
         pairs = itertools.combinations([one.labels_ for one in found], 2)
         yield {
             **key,
@@ -48,7 +50,12 @@ def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iter
 
 
 def _missing(
-    kind: str, name: str, values: list[Any], block: Line, args: argparse.Namespace, known: list[Line]
+    kind: str,
+    name: str,
+    values: list[Any],
+    block: Line,
+    args: argparse.Namespace,
+    known: list[Line],
 ) -> list[Line]:
     """What the lines will say first that the experiment does not have yet, one per value."""
     shared = {"kind": kind, "data": block["data"], "protocol": block["protocol"]}

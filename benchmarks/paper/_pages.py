@@ -54,7 +54,9 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Drawing):
         return f"![{block.title}]({block.name})\n\n{block.caption} {_source(block.files)}"
     table = markdown_table(block.head, block.rows)
-    return "\n\n".join([f"### {block.title}", f"{block.caption} {_source(block.files)}", table, *block.notes])
+    return "\n\n".join(
+        [f"### {block.title}", f"{block.caption} {_source(block.files)}", table, *block.notes]
+    )
 
 
 def _source(files: Sequence[str]) -> str:
@@ -96,7 +98,11 @@ def _paragraph(text: str) -> str:
         items = re.split(r"^[-*] +", text, flags=re.MULTILINE)[1:]
         return f"<ul>{''.join(f'<li>{_inline(item.strip())}</li>' for item in items)}</ul>"
     if text.startswith("|"):
-        rows = [row.strip().strip("|").split("|") for row in text.splitlines() if re.search(r"[^|:\s-]", row)]
+        rows = [
+            row.strip().strip("|").split("|")
+            for row in text.splitlines()
+            if re.search(r"[^|:\s-]", row)
+        ]
         return f"<table>\n{chr(10).join(_cells([cell.strip() for cell in row], 'td') for row in rows)}\n</table>"
     return f"<p>{_inline(text)}</p>"
 

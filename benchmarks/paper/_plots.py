@@ -14,7 +14,17 @@ except ImportError:
     matplotlib = None  # type: ignore[assignment]
 
 MISSING = "Plots need matplotlib, which is not installed: pip install 'sessionprompt[plot]', then make the report anew."
-COLOURS = ("#4d4d4d", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
+COLOURS = (
+    "#4d4d4d",
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#f0e442",
+    "#999999",
+)
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "report"}  # text stays text, same input same file
 
 Point = tuple[float, float]  # mean and standard deviation
@@ -26,7 +36,11 @@ def available() -> bool:
 
 
 def bars(
-    title: str, heights: Mapping[str, Mapping[str, Point]], arms: Sequence[str], label: str, note: str = ""
+    title: str,
+    heights: Mapping[str, Mapping[str, Point]],
+    arms: Sequence[str],
+    label: str,
+    note: str = "",
 ) -> str:
     """One group of bars per backbone and one bar per arm; an arm that was not run leaves a gap."""
     figure, (axes,) = _figure(title, note, width=max(6.5, 2.5 + 1.1 * len(heights)))
@@ -35,14 +49,19 @@ def bars(
         placed = [(x, *group[arm]) for x, group in enumerate(heights.values()) if arm in group]
         left = [x + (k - (len(arms) - 1) / 2) * width for x, _, _ in placed]
         spread = [sd for _, _, sd in placed]
-        axes.bar(left, [mean for _, mean, _ in placed], width, yerr=spread, color=_colour(k), label=arm)
+        axes.bar(
+            left, [mean for _, mean, _ in placed], width, yerr=spread, color=_colour(k), label=arm
+        )
     axes.set_xticks(range(len(heights)), list(heights))
     axes.set_ylabel(label)
     return _svg(figure)
 
 
 def scatter(
-    title: str, points: Sequence[tuple[str, str, float, float]], labels: tuple[str, str], note: str = ""
+    title: str,
+    points: Sequence[tuple[str, str, float, float]],
+    labels: tuple[str, str],
+    note: str = "",
 ) -> str:
     """A point per backbone and arm, coloured by arm and named by backbone."""
     figure, (axes,) = _figure(title, note)
@@ -67,10 +86,14 @@ def curves(
     note: str = "",
 ) -> str:
     """A curve per backbone and arm with the levels of the plain arms, and under it one panel per further quantity."""
-    figure, (axes, *others) = _figure(title, note, height=3.2 + 1.1 * len(below), panels=1 + len(below))
+    figure, (axes, *others) = _figure(
+        title, note, height=3.2 + 1.1 * len(below), panels=1 + len(below)
+    )
     for k, (name, points) in enumerate(lines.items()):
         means, spread = zip(*points.values(), strict=True)
-        axes.errorbar(list(points), means, yerr=spread, marker="o", color=_colour(k), capsize=2, label=name)
+        axes.errorbar(
+            list(points), means, yerr=spread, marker="o", color=_colour(k), capsize=2, label=name
+        )
     for k, (name, level) in enumerate(levels.items()):
         axes.axhline(level, color=_colour(k), linestyle="--", linewidth=1, label=f"{name} plain")
     axes.set_ylabel(labels[1])

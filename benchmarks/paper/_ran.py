@@ -19,10 +19,25 @@ def machines(runs: list[Line], baselines: list[Line]) -> Table:
         own = pick(group, same_run_as=None)
         shared = f", {len(group) - len(own)} shared" if len(own) < len(group) else ""
         sizes = [extent(values(group, key)) for key in ("n_train", "n_items")]
-        hashes = ", ".join(sorted({str(value)[:16] for value in values(group, "data_hash")})) or NOTHING
-        cost = [f"{sum(map(_seconds, own)) / 3600:.2f}", plain(max(values(own, "peak_gb"), default=None))]
+        hashes = (
+            ", ".join(sorted({str(value)[:16] for value in values(group, "data_hash")})) or NOTHING
+        )
+        cost = [
+            f"{sum(map(_seconds, own)) / 3600:.2f}",
+            plain(max(values(own, "peak_gb"), default=None)),
+        ]
         epochs = extent(values(group, "epochs"))
-        rows.append([*map(plain, setting), f"{len(own)}{shared}", seeds(group), epochs, *cost, *sizes, hashes])
+        rows.append(
+            [
+                *map(plain, setting),
+                f"{len(own)}{shared}",
+                seeds(group),
+                epochs,
+                *cost,
+                *sizes,
+                hashes,
+            ]
+        )
     caption = "Runs that this report is made of and those shared with another experiment, the epochs that each trained "
     caption += "for, and hours of training in all, with the search for settings."
     head = [
@@ -57,11 +72,11 @@ def tuning(runs: list[Line]) -> Table:
         chosen = "; ".join(sorted({_assigned(line["tuned"]) for line in lines}))
         valid = percent(values([line.get("valid") or {} for line in lines], "mrr@5"))
         rows.append([*map(plain, setting), str(tries), chosen, valid])
-    caption = (
-        "Where there was a choice of settings: how many each arm tried, those chosen, and the validation MRR@5 in "
-    )
+    caption = "Where there was a choice of settings: how many each arm tried, those chosen, and the validation MRR@5 in "
     caption += "percent of the runs with them."
-    return Table("Tuning", caption, [*keys, "tried", "chosen", "MRR@5, validation"], rows, files(tuned))
+    return Table(
+        "Tuning", caption, [*keys, "tried", "chosen", "MRR@5, validation"], rows, files(tuned)
+    )
 
 
 def _assigned(settings: dict[str, Any]) -> str:
@@ -73,7 +88,9 @@ def versions(line: Line) -> str:
     return ", ".join(f"{name} {version}" for name, version in (line.get("versions") or {}).items())
 
 
-def listed(title: str, caption: str, lines: list[Line], text: Callable[[Line], str | None]) -> Table:
+def listed(
+    title: str, caption: str, lines: list[Line], text: Callable[[Line], str | None]
+) -> Table:
     """The distinct texts of some lines, how many lines have each, and the files they stand in."""
     found: dict[str, list[Line]] = {}
     for line in lines:

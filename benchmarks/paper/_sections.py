@@ -24,9 +24,7 @@ NO_SESSION_PROMPT = (
     "Session prompts of unseen sessions are absent by definition: under the protocol sessions every test session is "
     "unseen, so S, CS, US and CUS are tested without theirs."
 )
-IN_THE_FIGURE = (
-    "Session prompts of unseen sessions are absent by definition: S, CS, US and CUS are tested without theirs."
-)
+IN_THE_FIGURE = "Session prompts of unseen sessions are absent by definition: S, CS, US and CUS are tested without theirs."
 TIMES = "Test MRR@5 against the seconds until the epoch that was best on validation, means over the seeds."
 RESOLUTIONS = (
     "Test MRR@5 over the resolution, mean over the seeds, with the standard deviation where there are several, and the "
@@ -42,8 +40,16 @@ def table2(lines: Lines) -> list[Block]:
     for setting, group in grouped(own, SETTING):
         baselines = pick(lines.baselines, data=setting[0], protocol=setting[1])
         runs, comparisons = pick(group, kind="run"), pick(group, kind="comparison")
-        blocks.append(_tables.quality(runs, baselines, _published("table2", setting), _title("Table 2", setting)))
-        blocks.append(_tables.differences(runs, comparisons, _title("Paired differences", setting), tuple(ARMS)))
+        blocks.append(
+            _tables.quality(
+                runs, baselines, _published("table2", setting), _title("Table 2", setting)
+            )
+        )
+        blocks.append(
+            _tables.differences(
+                runs, comparisons, _title("Paired differences", setting), tuple(ARMS)
+            )
+        )
     for setting, baselines in grouped(lines.baselines, SETTING[:2]):
         if not pick(own, data=setting[0], protocol=setting[1]):
             title = _title("Models without a network", setting)
@@ -57,7 +63,9 @@ def figure2(lines: Lines) -> list[Block]:
     blocks: list[Block] = []
     for setting, runs in grouped(_tested(lines, "figure2"), SETTING):
         title, unseen = _title("Figure 2", setting), setting[1] == "sessions"
-        heights = {backbone: _points(own, "arm") for (backbone,), own in grouped(runs, ["backbone"])}
+        heights = {
+            backbone: _points(own, "arm") for (backbone,), own in grouped(runs, ["backbone"])
+        }
         arms, note = [arm for (arm,), _ in grouped(runs, ["arm"])], IN_THE_FIGURE if unseen else ""
         svg = _plots.bars(title, heights, arms, "MRR@5, %", note) if _plots.available() else None
         blocks.append(_drawing("figure2", setting, svg, KINDS_OF_PROMPTS, runs))
@@ -73,7 +81,12 @@ def table3(lines: Lines) -> list[Block]:
         title = _title("Table 3", setting)
         keys = ["backbone", "arm", "device", "threads"]
         points = [
-            (backbone, arm, statistics.fmean(line["seconds_to_best"] for line in own), _point(own)[0])
+            (
+                backbone,
+                arm,
+                statistics.fmean(line["seconds_to_best"] for line in own),
+                _point(own)[0],
+            )
             for (backbone, arm, *_), own in grouped(group, keys)
         ]
         note = SEVERAL_MACHINES if len(grouped(group, keys[2:])) > 1 else ""
@@ -90,8 +103,15 @@ def figure3(lines: Lines) -> list[Block]:
     partitions = pick(lines.partitions, experiment="figure3")
     runs = _tested(lines, "figure3")
     for setting, group in grouped(runs, SETTING):
-        parts = [line for line in pick(partitions, data=setting[0]) if line.get("protocol") in (None, setting[1])]
-        blocks += [*_curve(setting, group, parts), _tables.resolutions(group, parts, _title("Figure 3", setting))]
+        parts = [
+            line
+            for line in pick(partitions, data=setting[0])
+            if line.get("protocol") in (None, setting[1])
+        ]
+        blocks += [
+            *_curve(setting, group, parts),
+            _tables.resolutions(group, parts, _title("Figure 3", setting)),
+        ]
     for (data,), parts in grouped(partitions, ["data"]):
         if not pick(runs, data=data):
             blocks.append(_tables.resolutions([], parts, f"Partitions: {data}"))
@@ -106,13 +126,23 @@ def _curve(setting: Sequence[Any], runs: list[Line], partitions: list[Line]) -> 
     }
     if not curves:
         return []
-    levels = {backbone: _point(own)[0] for (backbone,), own in grouped(pick(runs, arm="plain"), ["backbone"])}
+    levels = {
+        backbone: _point(own)[0]
+        for (backbone,), own in grouped(pick(runs, arm="plain"), ["backbone"])
+    }
     panels = {
-        name: {line["resolution"]: mean(line[key]) for line in _single(partitions) if line.get(key) is not None}
+        name: {
+            line["resolution"]: mean(line[key])
+            for line in _single(partitions)
+            if line.get(key) is not None
+        }
         for name, key in (("clusters", "n_clusters"), ("agreement", "agreement"))
     }
     labels = ("resolution", "MRR@5, %")
-    title, below = _title("Figure 3", setting), {name: values for name, values in panels.items() if values}
+    title, below = (
+        _title("Figure 3", setting),
+        {name: values for name, values in panels.items() if values},
+    )
     svg = _plots.curves(title, curves, levels, below, labels) if _plots.available() else None
     return [_drawing("figure3", setting, svg, RESOLUTIONS, [*runs, *partitions])]
 
@@ -124,7 +154,9 @@ def what_was_run(lines: Lines) -> list[Block]:
         _ran.machines(lines.runs, lines.baselines),
         _ran.tuning(lines.runs),
         _ran.listed("Versions", "Versions that the lines were made with.", every, _ran.versions),
-        _ran.listed("Commands", "Commands that made the lines.", every, lambda line: line.get("command")),
+        _ran.listed(
+            "Commands", "Commands that made the lines.", every, lambda line: line.get("command")
+        ),
     ]
     fixed = [] if tables[1].rows else [Prose("No run had a choice of settings.")]
     return [*[table for table in tables if table.rows], *fixed]
@@ -146,7 +178,9 @@ def _differences(lines: Lines, experiment: str) -> list[Table]:
     ]
 
 
-def _drawing(experiment: str, setting: Sequence[Any], svg: str | None, caption: str, lines: list[Line]) -> Block:
+def _drawing(
+    experiment: str, setting: Sequence[Any], svg: str | None, caption: str, lines: list[Line]
+) -> Block:
     if svg is None:
         return Prose(_plots.MISSING)
     name = "_".join([experiment, *map(str, setting)])
@@ -163,9 +197,15 @@ def _published(table: str, setting: Sequence[Any]) -> Published:
     """What the paper says about this data, if the protocol is its own."""
     theirs = tomllib.loads((Path(__file__).parent / "published.toml").read_text())
     tables = theirs[table].get(setting[0], {}) if setting[1] == theirs["protocol"] else {}
-    figures = {(backbone, arm): value for backbone, arms in tables.items() for arm, value in arms.items()}
+    figures = {
+        (backbone, arm): value for backbone, arms in tables.items() for arm, value in arms.items()
+    }
     missing = setting[1] == theirs["protocol"] and not figures
-    return Published(theirs["source"], figures, (f"The paper reports no figures for {setting[0]}.",) if missing else ())
+    return Published(
+        theirs["source"],
+        figures,
+        (f"The paper reports no figures for {setting[0]}.",) if missing else (),
+    )
 
 
 def _tested(lines: Lines, experiment: str) -> list[Line]:

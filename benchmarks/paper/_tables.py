@@ -7,7 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from _cells import NOTHING, extent, files, number, percent, plain, points, probability, seeds, tested, values
+from _cells import (
+    NOTHING,
+    extent,
+    files,
+    number,
+    percent,
+    plain,
+    points,
+    probability,
+    seeds,
+    tested,
+    values,
+)
 from _lines import BACKBONES, Fault, Line, grouped, pick
 
 from sessionprompt.metrics import check_arithmetic
@@ -38,7 +50,11 @@ class Published:
 
     def beside(self, runs: Sequence[Line]) -> dict[tuple[str, str], Any]:
         """The figures, if any of them has a run to stand beside."""
-        return self.figures if any((run["backbone"], run["arm"]) in self.figures for run in runs) else {}
+        return (
+            self.figures
+            if any((run["backbone"], run["arm"]) in self.figures for run in runs)
+            else {}
+        )
 
 
 def quality(runs: list[Line], baselines: list[Line], published: Published, title: str) -> Table:
@@ -55,10 +71,20 @@ def quality(runs: list[Line], baselines: list[Line], published: Published, title
     for (model,), lines in grouped(baselines, ["model"]):
         figures = [percent(tested(lines, m)) for m in METRICS]
         rows.append([model, "no network", NOTHING, *figures, *_quoted(theirs, model, "")])
-    caption = "Test figures in percent over all test targets, mean ± standard deviation over the seeds, "
+    caption = (
+        "Test figures in percent over all test targets, mean ± standard deviation over the seeds, "
+    )
     caption += "the best arm of each backbone in bold"
-    caption += f"; at the right what the paper reports (Table 2 of {published.source})." if theirs else "."
-    head = ["backbone", "arm", "seeds", *map(_name, METRICS), *(["MRR@5, paper", "R@5, paper"] if theirs else [])]
+    caption += (
+        f"; at the right what the paper reports (Table 2 of {published.source})." if theirs else "."
+    )
+    head = [
+        "backbone",
+        "arm",
+        "seeds",
+        *map(_name, METRICS),
+        *(["MRR@5, paper", "R@5, paper"] if theirs else []),
+    ]
     used = [*runs, *baselines]
     notes = [*_targets(used), *published.notes, *_not_run(runs, TABLE2_ARMS)]
     return Table(title, caption, head, rows, files(used), notes)
@@ -66,9 +92,15 @@ def quality(runs: list[Line], baselines: list[Line], published: Published, title
 
 def _means(lines: Sequence[Line]) -> dict[str, float]:
     """Means over the seeds, which obey the same arithmetic as single runs."""
-    known = {metric: statistics.fmean(tested(lines, metric)) for metric in METRICS if tested(lines, metric)}
+    known = {
+        metric: statistics.fmean(tested(lines, metric))
+        for metric in METRICS
+        if tested(lines, metric)
+    }
     if faults := check_arithmetic(known):
-        raise Fault(f"{'; '.join(line['place'] for line in lines)}: their mean cannot be true: {' '.join(faults)}")
+        raise Fault(
+            f"{'; '.join(line['place'] for line in lines)}: their mean cannot be true: {' '.join(faults)}"
+        )
     return {metric: known.get(metric, 0.0) for metric in METRICS}
 
 
@@ -92,7 +124,9 @@ def _targets(lines: Sequence[Line]) -> list[str]:
     counts = [tested(lines, key) for key in ("n_targets", "n_unknown_targets")]
     if not all(counts):
         return []
-    return [f"Targets: {extent(counts[0])}; unknown to the model, and counted as misses: {extent(counts[1])}."]
+    return [
+        f"Targets: {extent(counts[0])}; unknown to the model, and counted as misses: {extent(counts[1])}."
+    ]
 
 
 def _not_run(runs: Sequence[Line], arms: Sequence[str]) -> list[str]:
@@ -108,12 +142,17 @@ def _not_run(runs: Sequence[Line], arms: Sequence[str]) -> list[str]:
     return [f"Not run: {'; '.join(gaps)}."] if gaps else []
 
 
-def differences(runs: list[Line], comparisons: list[Line], title: str, arms: Sequence[str] = ()) -> Table:
+def differences(
+    runs: list[Line], comparisons: list[Line], title: str, arms: Sequence[str] = ()
+) -> Table:
     """Every comparison of two arms, and the arms that were run but not compared."""
     runs = [run for run in runs if run.get("test")]
     rows = []
     for (backbone, arm), lines in grouped([*runs, *comparisons], ["backbone", "arm"]):
-        own, compared = pick(lines, kind="run"), [_compared(line) for line in pick(lines, kind="comparison")]
+        own, compared = (
+            pick(lines, kind="run"),
+            [_compared(line) for line in pick(lines, kind="comparison")],
+        )
         if not compared and not pick(comparisons, backbone=backbone, against=arm):
             compared = [["not compared", *[NOTHING] * 6]]
         start = [backbone, arm, seeds(own), percent(tested(own, "mrr@5"))]
@@ -147,8 +186,16 @@ def _compared(line: Line) -> list[str]:
 def _resampled(comparisons: Sequence[Line]) -> list[str]:
     """What was resampled, and the families of the adjustment."""
     sessions, targets = values(comparisons, "n_sessions"), values(comparisons, "n_targets")
-    notes = [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."] if sessions else []
-    families = [f"{family} ({len(group)} here)" for (family,), group in grouped(comparisons, ["family"]) if family]
+    notes = (
+        [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."]
+        if sessions
+        else []
+    )
+    families = [
+        f"{family} ({len(group)} here)"
+        for (family,), group in grouped(comparisons, ["family"])
+        if family
+    ]
     return notes + ([f"Families of the adjustment: {', '.join(families)}."] if families else [])
 
 
@@ -167,16 +214,46 @@ def times(runs: list[Line], published: Published, title: str) -> Table:
     """Table 3: what training takes, beside what it reaches."""
     theirs = published.beside(runs)
     rows = []
-    for (backbone, arm, device, threads), lines in grouped(runs, ["backbone", "arm", "device", "threads"]):
-        costs = [number(values(lines, key)) for key in ("seconds_to_best", "seconds_per_epoch", "seconds_fit")]
+    for (backbone, arm, device, threads), lines in grouped(
+        runs, ["backbone", "arm", "device", "threads"]
+    ):
+        costs = [
+            number(values(lines, key))
+            for key in ("seconds_to_best", "seconds_per_epoch", "seconds_fit")
+        ]
         epochs = f"{extent(values(lines, 'best_epoch'))} of {extent(values(lines, 'epochs'))}"
         machine = [number(values(lines, "peak_gb"), "{:.2f}"), plain(device), plain(threads)]
         quoted = [plain(theirs.get((backbone, arm)))] if theirs else []
-        rows.append([backbone, arm, seeds(lines), percent(tested(lines, "mrr@5")), *costs, epochs, *machine, *quoted])
+        rows.append(
+            [
+                backbone,
+                arm,
+                seeds(lines),
+                percent(tested(lines, "mrr@5")),
+                *costs,
+                epochs,
+                *machine,
+                *quoted,
+            ]
+        )
     caption = "Seconds until the epoch that was best on validation, of an epoch, and of the whole fit, beside the test "
     caption += "MRR@5 in percent, mean ± standard deviation over the seeds"
-    caption += f"; at the right the paper's own seconds (Table 3 of {published.source})." if theirs else "."
-    head = ["backbone", "arm", "seeds", "MRR@5", "s to best", "s an epoch", "s in all", "best epoch", "peak GB"]
+    caption += (
+        f"; at the right the paper's own seconds (Table 3 of {published.source})."
+        if theirs
+        else "."
+    )
+    head = [
+        "backbone",
+        "arm",
+        "seeds",
+        "MRR@5",
+        "s to best",
+        "s an epoch",
+        "s in all",
+        "best epoch",
+        "peak GB",
+    ]
     head += ["machine", "threads", *(["s, paper"] if theirs else [])]
     return Table(title, caption, head, rows, files(runs), sorted(set(values(runs, "note_time"))))
 
@@ -187,12 +264,12 @@ def resolutions(runs: list[Line], partitions: list[Line], title: str) -> Table:
     for (resolution,), lines in grouped([*partitions, *runs], ["resolution"]):
         own = pick(lines, kind="run")
         shape = _shape((pick(lines, kind="partition") or own)[0])
-        for (backbone, arm), group in grouped(own, ["backbone", "arm"]) or [((NOTHING, NOTHING), [])]:
+        for (backbone, arm), group in grouped(own, ["backbone", "arm"]) or [
+            ((NOTHING, NOTHING), [])
+        ]:
             scores = [percent(tested(group, metric)) for metric in METRICS[:2]]
             rows.append([plain(resolution), *shape, backbone, arm, seeds(group), *scores])
-    caption = (
-        "Per resolution the clusters, their modularity and the agreement of two seeds (mean adjusted Rand index over "
-    )
+    caption = "Per resolution the clusters, their modularity and the agreement of two seeds (mean adjusted Rand index over "
     caption += "the pairs), and the test figures in percent of the models with such clusters."
     head = ["resolution", "clusters", "largest", "median", "singletons", "modularity", "agreement"]
     head += ["backbone", "arm", "seeds", "MRR@5", "R@5"]
@@ -202,5 +279,8 @@ def resolutions(runs: list[Line], partitions: list[Line], title: str) -> Table:
 def _shape(line: Line) -> list[str]:
     """Number and sizes of the clusters, their modularity and agreement."""
     sizes = line.get("cluster_sizes") or {}
-    counts = [line.get("n_clusters"), *[sizes.get(key) for key in ("largest", "median", "singletons")]]
+    counts = [
+        line.get("n_clusters"),
+        *[sizes.get(key) for key in ("largest", "median", "singletons")],
+    ]
     return [plain(value) for value in [*counts, line.get("modularity"), line.get("agreement")]]

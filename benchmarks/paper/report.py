@@ -2,8 +2,9 @@
 
 python benchmarks/paper/report.py benchmarks/results/paper/small
 
-It reads the folder's .jsonl files and writes report.md, report.html and the figures beside them. A file reading.md in
-the folder, written by hand, comes first in the report, which itself concludes nothing.
+It reads the folder's .jsonl files and writes report.md, report.html and the figures beside them. A
+file reading.md in the folder, written by hand, comes first in the report, which itself concludes
+nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ code makes inside every session; only figures under it stand beside the paper's 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Report the folder that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="folder of the .jsonl files")
     folder = parser.parse_args(words).folder
     try:

@@ -1,14 +1,16 @@
 """Run an experiment of the paper: one command, resumable, one line of results for every model.
 
-python benchmarks/paper/run.py table2 --tier small --data FOLDER [--only gru4rec,narm --arms plain,prompted --seeds 0]
+python benchmarks/paper/run.py table2 --tier small --data FOLDER [--only gru4rec,narm --arms
+plain,prompted --seeds 0]
 
 What an experiment holds is in its TOML file, the arms it compares in `arms.toml`. Lines go to
-`benchmarks/results/paper/TIER/EXPERIMENT.jsonl`; a model whose line is there, or in the file of another experiment of
-the tier, is not trained again. When all that was asked for has run, the arms are compared over the test sessions.
+`benchmarks/results/paper/TIER/EXPERIMENT.jsonl`; a model whose line is there, or in the file of
+another experiment of the tier, is not trained again. When all that was asked for has run, the arms
+are compared over the test sessions.
 
-Every arm searches the same grid on the validation sessions, with the first seed; the other seeds take what it chose.
-The test sessions are ranked once for each line, by the model that validation chose. Ranks are kept beside the lines
-(folder `ranks`), since comparisons need them.
+Every arm searches the same grid on the validation sessions, with the first seed; the other seeds
+take what it chose. The test sessions are ranked once for each line, by the model that validation
+chose. Ranks are kept beside the lines (folder `ranks`), since comparisons need them.
 """
 
 from __future__ import annotations
@@ -92,17 +94,24 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Options of this script."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument("--tier", choices=["smoke", "small", "full"], default="smoke")
     data_option(parser)
     for name in ("only", "arms", "sets", "protocols", "inits"):
-        parser.add_argument(f"--{name}", help=f"{'backbones' if name == 'only' else name}, with commas; all by default")
+        parser.add_argument(
+            f"--{name}",
+            help=f"{'backbones' if name == 'only' else name}, with commas; all by default",
+        )
     parser.add_argument("--seeds", help="seeds, with commas; all by default")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, help="folder of the lines")
-    parser.add_argument("--note", help="what the lines shall say of the machine, such as other work beside the runs")
+    parser.add_argument(
+        "--note", help="what the lines shall say of the machine, such as other work beside the runs"
+    )
     args = parser.parse_args()
     args.output = args.output or HERE.parent / "results" / "paper" / args.tier
     return args
@@ -115,9 +124,19 @@ def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
         if backbone is None or not (asked(args.only, backbone) and asked(args.arms, arm)):
             continue
         if asked(args.seeds, str(seed)) and asked(args.inits, init):
-            resolution = resolution if resolution is not None else arm_of(arm).get("resolution", 1.0)
+            resolution = (
+                resolution if resolution is not None else arm_of(arm).get("resolution", 1.0)
+            )
             has_clusters = "cluster" in arm_of(arm)["prompts"]
-            place = (block["data"], block["protocol"], init, backbone, arm, resolution if has_clusters else None, seed)
+            place = (
+                block["data"],
+                block["protocol"],
+                init,
+                backbone,
+                arm,
+                resolution if has_clusters else None,
+                seed,
+            )
             yield Cell(*place, block)
 
 
@@ -150,15 +169,22 @@ def known(folder: Path) -> list[dict[str, Any]]:
 
 def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
     """Write the line of a cell, unless it is there; from another experiment's file if it was trained for that."""
-    found = [line for line in known(file.parent) if cell.key.items() <= line.items() and line["kind"] == "run"]
+    found = [
+        line
+        for line in known(file.parent)
+        if cell.key.items() <= line.items() and line["kind"] == "run"
+    ]
     if any(line["experiment"] == args.experiment for line in found):
         return
     if found:
-        write_line({**found[0], "experiment": args.experiment, "same_run_as": found[0]["experiment"]}, file)
+        write_line(
+            {**found[0], "experiment": args.experiment, "same_run_as": found[0]["experiment"]}, file
+        )
     elif args.tier == "smoke":
         train_and_test(cell, file, args)
     else:
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:  # of its own, for its own peak of memory
+        # of its own, for its own peak of memory
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
             process.submit(train_and_test, cell, file, args).result()
 
 
@@ -201,15 +227,21 @@ def chosen(
 ) -> tuple[Pipeline, list[dict[str, Any]]]:
     """The pipeline with the best setting on validation; what was tried, and last what was chosen."""
     first = {**cell.key, "seed": cell.block["seeds"][0]}
-    earlier = [line["tuned"] for line in lines if first.items() <= line.items() and line["kind"] == "run"]
+    earlier = [
+        line["tuned"] for line in lines if first.items() <= line.items() and line["kind"] == "run"
+    ]
     grid = cell.block.get("grid", {})
-    settings = earlier[:1] or [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    settings = earlier[:1] or [
+        dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+    ]
     best, tried = None, []
     for setting in settings:
         started = time.perf_counter()
         pipeline = build(cell, setting, args).fit(split.train, X_val=split.valid)
         score = pipeline[-1].best_score_
-        tried.append({"setting": setting, "score": score, "seconds": round(time.perf_counter() - started, 1)})
+        tried.append(
+            {"setting": setting, "score": score, "seconds": round(time.perf_counter() - started, 1)}
+        )
         if best is None or score > best[0]:
             best = score, pipeline, setting
     assert best is not None
@@ -222,12 +254,16 @@ def build(cell: Cell, setting: dict[str, Any], args: argparse.Namespace) -> Pipe
     kind = arm.pop("clusters", "leiden")
     arm.pop("resolution", None)
     params = {**cell.block.get("params", {}), **arm, **setting, "init": cell.init}
-    recommender = PromptedSessionRecommender(cell.backbone, device=args.device, random_state=cell.seed, **params)
+    recommender = PromptedSessionRecommender(
+        cell.backbone, device=args.device, random_state=cell.seed, **params
+    )
     if "cluster" not in arm["prompts"]:
         return Pipeline([("rec", recommender)])
     resolution = tuple(cell.resolution) if isinstance(cell.resolution, list) else cell.resolution
     if kind == "leiden":
-        return Pipeline([("clu", ItemClusterer(resolution, random_state=cell.seed)), ("rec", recommender)])
+        return Pipeline(
+            [("clu", ItemClusterer(resolution, random_state=cell.seed)), ("rec", recommender)]
+        )
     return Pipeline([("clu", ControlClusterer(kind, resolution, cell.seed)), ("rec", recommender)])
 
 

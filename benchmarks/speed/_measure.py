@@ -36,7 +36,9 @@ __all__ = [
 
 def options(description: str | None) -> argparse.ArgumentParser:
     """Options that all speed scripts understand."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
@@ -53,7 +55,12 @@ def timed(action: Callable[[], Any], repeats: int) -> dict[str, float]:
         processor.append(time.process_time() - started[1])
     low, median, high = np.quantile(wall, [0, 0.5, 1])
     cpu = float(np.median(processor))
-    return {"s": figures(median), "s_min": figures(low), "s_max": figures(high), "cpu_s": figures(cpu)}
+    return {
+        "s": figures(median),
+        "s_min": figures(low),
+        "s_max": figures(high),
+        "cpu_s": figures(cpu),
+    }
 
 
 def clocked(action: Callable[[], Any]) -> float:
@@ -75,7 +82,11 @@ def peak_mb() -> int:
 
 def alone(**choices: Any) -> dict[str, Any]:
     """Run this script in a process of its own with these options, and return the line that it prints."""
-    words = [word for name, value in choices.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [
+        word
+        for name, value in choices.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     command = [sys.executable, sys.argv[0], *words]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -97,7 +108,9 @@ def environment(folder: Path, pins: Iterable[str], constrained: Iterable[str] = 
     return python
 
 
-def emit(line: dict[str, Any], args: argparse.Namespace, packages: Iterable[str] = ("numpy", "scipy")) -> None:
+def emit(
+    line: dict[str, Any], args: argparse.Namespace, packages: Iterable[str] = ("numpy", "scipy")
+) -> None:
     """Print one JSON line with machine, versions and command, and append it to the output."""
     write_line({**line, "threads": args.threads, **machine(packages)}, args.output)
 

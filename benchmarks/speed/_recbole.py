@@ -1,8 +1,8 @@
 """RecBole's side of peers.py: one model, one process, one JSON line. Runs with the Python of RecBole's environment.
 
-RecBole's own data set, loaders, training epoch and evaluation, with its default parameters; only the number of batches
-is cut. Training is measured twice: as shipped, where importing its models has switched on the autograd anomaly mode,
-and, in the same process, with that mode off.
+RecBole's own data set, loaders, training epoch and evaluation, with its default parameters; only
+the number of batches is cut. Training is measured twice: as shipped, where importing its models has
+switched on the autograd anomaly mode, and, in the same process, with that mode off.
 """
 
 from __future__ import annotations
@@ -31,13 +31,19 @@ def clock() -> Clock:
 def since(start: Clock, name: str) -> dict[str, float]:
     """Seconds that passed, ``<name>_s`` and ``<name>_cpu_s``, and the peak memory of the process so far."""
     wall, processor = (now - then for now, then in zip(clock(), start, strict=True))
-    return {f"{name}_s": figures(wall), f"{name}_cpu_s": figures(processor), f"{name}_peak_mb": peak_mb()}
+    return {
+        f"{name}_s": figures(wall),
+        f"{name}_cpu_s": figures(processor),
+        f"{name}_peak_mb": peak_mb(),
+    }
 
 
 class FirstBatches:
     """The first batches of an epoch, with their sizes and the time at which each was asked for."""
 
-    def __init__(self, batches: Iterable[Any], number: int, size: Callable[[Any], int] = len) -> None:
+    def __init__(
+        self, batches: Iterable[Any], number: int, size: Callable[[Any], int] = len
+    ) -> None:
         self.source, self.number, self.size = batches, number, size
         self.sizes: list[int] = []
         self.clocks: list[Clock] = []
@@ -53,7 +59,9 @@ class FirstBatches:
 
     def rates(self, warmup: int) -> dict[str, float]:
         """Examples per second of wall and of processor time after `warmup` batches, and the peak memory so far."""
-        spent = [end - start for start, end in zip(self.clocks[warmup], self.clocks[-1], strict=True)]
+        spent = [
+            end - start for start, end in zip(self.clocks[warmup], self.clocks[-1], strict=True)
+        ]
         examples = sum(self.sizes[warmup:])
         per_s, per_cpu_s = (figures(examples / seconds) for seconds in spent)
         return {"train_per_s": per_s, "train_per_cpu_s": per_cpu_s, "train_peak_mb": peak_mb()}
@@ -72,7 +80,12 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         "train_batch_size": args.batch,
         "eval_batch_size": args.batch,
         "train_neg_sample_args": None,
-        "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": None, "mode": "full"},
+        "eval_args": {
+            "split": {"LS": "valid_and_test"},
+            "order": "TO",
+            "group_by": None,
+            "mode": "full",
+        },
         "topk": [20],
         "metrics": ["MRR", "Recall"],
         "valid_metric": "MRR@20",
@@ -97,17 +110,29 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     dataset = create_dataset(config)
     train, _, test = data_preparation(config, dataset)
     next(iter(train))
-    line |= since(start, "prepare") | {"items": dataset.item_num - 1, "examples": len(train.dataset)}
+    line |= since(start, "prepare") | {
+        "items": dataset.item_num - 1,
+        "examples": len(train.dataset),
+    }
     start = clock()
     model = get_model(config["model"])(config, train.dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
     line |= since(start, "build")
-    line["as_shipped"] = {"anomaly_mode": torch.is_anomaly_enabled(), **trained(trainer, train, args)}
+    line["as_shipped"] = {
+        "anomaly_mode": torch.is_anomaly_enabled(),
+        **trained(trainer, train, args),
+    }
     torch.autograd.set_detect_anomaly(False)
-    line["anomaly_mode_off"] = {"anomaly_mode": torch.is_anomaly_enabled(), **trained(trainer, train, args)}
+    line["anomaly_mode_off"] = {
+        "anomaly_mode": torch.is_anomaly_enabled(),
+        **trained(trainer, train, args),
+    }
     start = clock()
     metrics = trainer.evaluate(test, load_best_model=False)
-    line |= since(start, "evaluate") | {"evaluated": len(test.dataset), "mrr@20": float(metrics["mrr@20"])}
+    line |= since(start, "evaluate") | {
+        "evaluated": len(test.dataset),
+        "mrr@20": float(metrics["mrr@20"]),
+    }
     names = ("recbole", "torch", "numpy", "pandas", "scipy")
     versions = {"python": platform.python_version()} | {name: version(name) for name in names}
     return line | {"versions": versions}

@@ -1,11 +1,13 @@
 """Item graph and clusters: seconds and memory against the number of events, and a whole fit on a real log.
 
-python benchmarks/speed/clustering.py --scale 1e5,1e6,1e7,1e8 [--items 1e6]     the item graph of a synthetic log
-python benchmarks/speed/clustering.py --data FOLDER/diginetica.parquet           graph, Leiden, whole fits, two seeds
+python benchmarks/speed/clustering.py --scale 1e5,1e6,1e7,1e8 [--items 1e6]     the item graph of a
+synthetic log python benchmarks/speed/clustering.py --data FOLDER/diginetica.parquet
+graph, Leiden, whole fits, two seeds
 
-Items of the synthetic log are drawn independently with popularity 1 / rank, which joins more different pairs than any
-real log; sessions have 5 events on average. Every size runs in a process of its own; its peak memory covers the log.
-The file has the columns session_id, item_id and pos; with a column split, the rows called train are clustered.
+Items of the synthetic log are drawn independently with popularity 1 / rank, which joins more
+different pairs than any real log; sessions have 5 events on average. Every size runs in a process
+of its own; its peak memory covers the log. The file has the columns session_id, item_id and pos;
+with a column split, the rows called train are clustered.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def real(args: argparse.Namespace) -> dict[str, Any]:
     edges = item_graph(sessions.codes, sessions.offsets, n_items).nnz // 2
     shared = {"resolution": args.resolution, "n_iterations": args.iterations}
     runs = [
-        clustered(sessions, args.repeats, algorithm=algorithm, **shared) for algorithm in args.algorithms.split(",")
+        clustered(sessions, args.repeats, algorithm=algorithm, **shared)
+        for algorithm in args.algorithms.split(",")
     ]
     size = {"events": sessions.n_events, "items": n_items, "edges": edges}
     return {"what": args.data.stem, **size, "graph": graph, "runs": runs, "peak_mb": peak_mb()}
@@ -86,9 +89,15 @@ def main(args: argparse.Namespace) -> None:
     else:
         sizes = [int(float(size)) for size in args.scale.split(",")]
         lines = [alone(one=1, scale=size, items=args.items, repeats=args.repeats) for size in sizes]
-        fit = {f"slope_{key}": slope(sizes, [line[key] for line in lines]) for key in ("s", "cpu_s")}
+        fit = {
+            f"slope_{key}": slope(sizes, [line[key] for line in lines]) for key in ("s", "cpu_s")
+        }
         for line in lines:
-            emit({**line, **fit, "us_per_event": figures(1e6 * line["s"] / line["events"])}, args, PACKAGES)
+            emit(
+                {**line, **fit, "us_per_event": figures(1e6 * line["s"] / line["events"])},
+                args,
+                PACKAGES,
+            )
 
 
 if __name__ == "__main__":

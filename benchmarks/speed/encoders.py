@@ -1,11 +1,13 @@
 """What each backbone costs in a training step beside the softmax over the catalogue, on real batches.
 
-python benchmarks/speed/encoders.py --data FOLDER [--fraction 0.25 --backbones gru4rec,narm --repeats 15]
+python benchmarks/speed/encoders.py --data FOLDER [--fraction 0.25 --backbones gru4rec,narm
+--repeats 15]
 
-One JSON line per backbone, each from a process of its own: medians, in milliseconds of processor time per batch, of
-making the batch, of the backbone's forward and backward pass alone, and of the whole step (batch, network, loss over
-all items, gradients, Adam); examples per second of such steps; peak memory of the process. With ``--torch-compile``
-the backbone goes through torch.compile with sizes left open; `seconds` is the wall time of it all.
+One JSON line per backbone, each from a process of its own: medians, in milliseconds of processor
+time per batch, of making the batch, of the backbone's forward and backward pass alone, and of the
+whole step (batch, network, loss over all items, gradients, Adam); examples per second of such
+steps; peak memory of the process. With ``--torch-compile`` the backbone goes through torch.compile
+with sizes left open; `seconds` is the wall time of it all.
 """
 
 from __future__ import annotations
@@ -23,15 +25,14 @@ import torch
 from _measure import clocked, data_file, data_option, emit, options, peak_mb
 from torch import Tensor
 
-from sessionprompt._memory import spare_kept
-from sessionprompt.backbones import BACKBONES, TargetAttention
-from sessionprompt.batches import PrefixData, SessionBatch
+from sessionprompt.backbones import BACKBONES
+from sessionprompt.batches import SessionBatch, batches_of
 from sessionprompt.datasets import load_parquet
-from sessionprompt.encoding import SessionEncoder
-from sessionprompt.evaluation import prefix_data
+from sessionprompt.encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import SessionNetwork
-from sessionprompt.targets import CutSessions
+from sessionprompt.scoring import TargetAttention
+from sessionprompt.training import spare_kept
 
 PARTS = ("collate", "forward", "backward", "step")
 
@@ -40,7 +41,9 @@ def main() -> None:
     """Measure the backbones that are asked for, each in a process of its own."""
     parser = options(__doc__)
     data_option(parser)
-    parser.add_argument("--fraction", type=float, default=0.25, help="newest share of the training sessions")
+    parser.add_argument(
+        "--fraction", type=float, default=0.25, help="newest share of the training sessions"
+    )
     parser.add_argument("--backbones", default=",".join(BACKBONES))
     for name, default in (("batch", 512), ("dim", 64)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -70,10 +73,17 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     with spare_kept():  # as training does
         for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
             spent["collate"].append(seconds)
-            for part, value in zip(("forward", "backward"), backbone_alone(network, batch), strict=True):
+            for part, value in zip(
+                ("forward", "backward"), backbone_alone(network, batch), strict=True
+            ):
                 spent[part].append(value)
-            batch = SessionBatch(batch.items, batch.prompts, batch.lengths, batch.ends, batch.events)  # nothing cached
-            spent["step"].append(seconds + clocked(lambda: step(network, optimizer, batch, targets)))  # noqa: B023
+            # nothing cached
+            batch = SessionBatch(
+                batch.items, batch.prompts, batch.lengths, batch.ends, batch.events
+            )
+            spent["step"].append(
+                seconds + clocked(lambda: step(network, optimizer, batch, targets))
+            )  # noqa: B023
             sizes.append(len(batch))
     medians = {part: round(float(np.median(values[2:])) * 1e3, 2) for part, values in spent.items()}
     return {
@@ -85,7 +95,10 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         "examples_per_second": round(float(np.mean(sizes[2:])) / medians["step"] * 1e3),
         "seconds": round(time.perf_counter() - started, 1),
         "peak_mb": peak_mb(),
-        **{key: getattr(args, key) for key in ("batch", "dim", "fraction", "repeats", "torch_compile")},
+        **{
+            key: getattr(args, key)
+            for key in ("batch", "dim", "fraction", "repeats", "torch_compile")
+        },
         "items": len(network.items),
     }
 
@@ -101,12 +114,14 @@ def prepare(name: str, args: argparse.Namespace) -> tuple[SessionNetwork, Prefix
     counts = torch.from_numpy(encoder.item_counts).float()
     network = SessionNetwork(backbone, encoder.n_items, {}, counts, None, False, scoring, 0.07)
     network.sparse = True  # as training has it
-    return network, prefix_data(CutSessions.of(sessions, encoder), encoder, 50, backbone.one_pass)[0]
+    return network, prefix_data(
+        NextItemTargets.of(sessions, encoder), encoder, 50, backbone.one_pass
+    )[0]
 
 
 def drawn(data: PrefixData, size: int, number: int) -> Iterator[tuple[SessionBatch, Tensor, float]]:
     """Shuffled batches and the seconds that making each took; the first holds the shuffling too."""
-    batches = data.batches(size, np.random.default_rng(0))
+    batches = batches_of(data, size, np.random.default_rng(0))
     for _ in range(number):
         started = time.process_time()
         batch, targets = next(batches)
@@ -121,14 +136,20 @@ def backbone_alone(network: SessionNetwork, batch: SessionBatch) -> tuple[float,
     started = time.process_time()
     states = model(x, batch, *extra)
     forward = time.process_time() - started
-    outputs = (states.states, states.keys, states.values) if isinstance(states, TargetAttention) else (states,)
+    outputs = (
+        (states.states, states.keys, states.values)
+        if isinstance(states, TargetAttention)
+        else (states,)
+    )
     gradients = [torch.randn_like(output) for output in outputs]
     backward = clocked(lambda: torch.autograd.backward(outputs, gradients))
     model.zero_grad()
     return forward, backward
 
 
-def step(network: SessionNetwork, optimizer: torch.optim.Optimizer, batch: SessionBatch, targets: Tensor) -> None:
+def step(
+    network: SessionNetwork, optimizer: torch.optim.Optimizer, batch: SessionBatch, targets: Tensor
+) -> None:
     """One whole step of training."""
     optimizer.zero_grad()
     FullSoftmax()(network(batch), targets).backward()

@@ -1,13 +1,15 @@
 """Recommending and ranking with a fitted pipeline: latency of single sessions, sessions and examples per second.
 
-python benchmarks/speed/inference.py --data FOLDER/diginetica.parquet [--parts single,bulk,rank --strings]
+python benchmarks/speed/inference.py --data FOLDER/diginetica.parquet [--parts single,bulk,rank
+--strings]
 
-The model (clusters, GRU4Rec, d=64, cluster prompts on inputs and candidates) knows all items of the training sessions;
-it is fitted for one epoch on one session per item, since what it has learned does not change what it costs. Raw ids go
-in and come out. ``single``: one call per session, lists of one list, and in turn with it the bare product with the
-table and search of the best; the first hundred are not counted. ``bulk``: one call with many sessions. ``rank``: exact
-ranks of the next items of all prefixes of the test sessions. Processor time stands beside wall time: it is what counts
-where other work shares the core.
+The model (clusters, GRU4Rec, d=64, cluster prompts on inputs and candidates) knows all items of the
+training sessions; it is fitted for one epoch on one session per item, since what it has learned
+does not change what it costs. Raw ids go in and come out. ``single``: one call per session, lists
+of one list, and in turn with it the bare product with the table and search of the best; the first
+hundred are not counted. ``bulk``: one call with many sessions. ``rank``: exact ranks of the next
+items of all prefixes of the test sessions. Processor time stands beside wall time: it is what
+counts where other work shares the core.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def load(path: Path, strings: bool) -> tuple[Sessions, Sessions]:
     if strings:
         events = events.with_columns(item_id="item-" + pl.col("item_id").cast(pl.String))
     train, test = (
-        Sessions.from_events(events.filter(pl.col("split") == part), item="item_id", session="session_id")
+        Sessions.from_events(
+            events.filter(pl.col("split") == part), item="item_id", session="session_id"
+        )
         for part in ("train", "test")
     )
     first = np.unique(train.codes, return_index=True)[1]
@@ -84,7 +88,9 @@ def rank(model: Pipeline, test: Sessions, args: argparse.Namespace) -> dict[str,
     found: dict[str, Any] = {}
     line = timed(lambda: found.update(model.evaluate(test)), args.repeats)
     metrics = {name: round(found[name], 5) for name in ("mrr@20", "recall@20", "n_targets")}
-    rates = {f"examples_per_{kind}": figures(found["n_targets"] / line[kind]) for kind in ("s", "cpu_s")}
+    rates = {
+        f"examples_per_{kind}": figures(found["n_targets"] / line[kind]) for kind in ("s", "cpu_s")
+    }
     return {**metrics, **line, **rates}
 
 
@@ -92,7 +98,9 @@ PARTS = {"single": single, "bulk": bulk, "rank": rank}
 
 if __name__ == "__main__":
     parser = options(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="Parquet file with session_id, item_id, pos, split")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="Parquet file with session_id, item_id, pos, split"
+    )
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--backbone", default="gru4rec")
     parser.add_argument("--strings", action="store_true", help="string ids instead of integers")

@@ -1,12 +1,15 @@
 """Nearest items beside implicit and scikit-learn: seconds to find them, sessions answered a second, memory.
 
-taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/knn.py --data FOLDER [--rounds 3] [--output FILE]
+taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/knn.py --data FOLDER [--rounds 3]
+[--output FILE]
 
-implicit comes from PyPI into a virtual environment of its own, made in `--venv` when it is not there. All sides find
-for every item of Diginetica's training sessions the 100 others with the highest cosine of their sessions; ours from
-sessions, the others from a sparse matrix that is made before the clock starts. Ours and implicit then list 20 items for
-each test session by the similarities of its items; scikit-learn has no such step. ``agree`` is the share of the other's
-similarities, sorted in each row, that are ours too. Processes take turns; medians of processor seconds.
+implicit comes from PyPI into a virtual environment of its own, made in `--venv` when it is not
+there. All sides find for every item of Diginetica's training sessions the 100 others with the
+highest cosine of their sessions; ours from sessions, the others from a sparse matrix that is made
+before the clock starts. Ours and implicit then list 20 items for each test session by the
+similarities of its items; scikit-learn has no such step. ``agree`` is the share of the other's
+similarities, sorted in each row, that are ours too. Processes take turns; medians of processor
+seconds.
 """
 
 from __future__ import annotations
@@ -39,16 +42,38 @@ def main(args: argparse.Namespace) -> None:
         for _ in range(args.rounds):
             for side in SIDES:
                 of_side = python if side == "implicit" else sys.executable
-                command = [of_side, __file__, "--side", side, "--folder", folder, "--data", args.data or ""]
-                done = subprocess.run(command, check=True, capture_output=True, text=True, env=environ(args.threads))
+                command = [
+                    of_side,
+                    __file__,
+                    "--side",
+                    side,
+                    "--folder",
+                    folder,
+                    "--data",
+                    args.data or "",
+                ]
+                done = subprocess.run(
+                    command, check=True, capture_output=True, text=True, env=environ(args.threads)
+                )
                 runs[side].append(json.loads(done.stdout.splitlines()[-1]))
         found = {side: np.load(Path(folder) / f"{side}.npy") for side in SIDES}
     for side, rows in runs.items():
         medians = {
-            name: figures(float(np.median([row[name] for row in rows]))) for name in rows[0] if name != "version"
+            name: figures(float(np.median([row[name] for row in rows])))
+            for name in rows[0]
+            if name != "version"
         }
         agree = figures(np.isclose(found[side], found[SIDES[0]], atol=1e-4).mean())
-        emit({"library": side, "version": rows[0]["version"], **medians, "agree": agree, "rounds": args.rounds}, args)
+        emit(
+            {
+                "library": side,
+                "version": rows[0]["version"],
+                **medians,
+                "agree": agree,
+                "rounds": args.rounds,
+            },
+            args,
+        )
 
 
 def environ(threads: int) -> dict[str, str]:
@@ -65,7 +90,11 @@ def write_matrices(folder: Path, args: argparse.Namespace) -> None:
     train, test = load_parquet(data_file(args.data, "diginetica"))
     for name, sessions in {"train": train, "visitors": cut_last_events(test)[0]}.items():
         shape = (len(sessions), len(sessions.vocabulary))
-        parts = np.ones(len(sessions.codes), np.float32), sessions.codes.copy(), sessions.offsets.copy()
+        parts = (
+            np.ones(len(sessions.codes), np.float32),
+            sessions.codes.copy(),
+            sessions.offsets.copy(),
+        )
         matrix = sparse.csr_matrix(parts, shape)
         matrix.sum_duplicates()
         matrix.data[:] = 1
@@ -74,7 +103,11 @@ def write_matrices(folder: Path, args: argparse.Namespace) -> None:
 
 def one(args: argparse.Namespace) -> dict[str, Any]:
     """Figures of one side; the similarities that it found go to a file, sorted, row by row."""
-    fit, similarities, answer = {"sessionprompt": ours, "implicit": implicit, "scikit-learn": sklearn}[args.side](args)
+    fit, similarities, answer = {
+        "sessionprompt": ours,
+        "implicit": implicit,
+        "scikit-learn": sklearn,
+    }[args.side](args)
     fit_s = clocked(fit)
     line = {"version": version(args.side), "fit_cpu_s": fit_s, "fit_peak_mb": peak_mb()}
     np.save(args.folder / f"{args.side}.npy", similarities())
@@ -109,7 +142,9 @@ def implicit(args: argparse.Namespace) -> Side:
     """implicit's, from the matrix."""
     from implicit.nearest_neighbours import CosineRecommender
 
-    train, visitors = (sparse.load_npz(args.folder / f"{name}.npz") for name in ("train", "visitors"))
+    train, visitors = (
+        sparse.load_npz(args.folder / f"{name}.npz") for name in ("train", "visitors")
+    )
     model = CosineRecommender(K=NEIGHBOURS + 1, num_threads=1)  # an item is its own neighbour
     users = np.arange(visitors.shape[0])
     return (
@@ -149,7 +184,9 @@ def highest(matrix: Any) -> np.ndarray:
     """The highest numbers of each row, falling."""
     rows = np.zeros((matrix.shape[0], NEIGHBOURS), np.float32)
     for row in range(matrix.shape[0]):
-        values = np.sort(matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]])[::-1][:NEIGHBOURS]
+        values = np.sort(matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]])[::-1][
+            :NEIGHBOURS
+        ]
         rows[row, : len(values)] = values
     return rows
 
@@ -158,7 +195,9 @@ if __name__ == "__main__":
     parser = options(__doc__)
     data_option(parser)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "sessionprompt-implicit")
+    parser.add_argument(
+        "--venv", type=Path, default=Path(tempfile.gettempdir()) / "sessionprompt-implicit"
+    )
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,12 +1,14 @@
 """Training, preparation and evaluation side by side with RecBole, in turns on the same core and the same sessions.
 
-taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/peers.py --data FOLDER [--models gru4rec,narm --rounds 3]
+taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/peers.py --data FOLDER [--models
+gru4rec,narm --rounds 3]
 
-RecBole 1.2.1 comes from PyPI into a virtual environment of its own, made in `--venv` when it is not there. Both sides
-train on all training sessions of Diginetica with batches of 512 prefixes, d = 64, the softmax over all items and their
-own default parameters; each process times some steps of its own real epoch after a warm-up, then ranks the same test
-prefixes. One JSON line per model and variant; each figure is [median, least, most] over the rounds. ``ratio_*`` on a
-line of this library compares the medians with RecBole's of the same run, by processor time; above 1 speaks for this
+RecBole 1.2.1 comes from PyPI into a virtual environment of its own, made in `--venv` when it is not
+there. Both sides train on all training sessions of Diginetica with batches of 512 prefixes, d = 64,
+the softmax over all items and their own default parameters; each process times some steps of its
+own real epoch after a warm-up, then ranks the same test prefixes. One JSON line per model and
+variant; each figure is [median, least, most] over the rounds. ``ratio_*`` on a line of this library
+compares the medians with RecBole's of the same run, by processor time; above 1 speaks for this
 library.
 """
 
@@ -34,8 +36,16 @@ SHARED = ("batch", "dim", "max_length", "warmup", "steps", "seed", "threads")
 OURS, PEERS = ("float32", "auto"), ("as_shipped", "anomaly_mode_off")
 UNITS = ("s", "cpu_s", "peak_mb")
 FIGURES = [f"{name}_{unit}" for name in ("import", "prepare", "build") for unit in UNITS]
-FIGURES += [f"{name}_{unit}" for name in ("train", "evaluate") for unit in ("per_s", "per_cpu_s", "peak_mb")]
-COMPARED = ("train_per_cpu_s", "evaluate_per_cpu_s", "prepare_cpu_s", "train_peak_mb", "evaluate_peak_mb")
+FIGURES += [
+    f"{name}_{unit}" for name in ("train", "evaluate") for unit in ("per_s", "per_cpu_s", "peak_mb")
+]
+COMPARED = (
+    "train_per_cpu_s",
+    "evaluate_per_cpu_s",
+    "prepare_cpu_s",
+    "train_peak_mb",
+    "evaluate_peak_mb",
+)
 CONSTANT = ("items", "examples", "evaluated", "anomaly_mode", "bfloat16_products")
 
 
@@ -48,7 +58,11 @@ def main(args: argparse.Namespace) -> None:
         written = {"write_files_s": since(start, "write_files")["write_files_s"]}
         for model in args.models.split(","):
             for line in lines(model, python, folder, args):
-                emit({"model": model, **line, **shared(args), "rounds": args.rounds, **written}, args, PACKAGES)
+                emit(
+                    {"model": model, **line, **shared(args), "rounds": args.rounds, **written},
+                    args,
+                    PACKAGES,
+                )
 
 
 def shared(args: argparse.Namespace) -> dict[str, int]:
@@ -79,13 +93,17 @@ def write_files(folder: Path, train: Any, test: Any, max_length: int) -> None:
                     file.write(f"{name}-{number}\t{seen}\t{words[end]}\n")
 
 
-def lines(model: str, python: Path, folder: str, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def lines(
+    model: str, python: Path, folder: str, args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Let the sides take turns, and put together one line per variant."""
     runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in PEERS + OURS}
     data = data_file(args.data, "diginetica").parent.resolve()
     here = {"one": 1, "data": data, "evaluate": args.evaluate, "models": model, **shared(args)}
     for _ in range(args.rounds):
-        runs["float32"].append(child(sys.executable, "peers.py", folder, **here, precision="float32"))
+        runs["float32"].append(
+            child(sys.executable, "peers.py", folder, **here, precision="float32")
+        )
         peer = child(python, "_recbole.py", folder, folder=folder, model=model, **shared(args))
         runs["auto"].append(child(sys.executable, "peers.py", folder, **here, precision="auto"))
         for variant in PEERS:
@@ -97,15 +115,30 @@ def lines(model: str, python: Path, folder: str, args: argparse.Namespace) -> It
             yield {"library": "sessionprompt", "precision": variant, **line, **against}
         else:
             versions = {"peer_versions": runs[variant][0]["versions"]}
-            yield {"library": "recbole", "variant": variant, "precision": "float32", **line, **versions}
+            yield {
+                "library": "recbole",
+                "variant": variant,
+                "precision": "float32",
+                **line,
+                **versions,
+            }
 
 
 def child(python: str | Path, script: str, cwd: str, **choices: Any) -> dict[str, Any]:
     """Run a script in a process of its own and return the line that it prints last."""
-    words = [word for name, value in choices.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    threads = {name: str(choices["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")}
+    words = [
+        word
+        for name, value in choices.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    threads = {
+        name: str(choices["threads"])
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
+    }
     command = [python, HERE / script, *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | threads)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=os.environ | threads
+    )
     if done.returncode:
         raise RuntimeError(f"{script} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -142,7 +175,9 @@ def table(path: Path) -> str:
 def _training(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     name = COMPARED[0]
     yield from (f"{found[variant][name][0]:,.0f}" for variant in OURS + PEERS)
-    yield from (f"{found[precision][f'ratio_{peer}'][name]:.1f}" for precision in OURS for peer in PEERS)
+    yield from (
+        f"{found[precision][f'ratio_{peer}'][name]:.1f}" for precision in OURS for peer in PEERS
+    )
 
 
 def _others(found: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -158,38 +193,46 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from sessionprompt.backbones import BACKBONES
-    from sessionprompt.encoding import SessionEncoder
-    from sessionprompt.evaluation import CutSessions, prefix_data, rank_sessions
-    from sessionprompt.initialization import start_from_graph
-    from sessionprompt.losses import low_precision
-    from sessionprompt.network import SessionNetwork
+    from sessionprompt.encoding import NextItemTargets, SessionEncoder, prefix_data
+    from sessionprompt.network import SessionNetwork, rank_sessions, start_from_graph
     from sessionprompt.recommender import PromptedSessionRecommender
+    from sessionprompt.scoring import low_precision
     from sessionprompt.training import TrainingPlan, train_network
 
     line: dict[str, Any] = since(start, "import")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     backbone, rng = BACKBONES[model](args.dim), np.random.default_rng(args.seed)
-    plan = TrainingPlan.of(PromptedSessionRecommender(model, precision=args.precision, batch_size=args.batch))
+    plan = TrainingPlan.of(
+        PromptedSessionRecommender(model, precision=args.precision, batch_size=args.batch)
+    )
     reading = {"max_length": args.max_length, "one_pass": backbone.one_pass}
     start = clock()
     train, test = load(args)
     encoder = SessionEncoder.learn(train)
-    data = prefix_data(CutSessions.of(train, encoder), encoder, **reading)[0]
-    next(data.batches(args.batch, rng))
+    data = prefix_data(NextItemTargets.of(train, encoder), encoder, **reading)[0]
+    next(batches_of(data, args.batch, rng))
     line |= since(start, "prepare") | {"items": encoder.n_items, "examples": len(data)}
     start = clock()
     codes, counts = encoder.item_codes(train), torch.from_numpy(encoder.item_counts).float()
     backbone.observe(codes, train.offsets, encoder.n_items)
-    network = SessionNetwork(backbone, encoder.n_items, {}, counts, None, False, backbone.scoring or "cosine", 0.07)
+    network = SessionNetwork(
+        backbone, encoder.n_items, {}, counts, None, False, backbone.scoring or "cosine", 0.07
+    )
     start_from_graph(network, codes, train.offsets, args.seed)
-    line |= since(start, "build") | {"bfloat16_products": low_precision(args.precision, torch.device("cpu"))}
-    first = FirstBatches(data.batches(args.batch, rng), args.warmup + args.steps, lambda pair: len(pair[0]))
+    line |= since(start, "build") | {
+        "bfloat16_products": low_precision(args.precision, torch.device("cpu"))
+    }
+    first = FirstBatches(
+        batches_of(data, args.batch, rng), args.warmup + args.steps, lambda pair: len(pair[0])
+    )
     cut = SimpleNamespace(batches=lambda *_: first)
     train_network(network, cut, None, replace(plan, max_epochs=1), seed=args.seed)
     line |= first.rates(args.warmup)
     start = clock()
-    ranked = rank_sessions(network, encoder, CutSessions.of(test, encoder), batch_size=args.batch, **reading)
+    ranked = rank_sessions(
+        network, encoder, NextItemTargets.of(test, encoder), batch_size=args.batch, **reading
+    )
     metrics = ranked.summary(["mrr@20", "recall@20"])
     return line | since(start, "evaluate") | {"evaluated": len(ranked.ranks), **metrics}
 
@@ -201,12 +244,24 @@ if __name__ == "__main__":
     data_option(parser)
     parser.add_argument("--table", type=Path, help="print the table of this file instead")
     parser.add_argument("--models", default=",".join(CLASSES))
-    parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "sessionprompt-recbole")
-    defaults = {"batch": 512, "dim": 64, "max-length": 50, "steps": 25, "warmup": 5, "seed": 0, "rounds": 3}
+    parser.add_argument(
+        "--venv", type=Path, default=Path(tempfile.gettempdir()) / "sessionprompt-recbole"
+    )
+    defaults = {
+        "batch": 512,
+        "dim": 64,
+        "max-length": 50,
+        "steps": 25,
+        "warmup": 5,
+        "seed": 0,
+        "rounds": 3,
+    }
     for name, default in (defaults | {"evaluate": 8192}).items():
         parser.add_argument(f"--{name}", type=int, default=default)
     for name, default in (("precision", "auto"), ("one", 0)):
-        parser.add_argument(f"--{name}", type=type(default), default=default, help=argparse.SUPPRESS)
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help=argparse.SUPPRESS
+        )
     args = parser.parse_args()
     if args.table:
         print(table(args.table))

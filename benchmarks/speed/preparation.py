@@ -1,12 +1,14 @@
 """From a table of events to sessions: seconds and memory against the number of events and the library of the table.
 
-python benchmarks/speed/preparation.py --tables pandas-object,polars [--events 1e6]     two shuffled string columns
-python benchmarks/speed/preparation.py --scale 1e5,1e6,1e7 [--tables integers]          the slope over sizes
-python benchmarks/speed/preparation.py --globo FOLDER/globo.parquet                     a real log, filtered and split
+python benchmarks/speed/preparation.py --tables pandas-object,polars [--events 1e6]     two shuffled
+string columns python benchmarks/speed/preparation.py --scale 1e5,1e6,1e7 [--tables integers]
+the slope over sizes python benchmarks/speed/preparation.py --globo FOLDER/globo.parquet
+a real log, filtered and split
 
-The synthetic log has a user for 20 events and a session for 5, whose events are 10 seconds to 5 minutes apart and
-whose items are drawn with popularity 1 / rank out of one for 20 events; its rows are shuffled. Every line comes from a
-process of its own; its peak memory covers the table too, whose own share stands beside it.
+The synthetic log has a user for 20 events and a session for 5, whose events are 10 seconds to 5
+minutes apart and whose items are drawn with popularity 1 / rank out of one for 20 events; its rows
+are shuffled. Every line comes from a process of its own; its peak memory covers the table too,
+whose own share stands beside it.
 """
 
 from __future__ import annotations
@@ -58,14 +60,21 @@ def synthetic(n_events: int, strings: bool) -> Log:
     session.sort()
     pause = rng.integers(10 * 10**6, 300 * 10**6, size=n_events)
     starts = rng.integers(30 * 86400 * 10**6, size=len(lengths))
-    user, item = rng.integers(n_events // 20, size=len(lengths))[session], popular(n_events, n_events // 20, rng)
+    user, item = (
+        rng.integers(n_events // 20, size=len(lengths))[session],
+        popular(n_events, n_events // 20, rng),
+    )
     within = np.cumsum(pause)
     within -= within[np.searchsorted(session, session)]
     time = np.datetime64("2024-01-01", "us") + (starts[session] + within).astype("timedelta64[us]")
     rows = rng.permutation(n_events)
     if not strings:
         return {"user": user[rows], "item": item[rows], "time": time[rows]}
-    return {"user": _named("user", user[rows]), "item": _named("item", item[rows]), "time": time[rows]}
+    return {
+        "user": _named("user", user[rows]),
+        "item": _named("item", item[rows]),
+        "time": time[rows],
+    }
 
 
 def _named(kind: str, codes: np.ndarray) -> np.ndarray:
@@ -108,7 +117,13 @@ def globo(path: str, repeats: int) -> dict[str, Any]:
 
     line = timed(prepare, repeats)
     events = [part.n_events for part in parts]
-    return {"table": "globo", "events": len(clicks), "events_left": events, **line, "peak_mb": peak_mb()}
+    return {
+        "table": "globo",
+        "events": len(clicks),
+        "events_left": events,
+        **line,
+        "peak_mb": peak_mb(),
+    }
 
 
 def main(args: argparse.Namespace) -> None:
@@ -120,14 +135,18 @@ def main(args: argparse.Namespace) -> None:
     elif args.scale:
         sizes = [int(float(size)) for size in args.scale.split(",")]
         for table in args.tables.split(","):
-            lines = [alone(one=1, tables=table, events=size, repeats=args.repeats) for size in sizes]
+            lines = [
+                alone(one=1, tables=table, events=size, repeats=args.repeats) for size in sizes
+            ]
             kinds = ("s", "cpu_s") if len(sizes) > 1 else ()
             fit = {f"slope_{kind}": slope(sizes, [line[kind] for line in lines]) for kind in kinds}
             for line in lines:
                 emit(line | fit, args, PACKAGES)
     else:
         for table in args.tables.split(","):
-            emit(alone(one=1, tables=table, events=args.events, repeats=args.repeats), args, PACKAGES)
+            emit(
+                alone(one=1, tables=table, events=args.events, repeats=args.repeats), args, PACKAGES
+            )
 
 
 PACKAGES = ("numpy", "scipy", "narwhals", "pandas", "polars", "pyarrow")

@@ -3,11 +3,12 @@
 python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,sampled] [--output FILE]
 python benchmarks/speed/scaling.py --table FILE
 
-Plain GRU4Rec on synthetic sessions, whose items are drawn with popularity 1 / rank. Every point runs in a process of
-its own and differs from the base (50,000 items, 100,000 events, sessions of 5, d = 64, 512 prefixes a batch, one
-thread) on one axis. A step is batch, network, loss, gradients and Adam; ``sampled`` is the softmax over 2,048 shared
-negatives and the targets. The axis ``events`` times whole epochs, preparation apart. Growth of the item graph and of
-preparation is measured by `clustering.py` and `preparation.py`. Peak memory covers the log and the libraries.
+Plain GRU4Rec on synthetic sessions, whose items are drawn with popularity 1 / rank. Every point
+runs in a process of its own and differs from the base (50,000 items, 100,000 events, sessions of 5,
+d = 64, 512 prefixes a batch, one thread) on one axis. A step is batch, network, loss, gradients and
+Adam; ``sampled`` is the softmax over 2,048 shared negatives and the targets. The axis ``events``
+times whole epochs, preparation apart. Growth of the item graph and of preparation is measured by
+`clustering.py` and `preparation.py`. Peak memory covers the log and the libraries.
 """
 
 from __future__ import annotations
@@ -26,15 +27,12 @@ import torch
 from _measure import alone, emit, figures, markdown_table, options, peak_mb, popular, slope
 
 from sessionprompt import Sessions
-from sessionprompt._memory import spare_kept
 from sessionprompt.backbones import BACKBONES
-from sessionprompt.batches import PrefixData
-from sessionprompt.encoding import SessionEncoder
-from sessionprompt.evaluation import prefix_data
+from sessionprompt.batches import batches_of
+from sessionprompt.encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from sessionprompt.network import SessionNetwork
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.targets import CutSessions
-from sessionprompt.training import TrainingPlan, build_net
+from sessionprompt.training import TrainingPlan, build_net, spare_kept
 
 BASE = {"items": 50_000, "events": 100_000, "length": 5, "dim": 64, "batch": 512, "threads": 1}
 AXES: dict[str, list[int]] = {
@@ -66,18 +64,29 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     started = time.perf_counter()
     network, data = prepare(args)
-    line: dict[str, Any] = {"prepare_s": figures(time.perf_counter() - started), "examples": len(data)}
+    line: dict[str, Any] = {
+        "prepare_s": figures(time.perf_counter() - started),
+        "examples": len(data),
+    }
     params = {"n_negatives": LOSSES[args.loss], "batch_size": args.batch}
     net = build_net(network, TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params)))
     with spare_kept():
         wall, cpu, sizes = zip(*steps(net, data, args), strict=True)
     if args.whole:
-        return line | {"epoch_s": figures(sum(wall)), "epoch_cpu_s": figures(sum(cpu)), "peak_mb": peak_mb()}
+        return line | {
+            "epoch_s": figures(sum(wall)),
+            "epoch_cpu_s": figures(sum(cpu)),
+            "peak_mb": peak_mb(),
+        }
     step, size = float(np.median(wall[3:])), float(np.mean(sizes[3:]))
     low, high = (figures(1e3 * value) for value in (min(wall[3:]), max(wall[3:])))
     line |= {"step_ms": figures(1e3 * step), "step_ms_min": low, "step_ms_max": high}
     cpu_ms = figures(1e3 * float(np.median(cpu[3:])))
-    return line | {"step_cpu_ms": cpu_ms, "examples_per_s": round(size / step), "peak_mb": peak_mb()}
+    return line | {
+        "step_cpu_ms": cpu_ms,
+        "examples_per_s": round(size / step),
+        "peak_mb": peak_mb(),
+    }
 
 
 def prepare(args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
@@ -92,12 +101,16 @@ def prepare(args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
     backbone = BACKBONES["gru4rec"](args.dim)
     counts = torch.ones(args.items)  # a table of all items, whether the log holds them or not
     network = SessionNetwork(backbone, args.items, {}, counts, None, False, "cosine", 0.07)
-    return network, prefix_data(CutSessions.of(sessions, encoder), encoder, 50, backbone.one_pass)[0]
+    return network, prefix_data(
+        NextItemTargets.of(sessions, encoder), encoder, 50, backbone.one_pass
+    )[0]
 
 
-def steps(net: Any, data: PrefixData, args: argparse.Namespace) -> Iterator[tuple[float, float, int]]:
+def steps(
+    net: Any, data: PrefixData, args: argparse.Namespace
+) -> Iterator[tuple[float, float, int]]:
     """Wall and processor time and size of each step of training; batches are part of it."""
-    batches = data.batches(args.batch, np.random.default_rng(0))
+    batches = batches_of(data, args.batch, np.random.default_rng(0))
     for _ in range(len(data) if args.whole else args.repeats + 3):
         started = time.perf_counter(), time.process_time()
         batch, targets = next(batches, (None, None))
@@ -110,7 +123,8 @@ def steps(net: Any, data: PrefixData, args: argparse.Namespace) -> Iterator[tupl
 def table(path: Path) -> str:
     """The newest line of each point as Markdown, and the slope of time along each axis.
 
-    Processor time, since wall time depends on what else runs, but for threads: milliseconds a step, seconds an epoch.
+    Processor time, since wall time depends on what else runs, but for threads: milliseconds a step,
+    seconds an epoch.
     """
     points: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
     for line in map(json.loads, path.read_text().splitlines()):
@@ -129,7 +143,12 @@ if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--axes", default=",".join(AXES))
     parser.add_argument("--losses", default=",".join(LOSSES))
-    parser.add_argument("--full-events", type=int, default=1_000_000, help="largest log for epochs of the full softmax")
+    parser.add_argument(
+        "--full-events",
+        type=int,
+        default=1_000_000,
+        help="largest log for epochs of the full softmax",
+    )
     parser.add_argument("--table", type=Path, help="print the table of this file instead")
     for name, value in {**BASE, "one": 0, "whole": 0}.items():
         if name != "threads":

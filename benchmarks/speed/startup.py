@@ -2,7 +2,8 @@
 
 python benchmarks/speed/startup.py [--repeats 11]
 
-Fresh interpreters take turns: one imports torch and scikit-learn alone, the others a name of the library after them.
+Fresh interpreters take turns: one imports torch and scikit-learn alone, the others a name of the
+library after them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ IMPORTS = {
 def cost(statement: str) -> list[float]:
     """Seconds of torch and scikit-learn, and of the statement after them; then peak memory of both in the same way."""
     program = f"{BASE}{statement}\n{END}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout)
 
 
@@ -53,6 +56,12 @@ if __name__ == "__main__":
             "adds_s_min": figures(low),
             "adds_s_max": figures(high),
         }
-        share = {"torch_and_sklearn_s": figures(np.median(base)), "ratio": figures(np.median(added / base))}
-        memory = {"torch_and_sklearn_mb": round(np.median(base_mb)), "adds_mb": round(np.median(added_mb))}
+        share = {
+            "torch_and_sklearn_s": figures(np.median(base)),
+            "ratio": figures(np.median(added / base)),
+        }
+        memory = {
+            "torch_and_sklearn_mb": round(np.median(base_mb)),
+            "adds_mb": round(np.median(added_mb)),
+        }
         emit(line | share | memory, args, ("torch", "scikit-learn", "numpy", "scipy", "narwhals"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..scoring import TargetAttention
 from ._base import Backbone
 from ._layers import unit
-from ._target_attention import TargetAttention
 from .core import CORE
 from .gcegnn import GCEGNN
 from .gcsan import GCSAN

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..segments import Pairs
+from ..batches import Pairs
 from ._layers import Dropout, check_count
 
 __all__ = ["AdditiveEnergy", "Block"]
@@ -49,10 +49,13 @@ class Block(nn.Module):
     def _attend(self, own: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
         d = x.shape[1]
         query = self._apart(F.linear(own, self.qkv.weight[:d], self.qkv.bias[:d]))  # (H n, d / H)
-        key, value = map(self._apart, F.linear(x, self.qkv.weight[d:], self.qkv.bias[d:]).chunk(2, dim=1))
+        key, value = map(
+            self._apart, F.linear(x, self.qkv.weight[d:], self.qkv.bias[d:]).chunk(2, dim=1)
+        )
         logits = pairs.dot(query / (d // self.n_heads) ** 0.5, key)  # (H pairs,)
         attended = pairs.sum(self.drop_weights(pairs.softmax(logits)), value)  # (H n, d / H)
-        return attended.view(self.n_heads, -1, d // self.n_heads).transpose(0, 1).flatten(1)  # (n, d)
+        # (n, d)
+        return attended.view(self.n_heads, -1, d // self.n_heads).transpose(0, 1).flatten(1)
 
     def _apart(self, rows: Tensor) -> Tensor:
         """Rows (n, d) head by head, (H n, d / H)."""
@@ -82,7 +85,8 @@ class _AdditiveEnergy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
-        gate = query.index_select(0, pairs.rows).add_(key.index_select(0, pairs.columns)).sigmoid_()  # (M, d)
+        # (M, d)
+        gate = query.index_select(0, pairs.rows).add_(key.index_select(0, pairs.columns)).sigmoid_()
         ctx.save_for_backward(gate, weight)
         ctx.pairs = pairs
         return gate @ weight.squeeze(0)
@@ -91,5 +95,6 @@ class _AdditiveEnergy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gate, weight = ctx.saved_tensors
         pairs: Pairs = ctx.pairs
-        to_sum = torch.addcmul(gate, gate, gate, value=-1).mul_(weight).mul_(grad.unsqueeze(1))  # (M, d)
+        # (M, d)
+        to_sum = torch.addcmul(gate, gate, gate, value=-1).mul_(weight).mul_(grad.unsqueeze(1))
         return pairs.row_sums(to_sum), pairs.column_sums(to_sum), grad.unsqueeze(0) @ gate, None

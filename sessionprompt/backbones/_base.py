@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
-from ._target_attention import TargetAttention
+from ..scoring import TargetAttention
 
 __all__ = ["Backbone"]
 
@@ -16,25 +16,27 @@ __all__ = ["Backbone"]
 class Backbone(nn.Module):
     """Network between item vectors and scores: event rows in, one session embedding per prefix out.
 
-    A subclass owns no item table and never sees item ids, prompts or data frames; item codes tell it no more than
-    which events are of the same item. It is built as ``cls(dim, **backbone_params)`` and called as
-    ``backbone(x, batch)``.
+    A subclass owns no item table and never sees item ids, prompts or data frames; item codes tell
+    it no more than which events are of the same item. It is built as ``cls(dim,
+    **backbone_params)`` and called as ``backbone(x, batch)``.
 
     Attributes
     ----------
     causal : bool
-        Whether the embedding of a prefix depends on nothing after its end, so that one window can serve all
-        prefixes of a session. Otherwise every window comes with a single prefix: the whole window.
+        Whether the embedding of a prefix depends on nothing after its end, so that one window can
+        serve all prefixes of a session. Otherwise every window comes with a single prefix: the
+        whole window.
     causal_if_distinct : bool
-        Whether that holds for windows in which no item occurs twice, when not for all; others come with one prefix.
+        Whether that holds for windows in which no item occurs twice, when not for all; others come
+        with one prefix.
     scoring : {"dot", "cosine"} or None
         The scoring that the model is defined with; None leaves it to the recommender.
     needs_items : bool
-        Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the vectors, prompted
-        like the inputs, of any known item codes.
+        Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the
+        vectors, prompted like the inputs, of any known item codes.
     observed : tuple of str
-        Buffers that `observe` fills; a model that goes on learning fills them from the new sessions and then with what
-        `recall` keeps of the earlier ones.
+        Buffers that `observe` fills; a model that goes on learning fills them from the new sessions
+        and then with what `recall` keeps of the earlier ones.
     """
 
     causal: bool = False
@@ -101,7 +103,7 @@ class Backbone(nn.Module):
         Returns
         -------
         Tensor of shape (P, d)
-            Session embeddings, in the order of ``batch.ends``; a :class:`TargetAttention` where they depend on the
-            candidate.
+            Session embeddings, in the order of ``batch.ends``; a :class:`TargetAttention` where
+            they depend on the candidate.
         """
         raise NotImplementedError

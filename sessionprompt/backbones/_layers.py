@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..segments import segment_sum
+from ..batches import segment_sum
 
 __all__ = [
     "Dropout",
@@ -55,8 +55,8 @@ class _Scaled(torch.autograd.Function):
 class Dropout(nn.Module):
     """Elements are zero with probability `p` in training, the others 1 / (1 - p) times as large.
 
-    As torch's dropout, but on the CPU in a fifth of its time: four elements share a random number, so probabilities
-    are multiples of 2**-16.
+    As torch's dropout, but on the CPU in a fifth of its time: four elements share a random number,
+    so probabilities are multiples of 2**-16.
 
     Parameters
     ----------

@@ -18,10 +18,14 @@ class CountedNorm(nn.BatchNorm1d):
         """Normalise the rows of x (n, d)."""
         n = len(x) if copies is None else int(copies.sum())
         if n < 2:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         if not self.training or copies is None:
             return super().forward(x)
-        result, mean, variance = _WeightedNorm.apply(x, copies.to(x.dtype) / n, self.weight, self.bias, self.eps)
+        result, mean, variance = _WeightedNorm.apply(
+            x, copies.to(x.dtype) / n, self.weight, self.bias, self.eps
+        )
         self.running_mean.lerp_(mean, self.momentum)  # type: ignore
         self.running_var.lerp_(variance * n / (n - 1), self.momentum)  # type: ignore
         self.num_batches_tracked += 1  # type: ignore
@@ -47,7 +51,8 @@ class _WeightedNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         normed, shares, weight, variance = ctx.saved_tensors
         to_bias, to_weight = grad.sum(0), torch.linalg.vecdot(grad, normed, dim=0)  # (d,) each
-        through = torch.addcmul(to_bias, normed, to_weight).mul_(shares.unsqueeze(1))  # (n, d), by mean and variance
+        # (n, d), by mean and variance
+        through = torch.addcmul(to_bias, normed, to_weight).mul_(shares.unsqueeze(1))
         return (grad - through).mul_(weight * variance.rsqrt()), None, to_weight, to_bias, None
 
 

@@ -28,12 +28,15 @@ def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
 class _Layer(torch.autograd.Function):
     """h' = c + z (h - c) in every window; see :class:`torch.nn.GRU` for the gates r, z and c.
 
-    Rows are sorted by time, longest windows first, so the rows of a step continue the first rows of the step before.
-    torch's own backward pass fills a gradient of the size of all steps for each of them.
+    Rows are sorted by time, longest windows first, so the rows of a step continue the first rows of
+    the step before. torch's own backward pass fills a gradient of the size of all steps for each of
+    them.
     """
 
     @staticmethod
-    def forward(ctx: Any, alive: list[int], x: Tensor, from_x: Tensor, from_h: Tensor, *biases: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, alive: list[int], x: Tensor, from_x: Tensor, from_h: Tensor, *biases: Tensor
+    ) -> Tensor:
         d = from_h.shape[1]
         gates = torch.addmm(biases[0], x, from_x.T) if biases else x @ from_x.T  # (T, 3h)
         recurrent = gates.new_zeros(len(x), 3 * d)
@@ -60,7 +63,10 @@ class _Layer(torch.autograd.Function):
         x, from_x, from_h, gates, own, before = ctx.saved_tensors
         r, z, c = gates.chunk(3, dim=1)  # (T, h) each
         to_c = (1 - z) * (1 - c * c)
-        slopes = torch.stack([to_c * own * r * (1 - r), (before - c) * z * (1 - z), to_c * r], dim=1)  # (T, 3, h)
+        # (T, 3, h)
+        slopes = torch.stack(
+            [to_c * own * r * (1 - r), (before - c) * z * (1 - z), to_c * r], dim=1
+        )
         grad, to_own = grad.clone(), torch.empty_like(gates)  # (T, h), (T, 3h)
         stop = len(x)
         for n, following in zip(ctx.alive[::-1], [0, *ctx.alive[:0:-1]], strict=True):

@@ -17,11 +17,12 @@ __all__ = ["CORE"]
 class CORE(Backbone):
     """z_t = sum_p alpha_p x_p over the events p up to t, where the alphas sum to one, scored by cosine.
 
-    ``"ave"``: alpha_p = 1 / t.  ``"trm"``: alpha = softmax_p(w . out_p + b) with out = causal transformer blocks over
-    drop(norm(x_p + pos_p)). The mask is causal, so an event's logit is the same in all prefixes that hold it. The
-    mean is over the vectors x after the session dropout, and in training candidates drop elements as well. The
-    temperature is the recommender's. The published code starts every parameter at U(-1/sqrt d, 1/sqrt d), norms
-    included; here norms start as the identity and positions at that scale, and the other maps keep torch's start.
+    ``"ave"``: alpha_p = 1 / t.  ``"trm"``: alpha = softmax_p(w . out_p + b) with out = causal
+    transformer blocks over drop(norm(x_p + pos_p)). The mask is causal, so an event's logit is the
+    same in all prefixes that hold it. The mean is over the vectors x after the session dropout, and
+    in training candidates drop elements as well. The temperature is the recommender's. The
+    published code starts every parameter at U(-1/sqrt d, 1/sqrt d), norms included; here norms
+    start as the identity and positions at that scale, and the other maps keep torch's start.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ class CORE(Backbone):
 
     References
     ----------
-    Hou et al., CORE: simple and effective session-based recommendation within consistent representation space,
-    SIGIR 2022.
+    Hou et al., CORE: simple and effective session-based recommendation within consistent
+    representation space, SIGIR 2022.
     """
 
     causal = True
@@ -65,7 +66,11 @@ class CORE(Backbone):
         check_count("n_layers", n_layers)
         check_count("n_positions", n_positions)
         self.drop_in, self.drop_candidates = Dropout(session_dropout), Dropout(item_dropout)
-        self.weigh = _Weigh(dim, n_layers, n_heads, inner, dropouts, n_positions) if variant == "trm" else None
+        self.weigh = (
+            _Weigh(dim, n_layers, n_heads, inner, dropouts, n_positions)
+            if variant == "trm"
+            else None
+        )
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d), not yet of unit length."""
@@ -83,11 +88,23 @@ class _Weigh(nn.Module):
     """One logit per event, from what came before it and where it stands."""
 
     def __init__(
-        self, dim: int, n_layers: int, n_heads: int, inner: int, dropouts: tuple[float, float], n_positions: int
+        self,
+        dim: int,
+        n_layers: int,
+        n_heads: int,
+        inner: int,
+        dropouts: tuple[float, float],
+        n_positions: int,
     ) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.empty(n_positions, dim).uniform_(-(dim**-0.5), dim**-0.5))
-        self.norm, self.drop, self.n_heads = nn.LayerNorm(dim, eps=1e-12), Dropout(dropouts[1]), n_heads
+        self.positions = nn.Parameter(
+            torch.empty(n_positions, dim).uniform_(-(dim**-0.5), dim**-0.5)
+        )
+        self.norm, self.drop, self.n_heads = (
+            nn.LayerNorm(dim, eps=1e-12),
+            Dropout(dropouts[1]),
+            n_heads,
+        )
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         self.energy = nn.Linear(dim, 1, bias=False)  # a bias would cancel in the softmax
 

@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from ..batches import SessionBatch
+from ..batches import Pairs, SessionBatch, SessionGraph
 from ..graphs import top_neighbors, window_graph
-from ..segments import Pairs
-from ..session_graphs import SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
 from ._layers import Dropout, check_count, position_rows, segment_mean, uniform_, uniform_rows_
@@ -26,15 +24,17 @@ class GCEGNN(Backbone):
     """x_p = drop(local_p) + drop(global_p);  z = sum_p b_p x_p, b_p = w . sigmoid(G_1 t_p + G_2 mean(x) + g).
 
     t_p = tanh(W [pos_p ; x_p]), where positions count from the newest event.
-    local: h_i = sum_j a_ij e_j, a_ij = softmax_j(leaky(a_r . (e_i * e_j))) over the neighbours j of i in the session
-    and i itself, with one vector a_r for each way r they are joined (itself, from it, towards it, both ways).
-    global: h_i = relu(Q_3 drop([e_i ; n_i])), n_i = sum_j softmax_j(q_2 . leaky(Q_1 [q * e_j ; w_ij])) e_j over the
-    neighbours j of i in all training sessions, with their counts w_ij and the session's mean q.
+    local: h_i = sum_j a_ij e_j, a_ij = softmax_j(leaky(a_r . (e_i * e_j))) over the neighbours j of
+    i in the session and i itself, with one vector a_r for each way r they are joined (itself, from
+    it, towards it, both ways). global: h_i = relu(Q_3 drop([e_i ; n_i])), n_i = sum_j softmax_j(q_2
+    . leaky(Q_1 [q * e_j ; w_ij])) e_j over the neighbours j of i in all training sessions, with
+    their counts w_ij and the session's mean q.
 
-    The neighbours of an item are the `n_neighbours` that stood most often within `window` events of it, learned by
-    :meth:`observe`; an item with fewer has fewer, one without any has n_i = 0, where the authors' code draws some
-    twice and RecBole-GNN attends to padding. When learning goes on, counts of new sessions are added to those kept of
-    earlier ones. Every prefix is encoded on its own. Parameters start at U(-1/sqrt d, 1/sqrt d).
+    The neighbours of an item are the `n_neighbours` that stood most often within `window` events of
+    it, learned by :meth:`observe`; an item with fewer has fewer, one without any has n_i = 0, where
+    the authors' code draws some twice and RecBole-GNN attends to padding. When learning goes on,
+    counts of new sessions are added to those kept of earlier ones. Every prefix is encoded on its
+    own. Parameters start at U(-1/sqrt d, 1/sqrt d).
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ class GCEGNN(Backbone):
         As the authors have it; RecBole-GNN counts four events.
     n_neighbours : int, default=12
     hops : int, default=1
-        Global layers; with two, as the authors use on some data, neighbours take in their own neighbours first.
+        Global layers; with two, as the authors use on some data, neighbours take in their own
+        neighbours first.
     dropouts : (float, float, float), default=(0.0, 0.5, 0.0)
         On local states, on global states and inside the global layers, in training.
     n_positions : int, default=50
@@ -52,7 +53,8 @@ class GCEGNN(Backbone):
 
     References
     ----------
-    Wang et al., Global context enhanced graph neural networks for session-based recommendation, SIGIR 2020.
+    Wang et al., Global context enhanced graph neural networks for session-based recommendation,
+    SIGIR 2020.
     """
 
     needs_items = True
@@ -70,7 +72,12 @@ class GCEGNN(Backbone):
         n_positions: int = 50,
     ) -> None:
         super().__init__(dim)
-        counts = {"window": window, "n_neighbours": n_neighbours, "hops": hops, "n_positions": n_positions}
+        counts = {
+            "window": window,
+            "n_neighbours": n_neighbours,
+            "hops": hops,
+            "n_positions": n_positions,
+        }
         for name, value in counts.items():
             check_count(name, value)
         self.window, self.n_neighbours = window, n_neighbours
@@ -106,22 +113,29 @@ class GCEGNN(Backbone):
     def forward(self, x: Tensor, batch: SessionBatch, lookup: Callable[[Tensor], Tensor]) -> Tensor:  # type: ignore[override]
         """Session embeddings (P, d); `lookup` gives the vectors (n, d) of item codes (n,)."""
         if not len(self.neighbours):
-            raise RuntimeError("This model knows no neighbours yet; call observe(codes, offsets, n_items) first.")
+            raise RuntimeError(
+                "This model knows no neighbours yet; call observe(codes, offsets, n_items) first."
+            )
         graph = SessionGraph.of(batch)
         nodes = x.index_select(0, graph.first)  # (V, d)
         mean = segment_mean(x, batch.session, len(batch.lengths))  # (B, d)
-        around = self._global(nodes, _Ring(batch.items.index_select(0, graph.first), graph.window), mean, lookup)
+        around = self._global(
+            nodes, _Ring(batch.items.index_select(0, graph.first), graph.window), mean, lookup
+        )
         states = self.drop_local(self._local(nodes, graph)) + self.drop_global(around)  # (V, d)
         return self._read(states.index_select(0, graph.node), batch)  # (P, d)
 
     def _local(self, nodes: Tensor, graph: SessionGraph) -> Tensor:
         pairs, relation = graph.relations  # of a node and a neighbour
-        scaled = (nodes.unsqueeze(1) * self.relations).flatten(0, 1)  # (4 V, d), one for each way of being joined
+        # (4 V, d), one for each way of being joined
+        scaled = (nodes.unsqueeze(1) * self.relations).flatten(0, 1)
         ways = Pairs(pairs.rows, 4 * pairs.columns + relation, len(nodes), len(scaled))
         weights = pairs.softmax(F.leaky_relu(ways.dot(nodes, scaled), 0.2))  # (pairs,)
         return pairs.sum(weights, nodes)  # (V, d)
 
-    def _global(self, nodes: Tensor, ring: _Ring, query: Tensor, lookup: Callable[[Tensor], Tensor]) -> Tensor:
+    def _global(
+        self, nodes: Tensor, ring: _Ring, query: Tensor, lookup: Callable[[Tensor], Tensor]
+    ) -> Tensor:
         """Ring by ring outwards for the neighbours, then layer by layer inwards for their vectors."""
         vectors, edges = [nodes], []
         for _ in self.global_layers:
@@ -130,7 +144,10 @@ class GCEGNN(Backbone):
             vectors.append(lookup(distinct).index_select(0, place))  # (R, d)
             edges.append((pairs, counts, query.index_select(0, ring.window)))
         for layer in self.global_layers:
-            vectors = [layer(*both, *edge) for *both, edge in zip(vectors, vectors[1:], edges, strict=False)]
+            vectors = [
+                layer(*both, *edge)
+                for *both, edge in zip(vectors, vectors[1:], edges, strict=False)
+            ]
         return vectors[0]  # (V, d)
 
     def _read(self, states: Tensor, batch: SessionBatch) -> Tensor:
@@ -157,10 +174,14 @@ class _Ring(NamedTuple):
 
     def around(self, neighbours: Tensor, counts: Tensor) -> tuple[Pairs, Tensor, _Ring]:
         """Pairs of this ring and the next one, which holds its neighbours, with their counts."""
-        near = neighbours.index_select(0, self.items.clamp(min=0)).masked_fill_((self.items < 0).unsqueeze(1), -1)
+        near = neighbours.index_select(0, self.items.clamp(min=0)).masked_fill_(
+            (self.items < 0).unsqueeze(1), -1
+        )
         place = torch.nonzero(near.flatten() >= 0).squeeze(1)  # (M,)
         row = place // near.shape[1]
-        key = self.window.index_select(0, row) * len(neighbours) + near.flatten().index_select(0, place)
+        key = self.window.index_select(0, row) * len(neighbours) + near.flatten().index_select(
+            0, place
+        )
         distinct, column = torch.unique(key, return_inverse=True)
         joined = counts.index_select(0, self.items.clamp(min=0)).flatten().index_select(0, place)
         ring = _Ring(distinct % len(neighbours), distinct // len(neighbours))
@@ -175,7 +196,9 @@ class _GlobalLayer(nn.Module):
         self.key, self.energy = nn.Linear(dim + 1, dim, bias=False), nn.Linear(dim, 1, bias=False)
         self.out, self.drop = nn.Linear(2 * dim, dim, bias=False), Dropout(dropout)
 
-    def forward(self, own: Tensor, near: Tensor, pairs: Pairs, counts: Tensor, query: Tensor) -> Tensor:
+    def forward(
+        self, own: Tensor, near: Tensor, pairs: Pairs, counts: Tensor, query: Tensor
+    ) -> Tensor:
         """New vectors (n, d) of items with vectors `own`, from neighbours `near` (R, d) seen by `query` (R, d)."""
         of_vector, of_count = self.key.weight[:, :-1], self.key.weight[:, -1]  # (d, d), (d,)
         keys = F.linear(query * near, of_vector)  # (R, d)
@@ -188,8 +211,11 @@ class _CountedEnergy(torch.autograd.Function):
     """q . leaky(key_j + w_ij c) of pairs (i, j) with counts w; keeps no more than the leaky vectors."""
 
     @staticmethod
-    def forward(ctx: Any, keys: Tensor, counts: Tensor, of_count: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
-        vectors = keys.index_select(0, pairs.columns).addcmul_(counts.unsqueeze(1), of_count)  # (M, d)
+    def forward(
+        ctx: Any, keys: Tensor, counts: Tensor, of_count: Tensor, weight: Tensor, pairs: Pairs
+    ) -> Tensor:
+        # (M, d)
+        vectors = keys.index_select(0, pairs.columns).addcmul_(counts.unsqueeze(1), of_count)
         F.leaky_relu_(vectors, 0.2)
         ctx.save_for_backward(vectors, counts, weight)
         ctx.pairs = pairs
@@ -198,5 +224,12 @@ class _CountedEnergy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         vectors, counts, weight = ctx.saved_tensors
-        through = torch.ops.aten.leaky_relu_backward(grad.unsqueeze(1) * weight, vectors, 0.2, True)  # (M, d)
-        return ctx.pairs.column_sums(through), None, counts @ through, grad.unsqueeze(0) @ vectors, None
+        # (M, d)
+        through = torch.ops.aten.leaky_relu_backward(grad.unsqueeze(1) * weight, vectors, 0.2, True)
+        return (
+            ctx.pairs.column_sums(through),
+            None,
+            counts @ through,
+            grad.unsqueeze(0) @ vectors,
+            None,
+        )

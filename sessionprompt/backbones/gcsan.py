@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..batches import SessionBatch
-from ..session_graphs import SessionGraph
+from ..batches import SessionBatch, SessionGraph
 from ._attention import Block
 from ._base import Backbone
 from ._ggnn import GatedGraph
@@ -21,10 +20,10 @@ __all__ = ["GCSAN"]
 class GCSAN(Backbone):
     """h = gated graph(x) at the events;  a = causal transformer blocks(h);  z = omega a_t + (1 - omega) h_t.
 
-    The layout is RecBole's: blocks with norms, GELU and a causal mask, no positions. The paper's blocks have neither
-    norms nor a causal mask, and it adds an L2 penalty, for which there is weight decay. Node states take the whole
-    prefix in, so every prefix is encoded on its own. The graph starts at U(-1/sqrt d, 1/sqrt d), the maps of the
-    blocks at N(0, .02) with biases at zero.
+    The layout is RecBole's: blocks with norms, GELU and a causal mask, no positions. The paper's
+    blocks have neither norms nor a causal mask, and it adds an L2 penalty, for which there is
+    weight decay. Node states take the whole prefix in, so every prefix is encoded on its own. The
+    graph starts at U(-1/sqrt d, 1/sqrt d), the maps of the blocks at N(0, .02) with biases at zero.
 
     Parameters
     ----------
@@ -43,7 +42,8 @@ class GCSAN(Backbone):
 
     References
     ----------
-    Xu et al., Graph contextualized self-attention network for session-based recommendation, IJCAI 2019.
+    Xu et al., Graph contextualized self-attention network for session-based recommendation, IJCAI
+    2019.
     """
 
     start_vectors = staticmethod(partial(nn.init.normal_, std=0.02))

@@ -15,9 +15,9 @@ __all__ = ["GRU4Rec"]
 class GRU4Rec(Backbone):
     """h_t = GRU(drop(x_t), h_{t-1});  z_t = W_o h_t + b_o.
 
-    The layout is RecBole's (a dense map back to d, recurrent matrices without biases, no session-parallel batches);
-    the original ties input and output tables, keeps biases and trains on sampled negatives. The recurrent matrices of
-    the first layer start xavier-uniform.
+    The layout is RecBole's (a dense map back to d, recurrent matrices without biases, no
+    session-parallel batches); the original ties input and output tables, keeps biases and trains on
+    sampled negatives. The recurrent matrices of the first layer start xavier-uniform.
 
     Parameters
     ----------
@@ -39,7 +39,13 @@ class GRU4Rec(Backbone):
     start_vectors = staticmethod(nn.init.xavier_normal_)
 
     def __init__(
-        self, dim: int, *, hidden: int = 128, n_layers: int = 1, dropout: float = 0.3, bias: bool = False
+        self,
+        dim: int,
+        *,
+        hidden: int = 128,
+        n_layers: int = 1,
+        dropout: float = 0.3,
+        bias: bool = False,
     ) -> None:
         super().__init__(dim)
         self.dropout = Dropout(dropout)

@@ -7,9 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..batches import SessionBatch
-from ..segments import Pairs
-from ..session_graphs import SessionGraph
+from ..batches import Pairs, SessionBatch, SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
 from ._layers import Dropout, check_count, clip_length
@@ -23,17 +21,18 @@ class LESSR(Backbone):
     """F <- [layer(F) ; F] over the nodes of a session;  z = W drop(norm([F_last ; g])) with an attended sum g.
 
     Layers alternate, starting with the first:
-    order-preserving: PReLU(W_self F'_v + W_neigh n_v), n_v = last state of a GRU over the drop(F'_u) of the moves
-    u -> v in time order, repeated moves included, zero without any;  F' = norm(F).
-    shortcut: PReLU(sum_u a_uv W_v F'_u), a = softmax over the nodes u visited at or before some visit of v, of
-    w . sigmoid(W_q F'_u + b_q + W_k F'_v);  F' = drop(norm(F)).
-    Readout: g = PReLU(W_out sum_i a_i F'_i), a = softmax over nodes of w . sigmoid(U F'_i + V F'_last + b).
+    order-preserving: PReLU(W_self F'_v + W_neigh n_v), n_v = last state of a GRU over the
+    drop(F'_u) of the moves u -> v in time order, repeated moves included, zero without any;  F' =
+    norm(F). shortcut: PReLU(sum_u a_uv W_v F'_u), a = softmax over the nodes u visited at or before
+    some visit of v, of w . sigmoid(W_q F'_u + b_q + W_k F'_v);  F' = drop(norm(F)). Readout: g =
+    PReLU(W_out sum_i a_i F'_i), a = softmax over nodes of w . sigmoid(U F'_i + V F'_last + b).
 
-    Inputs and candidates longer than one are clipped to length one, as the authors' code does; RecBole-GNN leaves
-    candidates as they are, which is ``clip_candidates=False``. The clip is differentiated. A node reaches itself by a
-    shortcut, as in the authors' code; ``self_loops=False`` is RecBole-GNN's reading. A batch of a single node is normed
-    by the running statistics. A window serves its prefixes up to the first repeated item, longer ones are encoded on
-    their own; a node counts as often in the statistics as there are prefixes with it.
+    Inputs and candidates longer than one are clipped to length one, as the authors' code does;
+    RecBole-GNN leaves candidates as they are, which is ``clip_candidates=False``. The clip is
+    differentiated. A node reaches itself by a shortcut, as in the authors' code;
+    ``self_loops=False`` is RecBole-GNN's reading. A batch of a single node is normed by the running
+    statistics. A window serves its prefixes up to the first repeated item, longer ones are encoded
+    on their own; a node counts as often in the statistics as there are prefixes with it.
 
     Parameters
     ----------
@@ -50,7 +49,8 @@ class LESSR(Backbone):
 
     References
     ----------
-    Chen and Wong, Handling information loss of graph neural networks for session-based recommendation, KDD 2020.
+    Chen and Wong, Handling information loss of graph neural networks for session-based
+    recommendation, KDD 2020.
     """
 
     causal_if_distinct = True
@@ -86,7 +86,8 @@ class LESSR(Backbone):
         for layer in self.layers:
             nodes = torch.cat([layer(nodes, view), nodes], dim=1)  # (V, 2d), (V, 3d), ...
         last = view.graph.node.index_select(0, batch.ends)  # (P,)
-        pair = torch.cat([nodes.index_select(0, last), self.readout(nodes, view, last)], dim=1)  # (P, (layers + 2) d)
+        # (P, (layers + 2) d)
+        pair = torch.cat([nodes.index_select(0, last), self.readout(nodes, view, last)], dim=1)
         return self.out(self.drop(self.norm(pair, None)))  # (P, d)
 
     def candidates(self, table: Tensor) -> Tensor:
@@ -132,7 +133,10 @@ class _OrderLayer(nn.Module):
         super().__init__()
         self.norm, self.drop = norm, Dropout(dropout)
         self.gru = nn.GRU(width, width)
-        self.own, self.neighbours = nn.Linear(width, dim, bias=False), nn.Linear(width, dim, bias=False)
+        self.own, self.neighbours = (
+            nn.Linear(width, dim, bias=False),
+            nn.Linear(width, dim, bias=False),
+        )
         self.activation = nn.PReLU(dim)
 
     def forward(self, x: Tensor, view: _View) -> Tensor:
@@ -141,7 +145,8 @@ class _OrderLayer(nn.Module):
         moves, arrivals = view.graph.arrivals
         if len(moves):
             messages = self.drop(x).index_select(0, view.graph.node[moves])  # (moves, width)
-            states = recurrent_states(self.gru, messages, arrivals).index_select(0, arrivals.ends)  # (targets, width)
+            # (targets, width)
+            states = recurrent_states(self.gru, messages, arrivals).index_select(0, arrivals.ends)
             target = view.graph.node[moves[arrivals.ends] + 1]
             out = out.index_add(0, target, self.neighbours(states))  # (V, d)
         return self.activation(out)  # (V, d)

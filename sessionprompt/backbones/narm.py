@@ -19,8 +19,9 @@ __all__ = ["NARM"]
 class NARM(Backbone):
     """h = GRU(drop(x));  alpha_p = v . sigmoid(A_1 h_p + A_2 h_t);  z_t = B drop([sum_p alpha_p h_p ; h_t]).
 
-    The sum runs over the events p up to t. No map has a bias. The paper and the widely used port weigh states without
-    a softmax; the original code normalises the weights, which ``attention_norm="softmax"`` selects.
+    The sum runs over the events p up to t. No map has a bias. The paper and the widely used port
+    weigh states without a softmax; the original code normalises the weights, which
+    ``attention_norm="softmax"`` selects.
 
     Parameters
     ----------
@@ -51,7 +52,9 @@ class NARM(Backbone):
     ) -> None:
         super().__init__(dim)
         if attention_norm not in ("none", "softmax"):
-            raise ValueError(f"attention_norm={attention_norm!r} is not known; choose 'none' or 'softmax'.")
+            raise ValueError(
+                f"attention_norm={attention_norm!r} is not known; choose 'none' or 'softmax'."
+            )
         self.attention_norm = attention_norm
         self.drop_in, self.drop_out = (Dropout(p) for p in dropouts)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)

@@ -18,10 +18,11 @@ __all__ = ["STAMP"]
 class STAMP(Backbone):
     """z = tanh(W_a m_a + b_A) * tanh(W_b x_t + b_B), with an attended memory m_a and the last item x_t.
 
-    m_s = mean of the x_p;  alpha_p = w . sigmoid(W_1 x_p + W_2 x_t + W_3 m_s + b);  m_a = sum_p alpha_p x_p + m_s.
-    The sums run over the events p up to t, and alpha is no softmax. As in the code of the paper the score is the
-    plain product with the candidate, without the sigmoid of the paper's text. That code also shrinks inputs longer
-    than one to length one, which `clip` selects, and has no b_A and b_B. Maps start at N(0, .05), biases at zero.
+    m_s = mean of the x_p;  alpha_p = w . sigmoid(W_1 x_p + W_2 x_t + W_3 m_s + b);  m_a = sum_p
+    alpha_p x_p + m_s. The sums run over the events p up to t, and alpha is no softmax. As in the
+    code of the paper the score is the plain product with the candidate, without the sigmoid of the
+    paper's text. That code also shrinks inputs longer than one to length one, which `clip` selects,
+    and has no b_A and b_B. Maps start at N(0, .05), biases at zero.
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ class STAMP(Backbone):
 
     References
     ----------
-    Liu et al., STAMP: short-term attention/memory priority model for session-based recommendation, KDD 2018.
+    Liu et al., STAMP: short-term attention/memory priority model for session-based recommendation,
+    KDD 2018.
     """
 
     causal = True
@@ -55,7 +57,8 @@ class STAMP(Backbone):
         """Session embeddings (P, d)."""
         pairs = batch.prefix_pairs  # of a prefix and an event
         x = clip_length(x) if self.clip else x  # (T, d)
-        last, length = x.index_select(0, batch.ends), batch.position.index_select(0, batch.ends) + 1  # (P, d), (P,)
+        # (P, d), (P,)
+        last, length = x.index_select(0, batch.ends), batch.position.index_select(0, batch.ends) + 1
         mean = pairs.sum((1 / length.to(x.dtype)).index_select(0, pairs.rows), x)  # (P, d)
         query = self.query(torch.cat([last, mean], dim=1))  # (P, d)
         weights = self.energy(query, self.key(x), pairs)  # (pairs,)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..batches import SessionBatch
+from ..scoring import TargetAttention
 from ._base import Backbone
 from ._ggnn import GatedGraph, SoftAttention
 from ._layers import uniform_, uniform_rows_
-from ._target_attention import TargetAttention
 
 __all__ = ["TAGNN"]
 
@@ -16,10 +16,11 @@ __all__ = ["TAGNN"]
 class TAGNN(Backbone):
     """score_j = (s + sum_p beta_jp h_p) . e_j with beta_j = softmax_p(e_j . W_t h_p), and h and s much as in SR-GNN.
 
-    s = W_3 [sum_p alpha_p h_p ; h_t] + b_3 as there, but the alphas of a prefix are a softmax. As in all known code the
-    attended vector is added as it is; the paper maps it together with the other parts. Both softmaxes run over the
-    events of the prefix and over nothing else, where known code lets padding take part. With one step of the graph
-    network one pass over a session serves all its prefixes exactly. Parameters start at U(-1/sqrt d, 1/sqrt d).
+    s = W_3 [sum_p alpha_p h_p ; h_t] + b_3 as there, but the alphas of a prefix are a softmax. As
+    in all known code the attended vector is added as it is; the paper maps it together with the
+    other parts. Both softmaxes run over the events of the prefix and over nothing else, where known
+    code lets padding take part. With one step of the graph network one pass over a session serves
+    all its prefixes exactly. Parameters start at U(-1/sqrt d, 1/sqrt d).
 
     Parameters
     ----------
@@ -32,7 +33,8 @@ class TAGNN(Backbone):
 
     References
     ----------
-    Yu et al., TAGNN: target attentive graph neural networks for session-based recommendation, SIGIR 2020.
+    Yu et al., TAGNN: target attentive graph neural networks for session-based recommendation, SIGIR
+    2020.
     """
 
     causal = True
@@ -51,4 +53,6 @@ class TAGNN(Backbone):
         """Session embeddings (P, d) for every candidate."""
         nodes = self.graph.prefix_nodes(x, batch)
         pairs, keys = nodes.pairs, self.target(nodes.states)  # (V, d)
-        return TargetAttention(self.readout(nodes), keys, nodes.states, pairs.rows, pairs.columns, nodes.visits)
+        return TargetAttention(
+            self.readout(nodes), keys, nodes.states, pairs.rows, pairs.columns, nodes.visits
+        )

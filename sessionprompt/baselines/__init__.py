@@ -1,8 +1,9 @@
 """Recommenders without a network, to be beaten: popularity, rules, nearest neighbours, linear models.
 
-They have the methods of :class:`~sessionprompt.recommender.PromptedSessionRecommender`, rank as exactly, and fit a
-million events in seconds on one core. Counters, sequential rules, session neighbours and linear models beat many
-published networks: a table without them says little. Nothing here needs torch.
+They have the methods of :class:`~sessionprompt.recommender.PromptedSessionRecommender`, rank as
+exactly, and fit a million events in seconds on one core. Counters, sequential rules, session
+neighbours and linear models beat many published networks: a table without them says little. Nothing
+here needs torch.
 """
 
 from __future__ import annotations

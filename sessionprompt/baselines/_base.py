@@ -9,12 +9,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from .._ragged import ragged_range
-from .._recommending import SessionRecommenderMixin, warn_of_strangers
-from ..encoding import EncodedSessions, SessionEncoder
-from ..metrics import target_ranks
+from .._arrays import ragged_range
+from ..base import SessionRecommenderMixin, warn_of_unknown
+from ..encoding import EncodedSessions, NextItemTargets, SessionEncoder
+from ..metrics import RankedTargets, target_ranks
 from ..sessions import Sessions, as_sessions
-from ..targets import CutSessions, RankedTargets
 from ._rows import ItemRows
 
 __all__ = ["Baseline", "Incremental"]
@@ -25,8 +24,8 @@ BLOCK = 2**22  # scores held at a time
 class Baseline(SessionRecommenderMixin, BaseEstimator):
     """Base of the recommenders without a network: `fit`, and scores from what a subclass learned.
 
-    An item that the model says nothing of has a score below 0, minus its place by popularity; so every item has
-    a rank, and lists are always full.
+    An item that the model says nothing of has a score below 0, minus its place by popularity; so
+    every item has a rank, and lists are always full.
     """
 
     def fit(self, X: Any, y: None = None) -> Self:
@@ -35,8 +34,8 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         Parameters
         ----------
         X : Sessions or list of lists
-            Training sessions; where the model minds how old they are, in the order of their times, or without times
-            in the order given.
+            Training sessions; where the model minds how old they are, in the order of their times,
+            or without times in the order given.
         y : ignored
 
         Returns
@@ -72,7 +71,9 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
 
     def _rows_of(self, sessions: Sessions) -> ItemRows:
         rows = ItemRows(self.encoder_.item_codes(sessions), sessions.offsets)
-        return rows if sessions.times is None else rows.take(np.argsort(sessions.times, kind="stable"))
+        return (
+            rows if sessions.times is None else rows.take(np.argsort(sessions.times, kind="stable"))
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
@@ -86,7 +87,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         hidden: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         prefixes = ItemRows.of_known(encoded.items, encoded.offsets)
-        warn_of_strangers(int((prefixes.lengths == 0).sum()), stacklevel=4)
+        warn_of_unknown(int((prefixes.lengths == 0).sum()), stacklevel=4)
         best = np.empty((len(prefixes), k), dtype=np.int64)
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):
@@ -98,13 +99,15 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
             best[places], values[places] = _largest(scores, k)
         return best, values
 
-    def _rank_targets(self, cut: CutSessions, ties: str, top: int) -> RankedTargets:
+    def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
         places, prefixes = _all_prefixes(cut, self.encoder_)
         targets = cut.next_items[places]
         ranks, best = np.empty(len(places)), np.empty((len(places), top), dtype=np.int64)
         for rows, scores in self._score_blocks(prefixes):
             known = targets[rows] >= 0
-            ranks[rows] = np.where(known, target_ranks(scores, np.maximum(targets[rows], 0), ties=ties), np.inf)
+            ranks[rows] = np.where(
+                known, target_ranks(scores, np.maximum(targets[rows], 0), ties=ties), np.inf
+            )
             if top:
                 best[rows] = _largest(scores, top)[0]
         return RankedTargets.of(cut, self.encoder_, places, ranks, best if top else None)
@@ -142,7 +145,9 @@ class Incremental(Baseline):
         self._check_parameters()
         sessions, known = _with_events(as_sessions(X)), self.encoder_.vocabulary
         self._set_items(self.encoder_.grow(sessions, ()))
-        self._extend(self.encoder_.vocabulary.translate(known).astype(np.int64), self._rows_of(sessions))
+        self._extend(
+            self.encoder_.vocabulary.translate(known).astype(np.int64), self._rows_of(sessions)
+        )
         return self
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
@@ -155,7 +160,7 @@ def _with_events(sessions: Sessions) -> Sessions:
     return sessions
 
 
-def _all_prefixes(cut: CutSessions, encoder: SessionEncoder) -> tuple[np.ndarray, ItemRows]:
+def _all_prefixes(cut: NextItemTargets, encoder: SessionEncoder) -> tuple[np.ndarray, ItemRows]:
     """Every prefix that is asked for: the event at which it ends, and its known items."""
     encoded = encoder.encode(cut.inputs)
     session = np.repeat(np.arange(len(encoded)), encoded.lengths)
@@ -170,7 +175,8 @@ def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns and values of the `k` largest scores of each row, best first, ties by the lower column."""
     n_rows, n = scores.shape
     peaks = np.maximum.reduceat(scores, np.arange(0, n, max(n // (8 * k), 1)), axis=1)
-    bound = np.partition(peaks, -k, axis=1)[:, [-k]]  # at least k scores reach the k-th highest peak
+    # at least k scores reach the k-th highest peak
+    bound = np.partition(peaks, -k, axis=1)[:, [-k]]
     row, column = np.divmod(np.flatnonzero(scores >= bound), n)
     value = scores[row, column]
     order = np.lexsort((column, -value, row))

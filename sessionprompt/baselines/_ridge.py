@@ -14,12 +14,14 @@ __all__ = ["sparse_ridge"]
 BLOCK = 2**23  # entries of the answer that are held before pruning, at most
 
 
-def sparse_ridge(gram: sparse.csr_array, moments: sparse.csr_array, n_largest: int, tol: float) -> sparse.csr_array:
+def sparse_ridge(
+    gram: sparse.csr_array, moments: sparse.csr_array, n_largest: int, tol: float
+) -> sparse.csr_array:
     """Solve ``gram @ B = moments`` for a B with at most `n_largest` entries in each row.
 
-    Chebyshev iteration, preconditioned by the diagonal: each sweep moves B along its residual and its last move, and
-    keeps the largest entries. The number of sweeps follows from the eigenvalues. The ridges of sessions have a heavy
-    diagonal, so it is small.
+    Chebyshev iteration, preconditioned by the diagonal: each sweep moves B along its residual and
+    its last move, and keeps the largest entries. The number of sweeps follows from the eigenvalues.
+    The ridges of sessions have a heavy diagonal, so it is small.
 
     Parameters
     ----------
@@ -28,7 +30,8 @@ def sparse_ridge(gram: sparse.csr_array, moments: sparse.csr_array, n_largest: i
     moments : csr_array of shape (n, n)
     n_largest : int
     tol : float
-        Part of B, in the norm that the diagonal of `gram` weighs, that may be missing apart from what is pruned.
+        Part of B, in the norm that the diagonal of `gram` weighs, that may be missing apart from
+        what is pruned.
 
     Returns
     -------
@@ -53,7 +56,10 @@ def sparse_ridge(gram: sparse.csr_array, moments: sparse.csr_array, n_largest: i
         for first in range(0, len(scale), size):
             rows = slice(first, first + size)
             residual = moments[rows] - gram[rows] @ solution
-            move = momentum * (solution[rows] - before[rows]) + sparse.diags_array(step / scale[rows]) @ residual
+            move = (
+                momentum * (solution[rows] - before[rows])
+                + sparse.diags_array(step / scale[rows]) @ residual
+            )
             parts.append(largest_per_row((solution[rows] + move).tocsr(), n_largest))
         before, solution = solution, sparse.vstack(parts, format="csr")
     return solution

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .._ragged import ragged_range
+from .._arrays import ragged_range
 
 __all__ = ["ItemRows", "LastClicks", "largest_per_row"]
 
@@ -74,7 +74,9 @@ class ItemRows:
 
     def matrix(self, weights: np.ndarray, n_items: int) -> sparse.csr_array:
         """Weights of the events, summed by row and item; shape (n_rows, n_items)."""
-        return sparse.coo_array((weights, (self.row, self.items)), shape=(len(self), n_items)).tocsr()
+        return sparse.coo_array(
+            (weights, (self.row, self.items)), shape=(len(self), n_items)
+        ).tocsr()
 
     def incidence(self, n_items: int) -> sparse.csr_array:
         """1 where a row holds an item; shape (n_rows, n_items)."""
@@ -104,7 +106,10 @@ def largest_per_row(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
     # One sort of packed numbers: the row on top, then the value's bits, the column at the bottom.
     width = np.uint64(max(matrix.shape[1] - 1, 1).bit_length())
     step = 2 ** (32 - int(width))
-    parts = [_largest(matrix[first : first + step], k, width) for first in range(0, matrix.shape[0], step)]
+    parts = [
+        _largest(matrix[first : first + step], k, width)
+        for first in range(0, matrix.shape[0], step)
+    ]
     return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
 
 
@@ -112,7 +117,8 @@ def _largest(matrix: sparse.csr_array, k: int, width: np.uint64) -> sparse.csr_a
     counts = np.diff(matrix.indptr)
     row = np.repeat(np.arange(len(counts), dtype=np.uint64) << np.uint64(32), counts)
     bits = matrix.data.astype(np.float32).view(np.uint32)
-    by_magnitude = ~(bits << np.uint32(1) | bits >> np.uint32(31))  # the sign goes last, the largest comes first
+    # the sign goes last, the largest comes first
+    by_magnitude = ~(bits << np.uint32(1) | bits >> np.uint32(31))
     key = (row | by_magnitude) << width | matrix.indices.astype(np.uint64)
     key.sort()
     kept = np.minimum(counts, k)
@@ -120,4 +126,6 @@ def _largest(matrix: sparse.csr_array, k: int, width: np.uint64) -> sparse.csr_a
     column = key & ((np.uint64(1) << width) - np.uint64(1))
     bits = ~(key >> width).astype(np.uint32)
     value = (bits >> np.uint32(1) | bits << np.uint32(31)).view(np.float32)
-    return sparse.csr_array((value, column.astype(np.int64), np.append(0, np.cumsum(kept))), shape=matrix.shape)
+    return sparse.csr_array(
+        (value, column.astype(np.int64), np.append(0, np.cumsum(kept))), shape=matrix.shape
+    )

@@ -15,8 +15,8 @@ class ItemKNN(LastItems):
     """Recommend the items whose sessions are most like those of the last item, by cosine.
 
     The similarity of two items is the number of sessions that hold both, over
-    ``(n_a + shrinkage) ** alpha * (n_b + shrinkage) ** (1 - alpha)`` with the sessions n_a, n_b of each. An item is
-    no neighbour of its own.
+    ``(n_a + shrinkage) ** alpha * (n_b + shrinkage) ** (1 - alpha)`` with the sessions n_a, n_b of
+    each. An item is no neighbour of its own.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class ItemKNN(LastItems):
     shrinkage : float, default=20.0
         Takes weight from items of few sessions.
     alpha : float, default=0.5
-        Share of the clicked item in the normalisation, in 0..1: 0.5 is the cosine, 1 the confidence of a rule.
+        Share of the clicked item in the normalisation, in 0..1: 0.5 is the cosine, 1 the confidence
+        of a rule.
     last_n : int or None, default=1
         Events of the running session that speak, each with weight 1 / steps back; None for all.
 
@@ -39,7 +40,8 @@ class ItemKNN(LastItems):
 
     References
     ----------
-    Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016 (the baseline Item-KNN).
+    Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016 (the
+    baseline Item-KNN).
 
     Examples
     --------
@@ -49,7 +51,12 @@ class ItemKNN(LastItems):
     """
 
     def __init__(
-        self, *, n_neighbors: int = 100, shrinkage: float = 20.0, alpha: float = 0.5, last_n: int | None = 1
+        self,
+        *,
+        n_neighbors: int = 100,
+        shrinkage: float = 20.0,
+        alpha: float = 0.5,
+        last_n: int | None = 1,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage

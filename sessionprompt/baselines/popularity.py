@@ -46,7 +46,8 @@ class SessionPopularity(Incremental):
 
     References
     ----------
-    Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016 (the baseline S-POP).
+    Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016 (the
+    baseline S-POP).
 
     Examples
     --------

@@ -54,8 +54,8 @@ class AssociationRules(_Rules):
 
     References
     ----------
-    Kamehkhosh, Jannach, Ludewig, "A comparison of frequent pattern techniques and a deep learning method for
-    session-based recommendation", TempRec 2017.
+    Kamehkhosh, Jannach, Ludewig, "A comparison of frequent pattern techniques and a deep learning
+    method for session-based recommendation", TempRec 2017.
 
     Examples
     --------
@@ -76,8 +76,9 @@ class AssociationRules(_Rules):
 class SequentialRules(_Rules):
     """Recommend what followed the last item, the sooner the better.
 
-    The rule "after a comes b" gains 1 / d for every b that stands d events after an a. With the defaults this is the
-    published model; the last three parameters are additions that together are worth a lot where items repeat.
+    The rule "after a comes b" gains 1 / d for every b that stands d events after an a. With the
+    defaults this is the published model; the last three parameters are additions that together are
+    worth a lot where items repeat.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ class SequentialRules(_Rules):
     backward : float, default=0.0
         What "before a came b" is worth beside "after a comes b".
     shrinkage : float, optional
-        Divide what an item says by its training events plus this, so that rare items speak as loudly as frequent ones.
+        Divide what an item says by its training events plus this, so that rare items speak as
+        loudly as frequent ones.
     repeats : float, default=0.0
         What an item says for itself beside the repeats that were counted.
 
@@ -102,9 +104,9 @@ class SequentialRules(_Rules):
 
     References
     ----------
-    Kamehkhosh, Jannach, Ludewig, "A comparison of frequent pattern techniques and a deep learning method for
-    session-based recommendation", TempRec 2017; Ludewig, Jannach, "Evaluation of session-based recommendation
-    algorithms", UMUAI 2018.
+    Kamehkhosh, Jannach, Ludewig, "A comparison of frequent pattern techniques and a deep learning
+    method for session-based recommendation", TempRec 2017; Ludewig, Jannach, "Evaluation of
+    session-based recommendation algorithms", UMUAI 2018.
 
     Examples
     --------
@@ -138,15 +140,20 @@ class SequentialRules(_Rules):
     def _count(self, rows: ItemRows) -> sparse.csr_array:
         longest = int(rows.lengths.max())
         pairs = [
-            (np.flatnonzero(rows.steps > distance), distance) for distance in range(1, min(self.steps + 1, longest))
+            (np.flatnonzero(rows.steps > distance), distance)
+            for distance in range(1, min(self.steps + 1, longest))
         ]
         left = np.concatenate([np.empty(0, int), *(first for first, _ in pairs)])
         right = np.concatenate([np.empty(0, int), *(first + distance for first, distance in pairs)])
         places = (rows.items[left], rows.items[right])
-        return sparse.coo_array((1 / (right - left), places), shape=(self.n_items_, self.n_items_)).tocsr()
+        return sparse.coo_array(
+            (1 / (right - left), places), shape=(self.n_items_, self.n_items_)
+        ).tocsr()
 
     def _weighed(self, counts: sparse.csr_array) -> sparse.csr_array:
         rules = counts + self.backward * counts.T if self.backward else counts
         if self.shrinkage is not None:
             rules = sparse.diags_array(1 / (self.encoder_.item_counts + self.shrinkage)) @ rules
-        return (rules + self.repeats * sparse.eye_array(self.n_items_) if self.repeats else rules).tocsr()
+        return (
+            rules + self.repeats * sparse.eye_array(self.n_items_) if self.repeats else rules
+        ).tocsr()

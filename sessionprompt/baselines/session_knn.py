@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from .._arrays import ragged_range
 from .._checks import check_integer, check_number
-from .._ragged import ragged_range
 from ._base import Incremental
 from ._rows import ItemRows, largest_per_row
 
@@ -47,10 +47,15 @@ class SessionKNN(Incremental):
         n_clicks = np.bincount(clicks.rows, minlength=len(rows))
         self._items, self._positions = clicks.items, clicks.positions
         self._offsets = np.append(0, np.cumsum(n_clicks))
-        self._factors = self._session_weights(np.maximum(n_clicks, 1), np.arange(len(rows)) / len(rows))
+        self._factors = self._session_weights(
+            np.maximum(n_clicks, 1), np.arange(len(rows)) / len(rows)
+        )
         ones = np.ones(len(clicks.items))
-        self._holders = sparse.coo_array((ones, (clicks.items, clicks.rows)), (self.n_items_, len(rows))).tocsr()
-        if self.sample_size:  # the newest sessions of a session's items are among the newest of each item
+        self._holders = sparse.coo_array(
+            (ones, (clicks.items, clicks.rows)), (self.n_items_, len(rows))
+        ).tocsr()
+        # the newest sessions of a session's items are among the newest of each item
+        if self.sample_size:
             self._holders = _first_columns(self._holders, self.sample_size)
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
@@ -71,7 +76,9 @@ class SessionKNN(Incremental):
         steps_of[clicks.rows, clicks.items] = steps
         return self._score_items(neighbors, steps_of)
 
-    def _neighbors(self, prefixes: ItemRows, row: np.ndarray, item: np.ndarray, steps: np.ndarray) -> sparse.csr_array:
+    def _neighbors(
+        self, prefixes: ItemRows, row: np.ndarray, item: np.ndarray, steps: np.ndarray
+    ) -> sparse.csr_array:
         """Similarity to the nearest sessions; shape (n_prefixes, n_sessions)."""
         weights = self._similarity_weights(steps, prefixes.lengths[row])
         clicked = sparse.csr_array((weights, (row, item)), shape=(len(prefixes), self.n_items_))
@@ -91,7 +98,11 @@ class SessionKNN(Incremental):
         steps = steps_of[row[owner], items]
         first = np.cumsum(counts) - counts
         latest = np.minimum.reduceat(steps, first) if len(first) else first
-        common = np.maximum.reduceat(np.where(steps == latest[owner], positions, 0), first) if len(first) else first
+        common = (
+            np.maximum.reduceat(np.where(steps == latest[owner], positions, 0), first)
+            if len(first)
+            else first
+        )
         weights = self._item_weights(latest[owner], np.abs(positions - common[owner]))
         values = neighbors.data[owner] * weights
         return sparse.coo_array((values, (row[owner], items)), shape=steps_of.shape).tocsr()
@@ -111,10 +122,11 @@ def _first_columns(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
 class VSKNN(SessionKNN):
     """Recommend the items of the sessions that are nearest to the running one, later clicks counting more.
 
-    Of the sessions that share an item with the running one, the `sample_size` newest are looked at. The similarity of
-    one is the sum over the common items of their place in the running session (1 for the first, and so on; of repeated
-    items the last) over its length. Each of the `n_neighbors` most similar ones, newer ones first among equals, adds
-    to the score of its items its similarity, divided by the steps back to the last common item.
+    Of the sessions that share an item with the running one, the `sample_size` newest are looked at.
+    The similarity of one is the sum over the common items of their place in the running session (1
+    for the first, and so on; of repeated items the last) over its length. Each of the `n_neighbors`
+    most similar ones, newer ones first among equals, adds to the score of its items its similarity,
+    divided by the steps back to the last common item.
 
     Parameters
     ----------
@@ -153,11 +165,12 @@ class VSKNN(SessionKNN):
 class STAN(SessionKNN):
     """Recommend from the nearest sessions, with decays over both sessions and over time.
 
-    The similarity of a past session is the sum over the common items of ``exp(-d / lambda1)``, where d counts the
-    events after the item in the running session, over the root of the session's number of items, times
-    ``exp(-age / lambda2)``. Each of the `n_neighbors` most similar ones adds to the score of its items its similarity
-    times ``exp(-d / lambda3)``, where d is the distance in that session to the common item that was clicked last in
-    the running one. Of repeated items the last event counts.
+    The similarity of a past session is the sum over the common items of ``exp(-d / lambda1)``,
+    where d counts the events after the item in the running session, over the root of the session's
+    number of items, times ``exp(-age / lambda2)``. Each of the `n_neighbors` most similar ones adds
+    to the score of its items its similarity times ``exp(-d / lambda3)``, where d is the distance in
+    that session to the common item that was clicked last in the running one. Of repeated items the
+    last event counts.
 
     Parameters
     ----------
@@ -167,8 +180,8 @@ class STAN(SessionKNN):
     lambda1 : float or None, default=1.0
         Scale of the decay over the running session, in events. None is no decay, also below.
     lambda2 : float or None, default=None
-        Scale of the decay over time. The age of a session is the share of training sessions that are newer, in 0..1;
-        the paper measures days.
+        Scale of the decay over time. The age of a session is the share of training sessions that
+        are newer, in 0..1; the paper measures days.
     lambda3 : float or None, default=2.0
         Scale of the decay over the past session, in events.
 
@@ -180,8 +193,8 @@ class STAN(SessionKNN):
 
     References
     ----------
-    Garg, Gupta, Malhotra, Vig, Shroff, "Sequence and time aware neighborhood for session-based recommendations: STAN",
-    SIGIR 2019.
+    Garg, Gupta, Malhotra, Vig, Shroff, "Sequence and time aware neighborhood for session-based
+    recommendations: STAN", SIGIR 2019.
 
     Examples
     --------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from .._arrays import ragged_range
 from .._checks import check_choice, check_integer, check_number
-from .._ragged import ragged_range
 from ._item_to_item import ItemToItem
 from ._ridge import sparse_ridge
 from ._rows import ItemRows
@@ -17,18 +17,19 @@ __all__ = ["SLIST"]
 class SLIST(ItemToItem):
     """Recommend by two ridge regressions solved as one: sessions from their items, what follows from what went before.
 
-    With inputs and targets of whole sessions (X, Y, rows of X adding up to 1) and of transitions (S, T), each row
-    weighted by the recency of its session (W, V), the item-item matrix is::
+    With inputs and targets of whole sessions (X, Y, rows of X adding up to 1) and of transitions
+    (S, T), each row weighted by the recency of its session (W, V), the item-item matrix is::
 
         B = (alpha X'WX + (1 - alpha) S'VS + reg I)^-1 (alpha X'WY + (1 - alpha) S'VT)
 
-    ``alpha=1`` is SLIS, ``alpha=0`` SLIT. The target of a transition holds all later events, the sooner the heavier.
-    The score of an item is the sum of the rows of B of the session's events, the later the heavier.
+    ``alpha=1`` is SLIS, ``alpha=0`` SLIT. The target of a transition holds all later events, the
+    sooner the heavier. The score of an item is the sum of the rows of B of the session's events,
+    the later the heavier.
 
-    The inverse would be dense (7 GB in float32 for 43,000 items). Instead B is found by an iteration that keeps
-    the `n_neighbors` largest entries of each row throughout, see :func:`~sessionprompt.baselines._ridge.sparse_ridge`;
-    memory is that of the pairs of items that share a session, of three times ``n_items * n_neighbors`` entries, and of
-    one block of rows.
+    The inverse would be dense (7 GB in float32 for 43,000 items). Instead B is found by an
+    iteration that keeps the `n_neighbors` largest entries of each row throughout, see
+    :func:`~sessionprompt.baselines._ridge.sparse_ridge`; memory is that of the pairs of items that
+    share a session, of three times ``n_items * n_neighbors`` entries, and of one block of rows.
 
     Parameters
     ----------
@@ -37,14 +38,16 @@ class SLIST(ItemToItem):
     reg : float, default=10.0
         Weight of the penalty on B.
     train_decay : float, default=1.0
-        Events of a transition's target weigh ``exp(-d / train_decay)``, d = 0 for the next; those of its past likewise.
+        Events of a transition's target weigh ``exp(-d / train_decay)``, d = 0 for the next; those
+        of its past likewise.
     predict_decay : float, default=1.0
         The event d steps before the last of the running session weighs ``exp(-d / predict_decay)``.
     recency : float, optional
-        Training sessions weigh ``exp(-age / recency)``, where age is the share of sessions that are newer. None weighs
-        all alike.
+        Training sessions weigh ``exp(-age / recency)``, where age is the share of sessions that are
+        newer. None weighs all alike.
     past : {"last", "all"}, default="last"
-        Whether transitions start from the last event only, or from all events so far (their weights adding up to 1).
+        Whether transitions start from the last event only, or from all events so far (their weights
+        adding up to 1).
     n_neighbors : int, default=200
         Entries that each row of B keeps.
     tol : float, default=0.01
@@ -60,8 +63,9 @@ class SLIST(ItemToItem):
 
     References
     ----------
-    Choi, Kim, Lee, Shim, Lee, "Session-aware linear item-item models for session-based recommendation", WWW 2021.
-    As in its released code, and unlike its equations, the diagonal of B is not bounded.
+    Choi, Kim, Lee, Shim, Lee, "Session-aware linear item-item models for session-based
+    recommendation", WWW 2021. As in its released code, and unlike its equations, the diagonal of B
+    is not bounded.
 
     Examples
     --------
@@ -123,7 +127,9 @@ class SLIST(ItemToItem):
             gram, moments = gram + weighted @ inputs, moments + weighted @ targets
         return gram.tocsr(), moments.tocsr()
 
-    def _whole_sessions(self, rows: ItemRows) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
+    def _whole_sessions(
+        self, rows: ItemRows
+    ) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
         sessions = rows.incidence(self.n_items_)
         return _shares(sessions), sessions, np.arange(len(rows))
 
@@ -144,4 +150,6 @@ def _windows(rows: ItemRows, starts: np.ndarray, lengths: np.ndarray) -> ItemRow
 
 def _shares(matrix: sparse.csr_array) -> sparse.csr_array:
     """Rows divided by their sums."""
-    return (sparse.diags_array(1 / np.maximum(matrix.sum(axis=1), np.finfo(float).tiny)) @ matrix).tocsr()
+    return (
+        sparse.diags_array(1 / np.maximum(matrix.sum(axis=1), np.finfo(float).tiny)) @ matrix
+    ).tocsr()

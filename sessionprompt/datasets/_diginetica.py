@@ -26,12 +26,13 @@ def load_diginetica(
 ) -> tuple[Sessions, Sessions]:
     r"""Load the item views of the CIKM Cup 2016 and split them as SR-GNN (Wu et al. 2019) does.
 
-    Sessions of one event go, then items with fewer than five events, then what has become sessions of one event.
-    Sessions of the last seven days test; a session that ends on the very day of the cut belongs to neither part, as
-    in the published counts. Items that training lacks leave the test sessions, and those of one event go again.
+    Sessions of one event go, then items with fewer than five events, then what has become sessions
+    of one event. Sessions of the last seven days test; a session that ends on the very day of the
+    cut belongs to neither part, as in the published counts. Items that training lacks leave the
+    test sessions, and those of one event go again.
 
-    The log knows the day of an event and its milliseconds since the session began: the latter order the events, the
-    former is their time. Most users are ``NA``, so they are not read.
+    The log knows the day of an event and its milliseconds since the session began: the latter order
+    the events, the former is their time. Most users are ``NA``, so they are not read.
 
     Parameters
     ----------
@@ -69,7 +70,10 @@ def load_diginetica(
     rows = RawLog(Path(path), SOURCE, separator=";").read(columns)
     report = [rows_step("rows read", rows)]
     rows = rows.with_row_index("row").with_columns(first=nw.col("row").min().over("sessionId"))
-    rows = rows.sort("first", "timeframe", "row")  # sessions as they appear in the log, which settles ties between them
-    sessions = cut_sessions(rows, report, "sessions", item="itemId", session="sessionId", time="eventdate")
+    # sessions as they appear in the log, which settles ties between them
+    rows = rows.sort("first", "timeframe", "row")
+    sessions = cut_sessions(
+        rows, report, "sessions", item="itemId", session="sessionId", time="eventdate"
+    )
     train, test = compact(*sr_gnn_split(sessions, min_item_support, test_days))
     return train, test

@@ -25,7 +25,8 @@ class Archive:
 
 
 ARCHIVES = {
-    # archive: checksum of record 6090214; log: checksum of the README at ocelma.net/MusicRecommendationDataset
+    # archive: checksum of record 6090214; log: checksum of the README at
+    # ocelma.net/MusicRecommendationDataset
     "lastfm-1k": Archive(
         url="https://zenodo.org/records/6090214/files/lastfm-dataset-1K.tar.gz",
         md5="a79a6808f54f73354789a9fb02cb1e41",
@@ -35,17 +36,19 @@ ARCHIVES = {
 }
 
 
-def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, progressbar: bool = False) -> Path:
+def fetch(
+    name: str, folder: str | os.PathLike[str] | None = None, *, progressbar: bool = False
+) -> Path:
     """Download a log, unless it is there already, check it and unpack it.
 
-    A download that breaks off goes on where it stopped when `fetch` is called again. The data come with their own
-    terms: Last.fm-1K is for non-commercial use.
+    A download that breaks off goes on where it stopped when `fetch` is called again. The data come
+    with their own terms: Last.fm-1K is for non-commercial use.
 
     Parameters
     ----------
     name : {"lastfm-1k"}
-        Last.fm-1K (Celma 2010, doi 10.5281/zenodo.6090214) is 672 MB to download and 2.4 GB unpacked. The other
-        logs are behind a registration, so their loaders take a path.
+        Last.fm-1K (Celma 2010, doi 10.5281/zenodo.6090214) is 672 MB to download and 2.4 GB
+        unpacked. The other logs are behind a registration, so their loaders take a path.
     folder : path, optional
         Where to put it, by default the user's cache folder.
     progressbar : bool
@@ -78,7 +81,9 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, progressba
     try:
         import pooch
     except ImportError as error:
-        raise ImportError("downloading needs pooch; pip install 'sessionprompt[datasets]'.") from error
+        raise ImportError(
+            "downloading needs pooch; pip install 'sessionprompt[datasets]'."
+        ) from error
     archive = ARCHIVES[name]
     folder = Path(pooch.os_cache("sessionprompt") if folder is None else folder) / name
     packed = archive.url.rsplit("/", 1)[1]
@@ -113,10 +118,14 @@ class _Resuming:
         done = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Range": f"bytes={done}-"} if done else {}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # else all of it is here
+            # else all of it is here
+            if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.raise_for_status()
                 resumes = response.status_code == HTTPStatus.PARTIAL_CONTENT
-                with self.part.open("ab" if resumes else "wb") as file, self._bar(tqdm, response) as bar:
+                with (
+                    self.part.open("ab" if resumes else "wb") as file,
+                    self._bar(tqdm, response) as bar,
+                ):
                     for chunk in response.iter_content(CHUNK):
                         bar.update(file.write(chunk))
         os.replace(self.part, output_file)

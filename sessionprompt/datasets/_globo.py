@@ -18,19 +18,25 @@ SOURCE = (
     "https://www.kaggle.com/datasets/gspmoreira/news-portal-user-interactions-by-globocom, with the files "
     "clicks_hour_000.csv and so on."
 )
-COLUMNS = {"user_id": WHOLE, "session_id": WHOLE, "click_article_id": WHOLE, "click_timestamp": MILLISECONDS}
+COLUMNS = {
+    "user_id": WHOLE,
+    "session_id": WHOLE,
+    "click_article_id": WHOLE,
+    "click_timestamp": MILLISECONDS,
+}
 
 
 def load_globo(path: str | os.PathLike[str]) -> Sessions:
     r"""Load the hourly click files of Globo.com (de Souza Pereira Moreira et al. 2019).
 
-    The publisher has removed sessions of one click and repeated clicks already. The last click of every session is
-    stamped 30 seconds after the one before it, whatever happened.
+    The publisher has removed sessions of one click and repeated clicks already. The last click of
+    every session is stamped 30 seconds after the one before it, whatever happened.
 
     Parameters
     ----------
     path : path
-        Folder of the files ``clicks_hour_*.csv``, plain or ending in ``.gz``; empty ones are passed over.
+        Folder of the files ``clicks_hour_*.csv``, plain or ending in ``.gz``; empty ones are passed
+        over.
 
     Returns
     -------
@@ -64,5 +70,10 @@ def load_globo(path: str | os.PathLike[str]) -> Sessions:
         raise ValueError(f"all files clicks_hour_*.csv in {folder} are empty. {SOURCE}")
     rows = nw.concat([RawLog(file, SOURCE).read(COLUMNS) for file in full])
     report = [rows_step(f"rows read from {len(full)} of {len(files)} files", rows)]
-    columns = {"item": "click_article_id", "session": "session_id", "user": "user_id", "time": "click_timestamp"}
+    columns = {
+        "item": "click_article_id",
+        "session": "session_id",
+        "user": "user_id",
+        "time": "click_timestamp",
+    }
     return cut_sessions(rows, report, "sessions", **columns)

@@ -43,9 +43,10 @@ def load_lastfm(
 ) -> Sessions:
     r"""Load the Last.fm-1K log (Celma 2010) with artists as items.
 
-    Sessions end after eight hours of silence; of what is left of them the most frequent artists are kept. The sizes
-    in the CLIP-SBR paper rest on the preparation of HG-GNN (Pang et al. 2022), which leaves out artists without an
-    id, removes immediate repeats and keeps the first 20 events of a session::
+    Sessions end after eight hours of silence; of what is left of them the most frequent artists are
+    kept. The sizes in the CLIP-SBR paper rest on the preparation of HG-GNN (Pang et al. 2022),
+    which leaves out artists without an id, removes immediate repeats and keeps the first 20 events
+    of a session::
 
         sessions = load_lastfm(path, missing_ids="drop", repeats="drop", max_length=20)
         sessions = sessions.filter(min_item_support=5, min_length=2, until_stable=True)
@@ -60,7 +61,8 @@ def load_lastfm(
     gap : str
         The silence that ends a session.
     missing_ids : {"name", "drop"}
-        What to do with plays whose artist has no MusicBrainz id: take the name as the id, or leave them out.
+        What to do with plays whose artist has no MusicBrainz id: take the name as the id, or leave
+        them out.
     repeats : {"keep", "drop"}
         Whether plays of the same artist as just before stay.
     max_length : int, optional
@@ -91,12 +93,18 @@ def load_lastfm(
     check_choice("repeats", repeats, ("keep", "drop"))
     check_count("max_length", max_length, 1)
     columns = {"user": TEXT, "time": UTC, "artist_id": MAYBE, "artist_name": MAYBE}
-    rows = RawLog(Path(path), SOURCE, separator="\t", names=NAMES, quoted=False).read(columns, header=False)
+    rows = RawLog(Path(path), SOURCE, separator="\t", names=NAMES, quoted=False).read(
+        columns, header=False
+    )
     report = [rows_step("rows read", rows)]
-    named = nw.coalesce("artist_id", "artist_name") if missing_ids == "name" else nw.col("artist_id")
+    named = (
+        nw.coalesce("artist_id", "artist_name") if missing_ids == "name" else nw.col("artist_id")
+    )
     rows = newest_last(rows.select("user", "time", artist=named).drop_nulls("artist"))
     report.append(rows_step("artist known" if missing_ids == "name" else "artist has an id", rows))
-    sessions = cut_sessions(rows, report, f"gap={gap}", item="artist", user="user", time="time", gap=gap)
+    sessions = cut_sessions(
+        rows, report, f"gap={gap}", item="artist", user="user", time="time", gap=gap
+    )
     if repeats == "drop":
         sessions = keep_events(sessions, not_repeating(sessions), "repeats=drop")
     if max_length is not None:

@@ -10,8 +10,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from .._tables import read_frame
-from ..sessions import Sessions
+from ..sessions import Sessions, read_frame
 
 __all__ = ["load_parquet"]
 
@@ -25,20 +24,22 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     Parameters
     ----------
     path : path
-        A file with the columns ``session_id``, ``pos`` (place in the session) and ``item_id``. It may have
-        ``user_id``, ``ts`` (time) and ``split`` (``train`` or ``test``, the same for all rows of a session).
+        A file with the columns ``session_id``, ``pos`` (place in the session) and ``item_id``. It
+        may have ``user_id``, ``ts`` (time) and ``split`` (``train`` or ``test``, the same for all
+        rows of a session).
 
     Returns
     -------
     Sessions, or (train, test) : tuple of Sessions
-        The latter if the file has a column ``split``. Events are in the order of ``pos``. Sessions come in the order
-        of their last events or, without times, of their ids.
+        The latter if the file has a column ``split``. Events are in the order of ``pos``. Sessions
+        come in the order of their last events or, without times, of their ids.
 
     Raises
     ------
     FileNotFoundError
     ValueError
-        If the file cannot be read, a column is not there, a place is taken twice, or a part is unknown or empty.
+        If the file cannot be read, a column is not there, a place is taken twice, or a part is
+        unknown or empty.
 
     Examples
     --------
@@ -52,13 +53,20 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     """
     frame = read_frame(Path(path))
     if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise ValueError(f"{path} has no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}.")
+        raise ValueError(
+            f"{path} has no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}."
+        )
     if "split" not in frame.columns:
         return _sessions(frame, str(path))
     parts = frame["split"].unique().to_list()
     if set(parts) != set(PARTS):
-        raise ValueError(f"column 'split' of {path} holds {parts}; it must hold 'train' and 'test'.")
-    return tuple(_sessions(frame.filter(nw.col("split") == part), f"{path}, split {part!r}") for part in PARTS)
+        raise ValueError(
+            f"column 'split' of {path} holds {parts}; it must hold 'train' and 'test'."
+        )
+    return tuple(
+        _sessions(frame.filter(nw.col("split") == part), f"{path}, split {part!r}")
+        for part in PARTS
+    )
 
 
 def _sessions(frame: nw.DataFrame[Any], place: str) -> Sessions:
@@ -66,11 +74,14 @@ def _sessions(frame: nw.DataFrame[Any], place: str) -> Sessions:
     names = [*COLUMNS, *(["user_id"] if user else []), *(["ts"] if time else [])]
     owner = ["session_id", "user_id"] if user else ["session_id"]
     rows = frame.select(names).sort(*owner, "pos")
-    sessions = Sessions.from_events(rows, item="item_id", session="session_id", user=user)  # in the order of the rows
+    # in the order of the rows
+    sessions = Sessions.from_events(rows, item="item_id", session="session_id", user=user)
     is_taken = np.diff(rows["pos"].to_numpy()) == 0
     is_taken[sessions.offsets[1:-1] - 1] = False
     if is_taken.any():
-        raise ValueError(f"{place}: a session has two events at the same 'pos'; number them 0, 1, 2, ...")
+        raise ValueError(
+            f"{place}: a session has two events at the same 'pos'; number them 0, 1, 2, ..."
+        )
     if not time:
         return sessions
     times = rows["ts"].to_numpy()

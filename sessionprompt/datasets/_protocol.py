@@ -57,9 +57,10 @@ def split_protocol(sessions: Sessions | list[Any], protocol: str = "sessions") -
     ----------
     sessions : Sessions or list of lists
     protocol : {"sessions", "within_session"}
-        ``"sessions"`` is what the paper describes: the newest tenth of the sessions tests, the tenth before it
-        validates, the rest trains. ``"within_session"`` is what its released code does and its figures rest on: the
-        last events of every session test, see `model_selection.within_session_split` for what that leaks.
+        ``"sessions"`` is what the paper describes: the newest tenth of the sessions tests, the
+        tenth before it validates, the rest trains. ``"within_session"`` is what its released code
+        does and its figures rest on: the last events of every session test, see
+        `model_selection.within_session_split` for what that leaks.
 
     Returns
     -------

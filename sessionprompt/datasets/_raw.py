@@ -14,7 +14,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from .._tables import find_backend
+from ..sessions import find_backend
 from ._kinds import Kind
 
 __all__ = ["RawLog", "check_path"]
@@ -27,7 +27,9 @@ def check_path(path: str | os.PathLike[str], source: str, *, folder: bool = Fals
     """Return the path, or raise an error that says where the file comes from."""
     path = Path(path)
     if not (path.is_dir() if folder else path.is_file()):
-        raise FileNotFoundError(f"{path}: there is no such {'folder' if folder else 'file'}. {source}")
+        raise FileNotFoundError(
+            f"{path}: there is no such {'folder' if folder else 'file'}. {source}"
+        )
     return path
 
 
@@ -96,11 +98,15 @@ class RawLog:
         names = self._checked_names(columns)
         texts = self._scan(names, list(columns), header)
         try:
-            frame = texts.select(kind.parse(nw.col(name)).alias(name) for name, kind in columns.items()).collect()
+            frame = texts.select(
+                kind.parse(nw.col(name)).alias(name) for name, kind in columns.items()
+            ).collect()
         except Exception as error:  # each library has errors of its own
             raise self._fault(texts, columns, header) or self._unreadable(error) from error
         if any(kind.required and frame[name].is_null().any() for name, kind in columns.items()):
-            raise self._fault(texts, columns, header) or self._unreadable(ValueError("a value is missing"))
+            raise self._fault(texts, columns, header) or self._unreadable(
+                ValueError("a value is missing")
+            )
         for name, kind in columns.items():
             if kind.time:
                 self._check_times(frame[name], kind)
@@ -124,11 +130,17 @@ class RawLog:
 
     def _scan(self, names: list[str], wanted: list[str], header: bool) -> nw.LazyFrame[Any]:
         """Scan all columns as text, empty fields as missing."""
-        options = {"polars": _polars_options, "pyarrow": _pyarrow_options, "pandas": _pandas_options}
+        options = {
+            "polars": _polars_options,
+            "pyarrow": _pyarrow_options,
+            "pandas": _pandas_options,
+        }
         backend = find_backend()
         native = options[backend](names, wanted, header, self.separator, self.quoted)
         try:
-            return nw.scan_csv(str(self.path), backend=backend, separator=self.separator, **native).select(wanted)
+            return nw.scan_csv(
+                str(self.path), backend=backend, separator=self.separator, **native
+            ).select(wanted)
         except Exception as error:  # pandas and pyarrow read the file here
             raise self._unreadable(error) from error
 
@@ -141,7 +153,9 @@ class RawLog:
                 f"{times.max()}; they seem to be in another unit. {self.source}"
             )
 
-    def _fault(self, texts: nw.LazyFrame[Any], columns: Mapping[str, Kind], header: bool) -> ValueError | None:
+    def _fault(
+        self, texts: nw.LazyFrame[Any], columns: Mapping[str, Kind], header: bool
+    ) -> ValueError | None:
         """Return an error on the first value that is missing or not of its kind, if there is one."""
         for name, kind in columns.items():
             try:
@@ -159,19 +173,38 @@ class RawLog:
         return None
 
     def _unreadable(self, error: BaseException) -> ValueError:
-        return ValueError(f"{self.path} cannot be read ({str(error).partition(chr(10))[0]}). {self.source}")
+        return ValueError(
+            f"{self.path} cannot be read ({str(error).partition(chr(10))[0]}). {self.source}"
+        )
 
 
-def _polars_options(names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool) -> dict[str, Any]:
-    return {"has_header": header, "new_columns": names, "infer_schema": False, "quote_char": '"' if quoted else None}
+def _polars_options(
+    names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool
+) -> dict[str, Any]:
+    return {
+        "has_header": header,
+        "new_columns": names,
+        "infer_schema": False,
+        "quote_char": '"' if quoted else None,
+    }
 
 
-def _pandas_options(names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool) -> dict[str, Any]:
+def _pandas_options(
+    names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool
+) -> dict[str, Any]:
     shape = {"header": 0 if header else None, "names": names, "usecols": wanted, "index_col": False}
-    return {**shape, "dtype": str, "keep_default_na": False, "na_values": [""], "quoting": 0 if quoted else 3}
+    return {
+        **shape,
+        "dtype": str,
+        "keep_default_na": False,
+        "na_values": [""],
+        "quoting": 0 if quoted else 3,
+    }
 
 
-def _pyarrow_options(names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool) -> dict[str, Any]:
+def _pyarrow_options(
+    names: list[str], wanted: list[str], header: bool, separator: str, quoted: bool
+) -> dict[str, Any]:
     csv = import_module("pyarrow.csv")
     return {
         "read_options": csv.ReadOptions(column_names=names, skip_rows=int(header)),

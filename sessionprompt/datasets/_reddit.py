@@ -32,20 +32,25 @@ TIME = ("utc", "utc_stamp", "utc-stamp", "timestamp", "created_utc")
 
 
 def load_reddit(
-    path: str | os.PathLike[str], *, gap: str = "60min", repeats: str = "keep", max_length: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    gap: str = "60min",
+    repeats: str = "keep",
+    max_length: int | None = None,
 ) -> Sessions:
     r"""Load comments as (user, subreddit, time), with subreddits as items.
 
-    Ruocco et al. (DLRS 2017) and papers after them also remove immediate repeats, drop sessions of forty events and
-    more, and cut the others into pieces of twenty::
+    Ruocco et al. (DLRS 2017) and papers after them also remove immediate repeats, drop sessions of
+    forty events and more, and cut the others into pieces of twenty::
 
         sessions = load_reddit(path, repeats="drop", max_length=20)
 
     Parameters
     ----------
     path : path
-        ``reddit_data.csv``, plain or ending in ``.gz``. The user column may also be called user or user_id, the time
-        column utc_stamp, utc-stamp, timestamp or created_utc; times are seconds since 1970.
+        ``reddit_data.csv``, plain or ending in ``.gz``. The user column may also be called user or
+        user_id, the time column utc_stamp, utc-stamp, timestamp or created_utc; times are seconds
+        since 1970.
     gap : str
         The silence that ends a session.
     repeats : {"keep", "drop"}
@@ -77,7 +82,9 @@ def load_reddit(
     check_count("max_length", max_length, 2)
     log = RawLog(Path(path), SOURCE)
     fields = log.fields()
-    user, time = (next((name for name in names if name in fields), names[0]) for names in (USER, TIME))
+    user, time = (
+        next((name for name in names if name in fields), names[0]) for names in (USER, TIME)
+    )
     rows = log.read({user: TEXT, "subreddit": TEXT, time: SECONDS})
     report = [rows_step("rows read", rows)]
     columns = {"item": "subreddit", "user": user, "time": time}

@@ -32,8 +32,9 @@ def load_retailrocket(
 ) -> Sessions:
     r"""Load the events of the Retailrocket data set, as session-rec (Ludewig and Jannach 2018) does.
 
-    Pauses of more than half an hour between any two events of a visitor end a session; then the wanted kinds of
-    events stay, and sessions of one event, items with fewer than five, and what has become sessions of one event go.
+    Pauses of more than half an hour between any two events of a visitor end a session; then the
+    wanted kinds of events stay, and sessions of one event, items with fewer than five, and what has
+    become sessions of one event go.
 
     Parameters
     ----------
@@ -68,13 +69,17 @@ def load_retailrocket(
     [[355908, 248676]]
     """
     if isinstance(events, str) or not events or not set(events) <= set(EVENTS):
-        raise ValueError(f"events={events!r} must be a list of some of {', '.join(map(repr, EVENTS))}.")
+        raise ValueError(
+            f"events={events!r} must be a list of some of {', '.join(map(repr, EVENTS))}."
+        )
     columns = {"visitorid": WHOLE, "itemid": WHOLE, "event": TEXT, "timestamp": MILLISECONDS}
     rows = RawLog(Path(path), SOURCE).read(columns)
     report = [rows_step("rows read", rows)]
     wanted = nw.col("event").is_in(list(events)).cast(nw.Int64())
     tagged = rows.with_columns(tagged=nw.col("itemid") * 2 + wanted)
-    made = cut_sessions(tagged, report, f"gap={gap}", item="tagged", user="visitorid", time="timestamp", gap=gap)
+    made = cut_sessions(
+        tagged, report, f"gap={gap}", item="tagged", user="visitorid", time="timestamp", gap=gap
+    )
     sessions, is_wanted = untagged(made, 2)
     kept = keep_events(sessions, is_wanted.astype(np.bool_), "events=" + ",".join(events))
     return finished(support_filter(kept, min_item_support))

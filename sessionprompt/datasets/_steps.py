@@ -11,9 +11,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .._filters import FilterReport, Survivors
-from .._order import repeated
-from ..sessions import Sessions
+from .._arrays import repeated
+from ..sessions import FilterReport, Sessions, Survivors
 from ..vocabulary import Vocabulary
 
 __all__ = [
@@ -46,7 +45,9 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 def check_count(name: str, value: object, low: int) -> None:
     """Raise unless `value` is None or an integer of at least `low`."""
-    if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < low):
+    if value is not None and (
+        not isinstance(value, Integral) or isinstance(value, bool) or value < low
+    ):
         raise ValueError(f"{name}={value!r} must be an integer of at least {low}.")
 
 
@@ -67,7 +68,9 @@ def counted(sessions: Sessions, step: str, before: FilterReport | None) -> Sessi
     return replace(sessions, report=FilterReport([] if before is None else before.steps).then(line))
 
 
-def cut_sessions(rows: nw.DataFrame[Any], before: list[dict[str, Any]], step: str, **columns: Any) -> Sessions:
+def cut_sessions(
+    rows: nw.DataFrame[Any], before: list[dict[str, Any]], step: str, **columns: Any
+) -> Sessions:
     """Make sessions of rows; `columns` as in `Sessions.from_events`."""
     return counted(Sessions.from_events(rows, **columns), step, FilterReport(before))
 
@@ -76,12 +79,19 @@ def filtered(sessions: Sessions, **bounds: Any) -> Sessions:
     """Filter as `Sessions.filter` does."""
     kept = sessions.filter(**bounds)
     assert kept.report is not None
-    return replace(kept, report=(sessions.report or FilterReport(kept.report.steps[:1])).then(*kept.report.steps[1:]))
+    return replace(
+        kept,
+        report=(sessions.report or FilterReport(kept.report.steps[:1])).then(
+            *kept.report.steps[1:]
+        ),
+    )
 
 
 def support_filter(sessions: Sessions, min_item_support: int) -> Sessions:
     """Drop sessions of one event, then rare items, then what has become sessions of one event."""
-    return filtered(filtered(sessions, min_length=2), min_item_support=min_item_support, min_length=2)
+    return filtered(
+        filtered(sessions, min_length=2), min_item_support=min_item_support, min_length=2
+    )
 
 
 def keep_events(sessions: Sessions, kept: NDArray[np.bool_], step: str) -> Sessions:
@@ -118,7 +128,9 @@ def untagged(sessions: Sessions, n_tags: int) -> tuple[Sessions, NDArray[np.int6
     """
     ids = sessions.vocabulary.ids
     vocabulary, codes = Vocabulary.from_values(ids // n_tags)
-    return replace(sessions, codes=codes[sessions.codes], vocabulary=vocabulary), (ids % n_tags)[sessions.codes]
+    return replace(sessions, codes=codes[sessions.codes], vocabulary=vocabulary), (ids % n_tags)[
+        sessions.codes
+    ]
 
 
 def truncated(sessions: Sessions, max_length: int) -> Sessions:
@@ -143,8 +155,8 @@ def split_long(sessions: Sessions, max_length: int) -> Sessions:
 def sr_gnn_split(sessions: Sessions, min_item_support: int, days: int) -> tuple[Sessions, Sessions]:
     """Filter by support and split as SR-GNN does: the newest days test, on items that training has.
 
-    What counts is the end of a session before its rare items went. A session that ends exactly `days` before the
-    newest belongs to neither part.
+    What counts is the end of a session before its rare items went. A session that ends exactly
+    `days` before the newest belongs to neither part.
     """
     check_count("test_days", days, 1)
     kept = support_filter(sessions, min_item_support)
@@ -170,14 +182,19 @@ def _ends_of(ids: NDArray[Any], sessions: Sessions) -> NDArray[Any]:
 def keep_newest_pairs(train: Sessions, fraction: float) -> Sessions:
     """Keep the newest share of the pairs of prefix and target.
 
-    Where the share ends within a session, the pairs with the shorter prefixes stay, so it is cut to its first events.
+    Where the share ends within a session, the pairs with the shorter prefixes stay, so it is cut to
+    its first events.
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"fraction={fraction} is no share; give a number above 0 and up to 1, such as 1 / 64.")
+        raise ValueError(
+            f"fraction={fraction} is no share; give a number above 0 and up to 1, such as 1 / 64."
+        )
     n_pairs = np.cumsum((train.lengths - 1)[::-1])[::-1]  # from this session on
     wanted = int(n_pairs[0] * fraction)
     if wanted == 0:
-        raise ValueError(f"fraction={fraction} of {n_pairs[0]} training pairs leaves none; give a larger one.")
+        raise ValueError(
+            f"fraction={fraction} of {n_pairs[0]} training pairs leaves none; give a larger one."
+        )
     first = int(np.flatnonzero(n_pairs >= wanted)[-1])
     rows, lengths = np.arange(first, len(train)), train.lengths[first:]
     lengths[0] -= n_pairs[first] - wanted

@@ -48,10 +48,11 @@ def make_sessions(
 ) -> Any:
     """Make sessions in a world of clustered items, as predictable as asked.
 
-    Every item belongs to a cluster, and the items of a cluster stand in a ring, so each has one successor. A
-    step repeats its item with probability `repeat_rate`; otherwise it goes to the successor with probability
-    `predictability`; otherwise it draws an item by popularity, from the same cluster with probability
-    `cluster_stay`, else from the whole catalogue (a draw may hit the successor or the item itself).
+    Every item belongs to a cluster, and the items of a cluster stand in a ring, so each has one
+    successor. A step repeats its item with probability `repeat_rate`; otherwise it goes to the
+    successor with probability `predictability`; otherwise it draws an item by popularity, from the
+    same cluster with probability `cluster_stay`, else from the whole catalogue (a draw may hit the
+    successor or the item itself).
 
     Parameters
     ----------
@@ -64,17 +65,19 @@ def make_sessions(
     mean_length : float
         Expected number of events of a session, at least 2. Lengths are 2 plus a geometric number.
     predictability : float
-        Share of the steps that go to the successor, 0 to 1. With 1 the item decides the next one; with 0, and
-        `cluster_stay` and `popularity_skew` at 0, the items are uniform noise.
+        Share of the steps that go to the successor, 0 to 1. With 1 the item decides the next one;
+        with 0, and `cluster_stay` and `popularity_skew` at 0, the items are uniform noise.
     popularity_skew : float
-        The item at popularity rank r is drawn with a weight of ``r ** -popularity_skew``; 0 makes all alike.
+        The item at popularity rank r is drawn with a weight of ``r ** -popularity_skew``; 0 makes
+        all alike.
     cluster_stay : float
         Share of the draws that stay in the cluster, 0 to 1.
     repeat_rate : float
         Share of the steps that repeat the item, 0 to 1.
     n_users : int, optional
-        Users to share the sessions among. Every user has a favourite cluster, in which a session starts with
-        probability `cluster_stay`. By default users are unknown, and sessions start anywhere.
+        Users to share the sessions among. Every user has a favourite cluster, in which a session
+        starts with probability `cluster_stay`. By default users are unknown, and sessions start
+        anywhere.
     n_days : float
         Days from 2024-01-01 over which the sessions start, up to 36500.
     return_clusters : bool
@@ -132,8 +135,8 @@ def make_events(n_sessions: int = 1000, *, return_clusters: bool = False, **dial
     Returns
     -------
     events : dict of str to ndarray of shape (n_events,)
-        Columns ``session``, ``item``, ``time`` (seconds since 1970) and, with `n_users`, ``user``, ready for
-        ``pandas.DataFrame`` or ``polars.DataFrame``.
+        Columns ``session``, ``item``, ``time`` (seconds since 1970) and, with `n_users`, ``user``,
+        ready for ``pandas.DataFrame`` or ``polars.DataFrame``.
     clusters : dict of str to int
         Cluster of each item of the catalogue; only with ``return_clusters=True``.
 
@@ -184,7 +187,9 @@ def _names(kind: str, n: int) -> NDArray[Any]:
     return np.array([f"{kind}-{number:0{width}d}" for number in range(n)], dtype=object)
 
 
-def _event_times(rng: np.random.Generator, offsets: NDArray[np.int64], n_days: float) -> NDArray[np.int64]:
+def _event_times(
+    rng: np.random.Generator, offsets: NDArray[np.int64], n_days: float
+) -> NDArray[np.int64]:
     first = EPOCH + rng.integers(max(1, int(n_days * DAY)), size=len(offsets) - 1)
     passed = np.cumsum(rng.geometric(1 / MEAN_PAUSE, offsets[-1]))
     return passed + np.repeat(first - passed[offsets[:-1]], np.diff(offsets))
@@ -211,5 +216,7 @@ def _by_time(
     order = np.lexsort((times[offsets[:-1]], times[offsets[1:] - 1]))
     vocabulary = Vocabulary(ids[used])
     numbered = np.argsort(order)  # 0..n-1 once the sessions are in order
-    sessions = Sessions(inverse.astype(np.int32), offsets, vocabulary, users=users, event_times=times, ids=numbered)
+    sessions = Sessions(
+        inverse.astype(np.int32), offsets, vocabulary, users=users, event_times=times, ids=numbered
+    )
     return sessions[order]

@@ -34,12 +34,16 @@ class World:
         cluster = self.cluster[places]
         return np.where(places + 1 == self.bounds[cluster + 1], self.bounds[cluster], places + 1)
 
-    def draw(self, rng: np.random.Generator, clusters: NDArray[np.int64], stay: float) -> NDArray[np.int64]:
+    def draw(
+        self, rng: np.random.Generator, clusters: NDArray[np.int64], stay: float
+    ) -> NDArray[np.int64]:
         """Draw a place by popularity for each cluster: in it with probability `stay`, else anywhere."""
         inside = rng.random(len(clusters)) < stay
         low = np.where(inside, self.bounds[clusters], 0)
         high = np.where(inside, self.bounds[clusters + 1], len(self.items))
-        mass = self.cumulative[low] + rng.random(len(low)) * (self.cumulative[high] - self.cumulative[low])
+        mass = self.cumulative[low] + rng.random(len(low)) * (
+            self.cumulative[high] - self.cumulative[low]
+        )
         drawn = np.searchsorted(self.cumulative, mass, side="right") - 1
         return np.clip(drawn, low, high - 1)  # rounding may reach the next cluster
 
@@ -60,7 +64,9 @@ class World:
             events = starts[lengths > position] + position
             before = places[events - 1]
             drawn = self.draw(rng, self.cluster[before], cluster_stay)
-            step = np.where(rng.random(len(events)) < predictability, self.successors(before), drawn)
+            step = np.where(
+                rng.random(len(events)) < predictability, self.successors(before), drawn
+            )
             places[events] = np.where(rng.random(len(events)) < repeat_rate, before, step)
         return self.items[places]
 

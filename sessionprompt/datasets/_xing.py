@@ -44,10 +44,11 @@ def load_xing(
 ) -> Sessions:
     r"""Load the interactions of the RecSys Challenge 2016 as Quadrana et al. (RecSys 2017, arXiv 1706.04148) do.
 
-    Interactions of type 4 (the user deleted a recommendation) are left out, the others cut into sessions at pauses of
-    more than half an hour; of interactions of one type with one item in a session the first stays. Then rare items,
-    short sessions, and users with too few or too many sessions go, once and in this order. The bounds and the rule
-    for repeats are those of the authors' released code.
+    Interactions of type 4 (the user deleted a recommendation) are left out, the others cut into
+    sessions at pauses of more than half an hour; of interactions of one type with one item in a
+    session the first stays. Then rare items, short sessions, and users with too few or too many
+    sessions go, once and in this order. The bounds and the rule for repeats are those of the
+    authors' released code.
 
     Parameters
     ----------
@@ -88,16 +89,26 @@ def load_xing(
     rows = RawLog(Path(path), SOURCE, separator="\t").read(columns)
     report = [rows_step("rows read", rows)]
     if not rows["interaction_type"].is_between(1, DELETE).all():
-        raise ValueError(f"column 'interaction_type' of {path} must hold types 1 to {DELETE}. {SOURCE}")
+        raise ValueError(
+            f"column 'interaction_type' of {path} must hold types 1 to {DELETE}. {SOURCE}"
+        )
     rows = rows.filter(nw.col("interaction_type") != DELETE)
     report.append(rows_step("not deleted", rows))
     tagged = rows.with_columns(tagged=nw.col("item_id") * DELETE + nw.col("interaction_type"))
-    made = cut_sessions(tagged, report, f"gap={gap}", item="tagged", user="user_id", time="created_at", gap=gap)
+    made = cut_sessions(
+        tagged, report, f"gap={gap}", item="tagged", user="user_id", time="created_at", gap=gap
+    )
     sessions, types = untagged(made, DELETE)
     sessions = keep_events(sessions, first_of_each(sessions, types), "first of its type and item")
-    bounds = {"min_item_support": min_item_support, "min_length": min_length, "min_user_sessions": min_user_sessions}
+    bounds = {
+        "min_item_support": min_item_support,
+        "min_length": min_length,
+        "min_user_sessions": min_user_sessions,
+    }
     sessions = filtered(sessions, **bounds)
-    return finished(sessions if max_user_sessions is None else _without_busy_users(sessions, max_user_sessions))
+    return finished(
+        sessions if max_user_sessions is None else _without_busy_users(sessions, max_user_sessions)
+    )
 
 
 def _without_busy_users(sessions: Sessions, max_user_sessions: int) -> Sessions:

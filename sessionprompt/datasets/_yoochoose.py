@@ -20,22 +20,27 @@ NAMES = ("session", "time", "item", "category")
 
 
 def load_yoochoose(
-    path: str | os.PathLike[str], *, fraction: float = 1 / 64, min_item_support: int = 5, test_days: int = 1
+    path: str | os.PathLike[str],
+    *,
+    fraction: float = 1 / 64,
+    min_item_support: int = 5,
+    test_days: int = 1,
 ) -> tuple[Sessions, Sessions]:
     r"""Load the clicks of the RecSys Challenge 2015 and split them as SR-GNN (Wu et al. 2019) does.
 
-    Sessions of one event go, then items with fewer than five events, then what has become sessions of one event.
-    Sessions of the last day test; items that the whole training part lacks leave them, and those of one event go
-    again. Of training the newest share of the (prefix, target) pairs stays, so with a fraction some test items have
-    no training example: 369 of the usual 1/64.
+    Sessions of one event go, then items with fewer than five events, then what has become sessions
+    of one event. Sessions of the last day test; items that the whole training part lacks leave
+    them, and those of one event go again. Of training the newest share of the (prefix, target)
+    pairs stays, so with a fraction some test items have no training example: 369 of the usual 1/64.
 
     Parameters
     ----------
     path : path
         ``yoochoose-clicks.dat``, plain or ending in ``.gz``; a header is skipped.
     fraction : float
-        Newest share of the training pairs, ``1 / 64`` and ``1 / 4`` in the literature. Where it ends within a
-        session, the pairs with the shorter prefixes stay, so that session is cut to its first events.
+        Newest share of the training pairs, ``1 / 64`` and ``1 / 4`` in the literature. Where it
+        ends within a session, the pairs with the shorter prefixes stay, so that session is cut to
+        its first events.
     min_item_support : int
         Events that an item needs.
     test_days : int
@@ -64,7 +69,9 @@ def load_yoochoose(
     ([[214536502, 214536500]], [[214536500, 214536502]])
     """
     log = RawLog(Path(path), SOURCE, names=NAMES)
-    rows = log.read({"session": WHOLE, "time": UTC, "item": WHOLE}, header=not log.fields()[0].isdigit())
+    rows = log.read(
+        {"session": WHOLE, "time": UTC, "item": WHOLE}, header=not log.fields()[0].isdigit()
+    )
     report = [rows_step("rows read", rows)]
     sessions = cut_sessions(rows, report, "sessions", item="item", session="session", time="time")
     train, test = sr_gnn_split(sessions, min_item_support, test_days)

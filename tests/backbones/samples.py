@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sessionprompt.backbones import BACKBONES, Backbone, TargetAttention, unit
-from sessionprompt.batches import SessionBatch, last_prefixes, prefix_examples
-from sessionprompt.encoding import EncodedSessions
+from sessionprompt.backbones import BACKBONES, Backbone, unit
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import EncodedSessions, last_prefixes, prefix_examples
+from sessionprompt.scoring import TargetAttention
 
 MIXED = [[0, 1, 0, 2], [3, 3], [1], [4, 2, 4, 2, 0], [2, 1, 1, 3, 2]]
 N_ITEMS = 5
@@ -47,7 +48,9 @@ def build(name: str, dim: int = 4, seed: int = 0, **params: Any) -> Backbone:
 
 def vectors(dim: int = 4, n_items: int = N_ITEMS) -> Tensor:
     """Item vectors, the same each time."""
-    return torch.randn(n_items, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return torch.randn(
+        n_items, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
 
 
 def run(model: Backbone, batch: SessionBatch, table: Tensor) -> Tensor:

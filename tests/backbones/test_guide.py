@@ -36,5 +36,7 @@ def test_the_example_is_saved_and_loaded_by_its_name(names, tmp_path):
 @pytest.mark.usefixtures("names")
 def test_the_example_is_a_good_estimator():
     check_session_estimator(
-        PromptedSessionRecommender("recency", prompts=("cluster",), dim=4, max_epochs=1, random_state=0)
+        PromptedSessionRecommender(
+            "recency", prompts=("cluster",), dim=4, max_epochs=1, random_state=0
+        )
     )

@@ -7,7 +7,8 @@ import torch
 from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, same, vectors, whole
 
 from sessionprompt.backbones import BACKBONES
-from sessionprompt.batches import SessionBatch, prefix_examples
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import prefix_examples
 
 TRANSFORMER = {"inner": 8, "n_heads": 2, "n_layers": 2}
 MODELS = {
@@ -29,7 +30,9 @@ MODELS = {
 }
 ANY_ORDER = {"stamp", "stamp-clip", "core-ave"}
 IN_ONE_PASS = [
-    case for case in MODELS if case not in {"srgnn-2", "tagnn-2", "gcsan"} and case[:3] not in {"gce", "les"}
+    case
+    for case in MODELS
+    if case not in {"srgnn-2", "tagnn-2", "gcsan"} and case[:3] not in {"gce", "les"}
 ]
 
 every_model = pytest.mark.parametrize("case", MODELS)
@@ -91,10 +94,15 @@ def test_lessr_shares_windows_of_distinct_items(params, training):
     """Scores, gradients and running statistics, which count a shared node once for each prefix."""
     found = []
     for one_pass in ("distinct", False):
-        model, table = build("lessr", dropout=0.0, **params).train(training), vectors().requires_grad_()
+        model, table = (
+            build("lessr", dropout=0.0, **params).train(training),
+            vectors().requires_grad_(),
+        )
         assert model.one_pass == "distinct"
         examples = prefix_examples(encoded(SOME_DISTINCT), 50, one_pass)
-        states = run(model, SessionBatch.collate(examples), table)[torch.from_numpy(examples.ends).argsort()]
+        states = run(model, SessionBatch.collate(examples), table)[
+            torch.from_numpy(examples.ends).argsort()
+        ]
         (states * torch.arange(states.numel()).view_as(states)).sum().backward()
         found.append([states, table.grad, *(p.grad for p in model.parameters()), *model.buffers()])
     for one, other in zip(*found, strict=True):
@@ -109,8 +117,13 @@ def test_gradients_reach_everything(case):
     batch = prefixes(sessions, model.causal)
     found = run(model, batch, table)
     (found * torch.randn_like(found)).sum().backward()
-    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 1e-12]
-    assert silent == (["weigh.blocks.1.norms.1.bias"] if case == "core-trm" else [])  # it cancels in the softmax
+    silent = [
+        name
+        for name, p in model.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 1e-12
+    ]
+    # it cancels in the softmax
+    assert silent == (["weigh.blocks.1.norms.1.bias"] if case == "core-trm" else [])
     assert (table.grad.abs().sum(dim=1) > 0).all()
 
 
@@ -149,7 +162,11 @@ def test_fresh_models_are_neither_dead_nor_wild(name):
         ("core", {"n_heads": 3}, "n_heads=3 does not divide dim=4"),
         ("core", {"n_layers": 0}, "n_layers=0 must be an integer of at least 1"),
         ("srgnn", {"steps": 0}, "steps=0 must be"),
-        ("tagnn", {"update_gate": "own"}, "update_gate='own' is not known; choose one of .'original', 'recbole'."),
+        (
+            "tagnn",
+            {"update_gate": "own"},
+            "update_gate='own' is not known; choose one of .'original', 'recbole'.",
+        ),
         ("gcsan", {"omega": 1.5}, "omega=1.5 is a share; give a number from 0 to 1"),
         ("gcegnn", {"hops": True}, "hops=True must be"),
         ("gcegnn", {"n_neighbours": 2.5}, "n_neighbours=2.5 must be"),
@@ -165,5 +182,8 @@ def test_parameters_are_checked(name, params, message):
 def test_windows_longer_than_the_positions_are_refused(name):
     model = build(name, n_positions=3)
     run(model, whole([[0, 1, 2]]), vectors())
-    with pytest.raises(ValueError, match="n_positions=3 is less than the 4 events of a window; build .* n_positions=4"):
+    with pytest.raises(
+        ValueError,
+        match="n_positions=3 is less than the 4 events of a window; build .* n_positions=4",
+    ):
         run(model, whole([[0], [0, 1, 2, 3]]), vectors())

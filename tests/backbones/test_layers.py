@@ -13,15 +13,16 @@ from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
 from sessionprompt.backbones._layers import Dropout, clip_length
 from sessionprompt.backbones._recurrent import recurrent_states
 from sessionprompt.backbones.gcegnn import _Ring
-from sessionprompt.segments import Pairs
-from sessionprompt.session_graphs import SessionGraph
+from sessionprompt.batches import Pairs, SessionGraph
 
 
 @pytest.mark.parametrize("n_heads", [1, 2, 4])
 def test_the_block_is_torchs_own_without_padding(n_heads):
     torch.manual_seed(0)
     mine = Block(4, n_heads, 6, (0.5, 0.5)).double().eval()
-    theirs = nn.TransformerEncoderLayer(4, n_heads, 6, activation="gelu", layer_norm_eps=1e-12, batch_first=True)
+    theirs = nn.TransformerEncoderLayer(
+        4, n_heads, 6, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+    )
     theirs = theirs.double().eval()
     names = {
         theirs.self_attn.in_proj_weight: mine.qkv.weight,
@@ -38,7 +39,10 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
     batch, table = whole(MIXED), vectors()
     x = table[batch.items]
     expected = [
-        theirs(table[session].unsqueeze(0), src_mask=torch.ones(len(session), len(session)).triu(1).bool())[0]
+        theirs(
+            table[session].unsqueeze(0),
+            src_mask=torch.ones(len(session), len(session)).triu(1).bool(),
+        )[0]
         for session in MIXED
     ]
     pairs = batch.pairs_up_to(torch.arange(len(x))).repeat(n_heads)
@@ -49,7 +53,11 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_gated_graph_by_adjacency_matrices(steps, update_gate):
     torch.manual_seed(0)
-    network, table, graph = GatedGraph(4, steps, update_gate).double(), vectors(), SessionGraph.of(whole(MIXED))
+    network, table, graph = (
+        GatedGraph(4, steps, update_gate).double(),
+        vectors(),
+        SessionGraph.of(whole(MIXED)),
+    )
     found = network(table[graph.batch.items], graph)[graph.node]
     same(found, torch.cat([slow_graph(network, table, session) for session in MIXED]))
 
@@ -96,9 +104,14 @@ def test_one_pass_makes_a_state_per_prefix_and_move():
 @pytest.mark.parametrize(("n_layers", "bias"), [(1, False), (1, True), (2, True)])
 def test_recurrent_states_are_those_of_torch(n_layers, bias):
     torch.manual_seed(0)
-    gru, x = nn.GRU(3, 5, n_layers, bias=bias).double(), torch.randn(20, 3, dtype=torch.float64, requires_grad=True)
+    gru, x = (
+        nn.GRU(3, 5, n_layers, bias=bias).double(),
+        torch.randn(20, 3, dtype=torch.float64, requires_grad=True),
+    )
     batch = whole([[0] * 4, [0], [0] * 7, [0] * 7, [0]])
-    expected = torch.cat([gru(window.unsqueeze(1))[0].squeeze(1) for window in x.split(batch.lengths.tolist())])
+    expected = torch.cat(
+        [gru(window.unsqueeze(1))[0].squeeze(1) for window in x.split(batch.lengths.tolist())]
+    )
     found, weight = recurrent_states(gru, x, batch), torch.randn_like(expected)
     same(found, expected)
     inputs = (x, *gru.parameters())
@@ -114,9 +127,13 @@ def test_additive_energies_are_their_formula():
     pairs = Pairs(torch.tensor([0, 0, 2]), torch.tensor([1, 0, 1]), 3, 2)
     energy = AdditiveEnergy(4).double()
     query, key = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 2))
-    same(energy(query, key, pairs), (query[pairs.rows] + key[pairs.columns]).sigmoid() @ energy.weight[0])
+    same(
+        energy(query, key, pairs),
+        (query[pairs.rows] + key[pairs.columns]).sigmoid() @ energy.weight[0],
+    )
     assert torch.autograd.gradcheck(
-        lambda q, k, w: torch.func.functional_call(energy, {"weight": w}, (q, k, pairs)), (query, key, energy.weight)
+        lambda q, k, w: torch.func.functional_call(energy, {"weight": w}, (q, k, pairs)),
+        (query, key, energy.weight),
     )
 
 
@@ -135,7 +152,9 @@ def test_dropout_drops_as_many_as_it_should(p):
 
 
 def test_dropout_wants_a_probability():
-    with pytest.raises(ValueError, match="dropout=1.5 is a probability; give a number from 0 to 1."):
+    with pytest.raises(
+        ValueError, match="dropout=1.5 is a probability; give a number from 0 to 1."
+    ):
         Dropout(1.5)
 
 
@@ -194,7 +213,10 @@ def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
     items, query = torch.tensor([0, 3, -1]), vectors(4, 3)
     own = table[items.clamp(min=0)] * (items >= 0).unsqueeze(1)
     found = model._global(own, _Ring(items, torch.arange(3)), query, lambda codes: table[codes])
-    expected = [slow_global(model, table, *row, hops) for row in zip(items.tolist(), own, query, strict=True)]
+    expected = [
+        slow_global(model, table, *row, hops)
+        for row in zip(items.tolist(), own, query, strict=True)
+    ]
     same(found, torch.stack(expected))
 
 
@@ -208,9 +230,13 @@ def slow_global(model, table, item, own, query, depth):
     for code, count in zip(*(part[item] for part in (model.neighbours, model.counts)), strict=True):
         if item >= 0 and code >= 0:
             values.append(slow_global(model, table, int(code), table[code], query, depth - 1))
-            key = nn.functional.leaky_relu(layer.key(torch.cat([query * values[-1], count.view(1)])), 0.2)
+            key = nn.functional.leaky_relu(
+                layer.key(torch.cat([query * values[-1], count.view(1)])), 0.2
+            )
             energies.append(layer.energy(key))
-    context = torch.cat(energies).softmax(0) @ torch.stack(values) if values else torch.zeros_like(own)
+    context = (
+        torch.cat(energies).softmax(0) @ torch.stack(values) if values else torch.zeros_like(own)
+    )
     return layer.out(torch.cat([own_before, context])).relu()
 
 
@@ -232,7 +258,10 @@ def columns(sessions):
 
 def test_gcegnn_does_not_mind_empty_places():
     table, batch = vectors(), whole(MIXED)
-    same(run(build("gcegnn", n_neighbours=5), batch, table), run(build("gcegnn", n_neighbours=9), batch, table))
+    same(
+        run(build("gcegnn", n_neighbours=5), batch, table),
+        run(build("gcegnn", n_neighbours=9), batch, table),
+    )
 
 
 def test_gcegnn_knows_its_neighbours():

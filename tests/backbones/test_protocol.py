@@ -7,11 +7,11 @@ import torch
 from samples import MIXED, N_ITEMS, build, encoded, prefixes, same
 
 from sessionprompt.backbones import Backbone, unit
-from sessionprompt.batches import SessionBatch, last_prefixes
-from sessionprompt.encoding import EncodedSessions
-from sessionprompt.losses import FullSoftmax, score_blocks
-from sessionprompt.network import SessionNetwork
-from sessionprompt.prompts import PromptBlend
+from sessionprompt.batches import SessionBatch
+from sessionprompt.encoding import EncodedSessions, last_prefixes
+from sessionprompt.losses import FullSoftmax
+from sessionprompt.network import PromptBlend, SessionNetwork
+from sessionprompt.scoring import score_blocks
 
 CLUSTERS = torch.tensor([[0], [1], [1], [0], [-1]])
 
@@ -21,7 +21,11 @@ def network(backbone: Backbone, *, prompted: bool = True, scoring: str = "dot") 
     blend = PromptBlend(4, {"cluster": 2, "user": 3}, "elementwise") if prompted else None
     codes = {"cluster": CLUSTERS} if prompted else {}
     popularity = torch.arange(N_ITEMS).double()
-    return SessionNetwork(backbone, N_ITEMS, codes, popularity, blend, prompted, scoring, 0.5).double().eval()
+    return (
+        SessionNetwork(backbone, N_ITEMS, codes, popularity, blend, prompted, scoring, 0.5)
+        .double()
+        .eval()
+    )
 
 
 class Doubled(Backbone):
@@ -49,7 +53,10 @@ def test_items_looked_up_are_prompted_like_inputs_without_a_user():
     sessions = encoded([list(range(N_ITEMS))])
     nobody = torch.full((N_ITEMS, 1), -1).numpy()
     sessions = EncodedSessions(
-        sessions.items, sessions.offsets, {"cluster": CLUSTERS.numpy(), "user": nobody}, sessions.first_prefix
+        sessions.items,
+        sessions.offsets,
+        {"cluster": CLUSTERS.numpy(), "user": nobody},
+        sessions.first_prefix,
     )
     batch = SessionBatch.collate(last_prefixes(sessions, 50))
     x = one.blend(one.items, batch.prompts)
@@ -69,6 +76,10 @@ def test_the_network_trains_and_scores_models_of_both_kinds(name):
     with torch.no_grad():
         (rows, scores), *more = score_blocks(one.states(batch), one.table())
     assert (rows, more) == (slice(0, len(batch)), [])
-    log_share = scores[:-2].log_softmax(1)[torch.arange(len(batch) - 2), torch.arange(len(batch) - 2) % N_ITEMS]
-    alone = FullSoftmax()(one(prefixes(MIXED, one.backbone.causal)), torch.arange(len(batch) - 2) % N_ITEMS)
+    log_share = scores[:-2].log_softmax(1)[
+        torch.arange(len(batch) - 2), torch.arange(len(batch) - 2) % N_ITEMS
+    ]
+    alone = FullSoftmax()(
+        one(prefixes(MIXED, one.backbone.causal)), torch.arange(len(batch) - 2) % N_ITEMS
+    )
     same(alone, -log_share.mean())

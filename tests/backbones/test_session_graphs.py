@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import whole
 
-from sessionprompt.session_graphs import SessionGraph
+from sessionprompt.batches import SessionGraph
 
-some_sessions = st.lists(st.lists(st.integers(-1, 3), min_size=1, max_size=7), min_size=1, max_size=4)
+some_sessions = st.lists(
+    st.lists(st.integers(-1, 3), min_size=1, max_size=7), min_size=1, max_size=4
+)
 laws = settings(max_examples=40, deadline=None)
 
 
@@ -51,7 +53,9 @@ def test_edges_are_the_distinct_moves(sessions):
     graph, names = graph_of(sessions)
     found = [(names[graph.node[event]], names[graph.node[event + 1]]) for event in graph.edges]
     assert found == list(dict.fromkeys(moves_of(sessions)))
-    assert graph.moves.tolist() == [i for i, (a, b) in enumerate(pairwise(graph.batch.session.tolist())) if a == b]
+    assert graph.moves.tolist() == [
+        i for i, (a, b) in enumerate(pairwise(graph.batch.session.tolist())) if a == b
+    ]
 
 
 @laws
@@ -60,7 +64,9 @@ def test_visits_are_counted_and_linked(sessions):
     graph, _ = graph_of(sessions)
     events = events_of(sessions)
     earlier = [[q for q in range(p) if events[q] == events[p]] for p in range(len(events))]
-    later = [[q for q in range(p + 1, len(events)) if events[q] == events[p]] for p in range(len(events))]
+    later = [
+        [q for q in range(p + 1, len(events)) if events[q] == events[p]] for p in range(len(events))
+    ]
     assert graph.visit.tolist() == list(map(len, earlier))
     assert graph.next_visit.tolist() == [min(places, default=len(events)) for places in later]
     pairs = list(zip(*(column.tolist() for column in graph.revisits), strict=True))
@@ -104,7 +110,11 @@ def test_relations_tell_the_direction(sessions):
     moves = set(moves_of(sessions))
     expected = Counter((name, name, 0) for name in names)
     for a, b in {pair for move in moves for pair in (move, move[::-1]) if pair[0] != pair[1]}:
-        expected[b, a, {(True, False): 1, (False, True): 2, (True, True): 3}[(a, b) in moves, (b, a) in moves]] += 1
+        expected[
+            b,
+            a,
+            {(True, False): 1, (False, True): 2, (True, True): 3}[(a, b) in moves, (b, a) in moves],
+        ] += 1
     pairs, kinds = graph.relations
     assert (pairs.rows.diff() >= 0).all()
     found = [(names[i], names[j], int(kind)) for i, j, kind in zip(*pairs, kinds, strict=True)]

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from samples import MIXED, build, prefixes, same, vectors, whole
 
 from sessionprompt import losses
-from sessionprompt.backbones import TargetAttention, _target_blocks
-from sessionprompt.losses import FullSoftmax, score_blocks
+from sessionprompt.losses import FullSoftmax
+from sessionprompt.scoring import TargetAttention, score_blocks
+from sessionprompt.scoring import target_blocks as _target_blocks
 
 LENGTHS, NODES, VISITS = [2, 1, 4], [4, 2, 0, 1, 2, 3, 4], [1, 2, 1, 1, 3, 1, 1]
 
@@ -19,7 +20,9 @@ LENGTHS, NODES, VISITS = [2, 1, 4], [4, 2, 0, 1, 2, 3, 4], [1, 2, 1, 1, 3, 1, 1]
 @pytest.fixture
 def attention() -> TargetAttention:
     torch.manual_seed(0)
-    states, keys, values = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 5, 5))
+    states, keys, values = (
+        torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (3, 5, 5)
+    )
     prefix = torch.repeat_interleave(torch.arange(3), torch.tensor(LENGTHS))
     return TargetAttention(states, keys, values, prefix, torch.tensor(NODES), torch.tensor(VISITS))
 
@@ -57,7 +60,8 @@ def scaled(attention, factor):
 
 
 @pytest.mark.usefixtures("sizes")
-@pytest.mark.parametrize("factor", [1, 1e4])  # at which no two prefixes can share the highest exponent
+# at which no two prefixes can share the highest exponent
+@pytest.mark.parametrize("factor", [1, 1e4])
 def test_scores_and_gradients_are_those_of_the_definition(attention, table, factor):
     attention, weight = scaled(attention, factor), torch.randn(3, 9, dtype=torch.float64)
     found, expected = attention.scores(table), slow_scores(attention, table)
@@ -74,9 +78,16 @@ def test_scores_and_gradients_are_those_of_the_definition(attention, table, fact
 @pytest.mark.parametrize("factor", [1, 1e4])
 def test_loss_and_gradients_are_those_of_the_definition(attention, table, factor):
     attention, targets = scaled(attention, factor), torch.tensor([0, 8, 3])
-    found, expected = attention.cross_entropy(table, targets), F.cross_entropy(slow_scores(attention, table), targets)
+    found, expected = (
+        attention.cross_entropy(table, targets),
+        F.cross_entropy(slow_scores(attention, table), targets),
+    )
     same(found, expected)
-    pairs = zip(gradients(attention, table, 3 * found), gradients(attention, table, 3 * expected), strict=True)
+    pairs = zip(
+        gradients(attention, table, 3 * found),
+        gradients(attention, table, 3 * expected),
+        strict=True,
+    )
     for one, other in pairs:
         same(one, other)
 
@@ -86,11 +97,16 @@ def test_the_loss_passes_gradcheck(attention, table):
         attended = replace(attention, states=states, keys=keys, values=values)
         return attended.cross_entropy(candidates, torch.tensor([4, 0, 8]))
 
-    assert torch.autograd.gradcheck(loss, (attention.states, attention.keys, attention.values, table))
+    assert torch.autograd.gradcheck(
+        loss, (attention.states, attention.keys, attention.values, table)
+    )
 
 
 def test_single_precision_keeps_five_digits(attention, table):
-    short = [part.detach().float().requires_grad_() for part in (attention.states, attention.keys, attention.values)]
+    short = [
+        part.detach().float().requires_grad_()
+        for part in (attention.states, attention.keys, attention.values)
+    ]
     single = replace(attention, states=short[0], keys=short[1], values=short[2])
     candidates, targets = table.detach().float().requires_grad_(), torch.tensor([0, 8, 3])
     expected = gradients(attention, table, F.cross_entropy(slow_scores(attention, table), targets))
@@ -100,11 +116,19 @@ def test_single_precision_keeps_five_digits(attention, table):
 
 
 def test_only_single_nodes(table):
-    states, keys, values = (torch.randn(2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    states, keys, values = (
+        torch.randn(2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)
+    )
     one = torch.arange(2)
-    attention, targets = TargetAttention(states, keys, values, one, one, one + 1), torch.tensor([5, 1])
+    attention, targets = (
+        TargetAttention(states, keys, values, one, one, one + 1),
+        torch.tensor([5, 1]),
+    )
     same(attention.scores(table), slow_scores(attention, table))
-    same(attention.cross_entropy(table, targets), F.cross_entropy(slow_scores(attention, table), targets))
+    same(
+        attention.cross_entropy(table, targets),
+        F.cross_entropy(slow_scores(attention, table), targets),
+    )
     attention.cross_entropy(table, targets).backward()
     same(states.grad, values.grad)
 
@@ -138,6 +162,8 @@ def test_attention_to_everything_alike_is_a_mean():
     with torch.no_grad():
         scored = model(table[batch.items], batch)
         events = scored.visits.double().unsqueeze(1)
-        total = torch.zeros_like(scored.states).index_add(0, scored.prefix, scored.values[scored.node] * events)
+        total = torch.zeros_like(scored.states).index_add(
+            0, scored.prefix, scored.values[scored.node] * events
+        )
         mean = total / torch.zeros(len(batch), 1).double().index_add(0, scored.prefix, events)
         same(scored.scores(table), (scored.states + mean) @ table.T)

@@ -10,14 +10,16 @@ from samples import run, same, whole
 from torch import Tensor
 
 from sessionprompt.backbones import BACKBONES, Backbone
-from sessionprompt.session_graphs import SessionGraph
+from sessionprompt.batches import SessionGraph
 
 S, S1 = [0, 1, 0, 2], [1]
 
 
 def fill(start: int, *shape: int) -> Tensor:
     """0.5 sin(start), 0.5 sin(start + 1), ... in a shape."""
-    return 0.5 * torch.sin(start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).view(shape)
+    return 0.5 * torch.sin(
+        start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64)
+    ).view(shape)
 
 
 TABLE = fill(1, 5, 3)[1:]
@@ -93,7 +95,10 @@ LESSR = {
     "readout.energy.weight": fill(16, 1, 3),
     "readout.out.weight": fill(17, 3, 9),
     "out.weight": fill(18, 3, 12),
-    **{f"{place}.activation.weight": torch.full((3,), 0.25) for place in ("layers.0", "layers.1", "readout")},
+    **{
+        f"{place}.activation.weight": torch.full((3,), 0.25)
+        for place in ("layers.0", "layers.1", "readout")
+    },
 }
 GCEGNN = {
     "relations": torch.stack([fill(start, 3) for start in (2, 3, 4, 5)]),
@@ -139,7 +144,13 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Tensor], list[float], li
         [0.021042, 0.024499, 0.026005],
         [-0.022617, -0.023115, -0.021772],
     ),
-    "stamp": ("stamp", {}, STAMP, [-0.021972, -0.169029, 0.053573], [-0.288656, 0.055818, -0.025013]),
+    "stamp": (
+        "stamp",
+        {},
+        STAMP,
+        [-0.021972, -0.169029, 0.053573],
+        [-0.288656, 0.055818, -0.025013],
+    ),
     "core-ave": (
         "core",
         {"variant": "ave"},
@@ -154,7 +165,13 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Tensor], list[float], li
         [-0.587444, -0.771048, -0.245754],
         [0.522620, 0.787016, 0.327832],
     ),
-    "srgnn": ("srgnn", {}, SRGNN, [-0.190082, -0.509756, -0.385164], [-0.172388, -0.577788, -0.533502]),
+    "srgnn": (
+        "srgnn",
+        {},
+        SRGNN,
+        [-0.190082, -0.509756, -0.385164],
+        [-0.172388, -0.577788, -0.533502],
+    ),
     "srgnn-original": (
         "srgnn",
         {"update_gate": "original"},
@@ -190,7 +207,13 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Tensor], list[float], li
         [-0.156434, -0.229278, -0.071628],
         [0.116146, 0.161080, 0.065585],
     ),
-    "lessr": ("lessr", TWO_LAYERS, LESSR, [0.051670, 0.391790, 0.609557], [0.084734, -0.131028, -0.305871]),
+    "lessr": (
+        "lessr",
+        TWO_LAYERS,
+        LESSR,
+        [0.051670, 0.391790, 0.609557],
+        [0.084734, -0.131028, -0.305871],
+    ),
     "lessr-without-loops": (
         "lessr",
         {**TWO_LAYERS, "self_loops": False},
@@ -225,7 +248,10 @@ def test_the_gated_graph_gives_the_published_states(gate: str) -> None:
     graph = SessionGraph.of(batch)
     if gate == "original":  # the same states with the update part of the weights negated
         sign = torch.tensor([1.0, -1, 1]).double().repeat_interleave(3)
-        weights = {key: sign.view(-1, *[1] * (w.dim() - 1)) * w if "from_" in key else w for key, w in weights.items()}
+        weights = {
+            key: sign.view(-1, *[1] * (w.dim() - 1)) * w if "from_" in key else w
+            for key, w in weights.items()
+        }
     states = filled(name, {"update_gate": gate}, weights).graph(x, graph)[graph.node]
     expected = [
         [-0.228325, -0.206309, 0.136609],

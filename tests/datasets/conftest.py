@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessionprompt import _tables
+from sessionprompt.sessions import tables as _tables
 
 
 @pytest.fixture(params=_tables.BACKENDS)

@@ -18,7 +18,9 @@ from sessionprompt.datasets import _fetch, fetch, load_lastfm
 
 pytest.importorskip("pooch", reason="downloading needs the extra 'datasets'")
 
-LOG = "".join(f"user_1\t2009-05-04T{i // 60:02}:{i % 60:02}:00Z\tid-{i % 9}\tname\t\t\n" for i in range(1000)).encode()
+LOG = "".join(
+    f"user_1\t2009-05-04T{i // 60:02}:{i % 60:02}:00Z\tid-{i % 9}\tname\t\t\n" for i in range(1000)
+).encode()
 
 
 def packed(member: str, content: bytes) -> bytes:
@@ -76,7 +78,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         )
         monkeypatch.setattr(_fetch, "ARCHIVES", {"lastfm-1k": local})
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield server
         server.shutdown()
@@ -132,12 +136,16 @@ def test_a_damaged_log_is_refused(server: Server, tmp_path: Path) -> None:
     assert fetch("lastfm-1k", tmp_path).read_bytes() == LOG and server.asked == [None]
 
 
-def test_a_server_that_has_it_not(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_has_it_not(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Handler, "do_GET", lambda self: self.send_error(404))
     with pytest.raises(OSError, match="404"):
         fetch("lastfm-1k", tmp_path)
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="name='xing' has no public address with a checksum; 'lastfm-1k' has"):
+    with pytest.raises(
+        ValueError, match="name='xing' has no public address with a checksum; 'lastfm-1k' has"
+    ):
         fetch("xing")

@@ -14,14 +14,24 @@ from sessionprompt.sessions import Sessions
 
 def test_the_filter_in_plain_loops() -> None:
     sessions = make_sessions(400, n_users=80, mean_length=3.5, n_items=50, random_state=0)
-    long = [(user, session) for user, session in zip(sessions.users, sessions, strict=True) if len(session) >= 3]
+    long = [
+        (user, session)
+        for user, session in zip(sessions.users, sessions, strict=True)
+        if len(session) >= 3
+    ]
     per_user = Counter(user for user, _ in long)
     expected = [(user, session) for user, session in long if per_user[user] >= 5]
     kept = paper_filter(sessions)
     assert 0 < len(kept) < len(long) < len(sessions)
     assert list(zip(kept.users, kept, strict=True)) == expected
-    assert kept.vocabulary.ids.tolist() == sorted({item for _, session in expected for item in session})
-    assert [step["step"] for step in kept.report.steps] == ["start", "min_length=3", "min_user_sessions=5"]
+    assert kept.vocabulary.ids.tolist() == sorted(
+        {item for _, session in expected for item in session}
+    )
+    assert [step["step"] for step in kept.report.steps] == [
+        "start",
+        "min_length=3",
+        "min_user_sessions=5",
+    ]
     assert paper_filter(kept).report.steps[:3] == kept.report.steps
 
 
@@ -38,17 +48,25 @@ def test_sessions_are_split_by_time(n: int) -> None:
     tenth = max(1, round(n / 10))
     assert [len(part) for part in split] == [n - 2 * tenth, tenth, tenth]
     parts = [set(part.times.tolist()) for part in split]
-    assert parts == [set(range(n - 2 * tenth)), set(range(n - 2 * tenth, n - tenth)), set(range(n - tenth, n))]
+    assert parts == [
+        set(range(n - 2 * tenth)),
+        set(range(n - 2 * tenth, n - tenth)),
+        set(range(n - tenth, n)),
+    ]
 
 
 def test_the_split_within_sessions_is_that_of_the_reference_code() -> None:
     sessions = make_sessions(30, random_state=0)
-    for part, expected in zip(split_protocol(sessions, "within_session"), within_session_split(sessions), strict=True):
+    for part, expected in zip(
+        split_protocol(sessions, "within_session"), within_session_split(sessions), strict=True
+    ):
         assert part == expected
 
 
 def test_impossible_splits() -> None:
-    with pytest.raises(ValueError, match="protocol='random' is not known; use 'sessions' or 'within_session'"):
+    with pytest.raises(
+        ValueError, match="protocol='random' is not known; use 'sessions' or 'within_session'"
+    ):
         split_protocol([["a", "b"]] * 5, "random")
     with pytest.raises(ValueError, match="2 sessions cannot be split in three; give at least 3"):
         split_protocol([["a", "b"]] * 2)

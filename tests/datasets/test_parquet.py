@@ -45,7 +45,9 @@ def plain(columns: dict[str, Any]) -> dict[int, list[tuple[int, int]]]:
 def test_events_are_in_the_order_of_their_places(tmp_path: Path, user: bool, time: bool) -> None:
     columns = shuffled(0)
     left_out = {name for name, there in (("user_id", user), ("ts", time)) if not there}
-    loaded = load_parquet(write(tmp_path, **{k: v for k, v in columns.items() if k not in left_out}))
+    loaded = load_parquet(
+        write(tmp_path, **{k: v for k, v in columns.items() if k not in left_out})
+    )
     rows = {session: [row for _, row in places] for session, places in plain(columns).items()}
     if time:
         rows = dict(sorted(rows.items(), key=lambda entry: columns["ts"][entry[1][-1]]))
@@ -69,9 +71,18 @@ def test_a_split_in_the_file_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"session_id": [1], "item_id": [2]}, "log.parquet has no column 'pos'; it has 'session_id', 'item_id'."),
-        ({"session_id": [1, 1], "item_id": [2, 3], "pos": [4, 4]}, "a session has two events at the same 'pos'"),
-        ({"session_id": [1], "item_id": [2], "pos": [0], "split": ["valid"]}, "holds .*'valid'.*'train' and 'test'"),
+        (
+            {"session_id": [1], "item_id": [2]},
+            "log.parquet has no column 'pos'; it has 'session_id', 'item_id'.",
+        ),
+        (
+            {"session_id": [1, 1], "item_id": [2, 3], "pos": [4, 4]},
+            "a session has two events at the same 'pos'",
+        ),
+        (
+            {"session_id": [1], "item_id": [2], "pos": [0], "split": ["valid"]},
+            "holds .*'valid'.*'train' and 'test'",
+        ),
     ],
 )
 def test_wrong_columns(tmp_path: Path, columns: dict[str, Any], message: str) -> None:
@@ -91,28 +102,52 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 
 def counts(*parts: Sessions) -> tuple[int, int, int]:
-    items = {item for part in parts for item in part.vocabulary.decode(np.unique(part.codes)).tolist()}
+    items = {
+        item for part in parts for item in part.vocabulary.decode(np.unique(part.codes)).tolist()
+    }
     return sum(map(len, parts)), len(items), sum(part.n_events for part in parts)
 
 
 @pytest.mark.parametrize(
     ("name", "train", "test", "both"),
     [
-        ("diginetica", (186_670, 43_097, 906_140), (15_963, 21_131, 76_821), (202_633, 43_097, 982_961)),
-        ("yoochoose1_64", (116_167, 17_376, 486_026), (15_324, 6_751, 71_222), (131_491, 17_745, 557_248)),
-        ("yoochoose_100k", (17_794, 2_933, 70_278), (3_416, 1_771, 13_568), (21_210, 2_933, 83_846)),
+        (
+            "diginetica",
+            (186_670, 43_097, 906_140),
+            (15_963, 21_131, 76_821),
+            (202_633, 43_097, 982_961),
+        ),
+        (
+            "yoochoose1_64",
+            (116_167, 17_376, 486_026),
+            (15_324, 6_751, 71_222),
+            (131_491, 17_745, 557_248),
+        ),
+        (
+            "yoochoose_100k",
+            (17_794, 2_933, 70_278),
+            (3_416, 1_771, 13_568),
+            (21_210, 2_933, 83_846),
+        ),
     ],
 )
-def test_the_counts_of_split_logs(data_dir: Path, name: str, train: Any, test: Any, both: Any) -> None:
+def test_the_counts_of_split_logs(
+    data_dir: Path, name: str, train: Any, test: Any, both: Any
+) -> None:
     parts = load_parquet(data_dir / f"{name}.parquet")
     assert (counts(parts[0]), counts(parts[1]), counts(*parts)) == (train, test, both)
 
 
 @pytest.mark.parametrize(
     ("name", "expected", "n_users"),
-    [("globo", (1_048_594, 46_033, 2_988_181), 322_897), ("lastfm_10users", (3_879, 1_924, 37_078), 10)],
+    [
+        ("globo", (1_048_594, 46_033, 2_988_181), 322_897),
+        ("lastfm_10users", (3_879, 1_924, 37_078), 10),
+    ],
 )
-def test_the_counts_of_logs_with_users(data_dir: Path, name: str, expected: Any, n_users: int) -> None:
+def test_the_counts_of_logs_with_users(
+    data_dir: Path, name: str, expected: Any, n_users: int
+) -> None:
     sessions = load_parquet(data_dir / f"{name}.parquet")
     assert counts(sessions) == expected and len(np.unique(sessions.users)) == n_users
 
@@ -120,5 +155,10 @@ def test_the_counts_of_logs_with_users(data_dir: Path, name: str, expected: Any,
 def test_the_paper_filter_on_a_news_log(data_dir: Path) -> None:
     kept = paper_filter(load_parquet(data_dir / "globo.parquet"))
     last = kept.report.steps[-1]
-    assert (last["users"], last["items"], last["sessions"], last["events"]) == (21_862, 21_781, 177_973, 828_965)
+    assert (last["users"], last["items"], last["sessions"], last["events"]) == (
+        21_862,
+        21_781,
+        177_973,
+        828_965,
+    )
     assert len(kept.vocabulary) == 21_781

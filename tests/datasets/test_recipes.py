@@ -40,7 +40,9 @@ def cut(events: list[Event], gap: float) -> list[list[Event]]:
     sessions = []
     for user in dict.fromkeys(event[0] for event in events):
         before = -np.inf
-        for event in sorted((event for event in events if event[0] == user), key=lambda event: event[1]):
+        for event in sorted(
+            (event for event in events if event[0] == user), key=lambda event: event[1]
+        ):
             if event[1] - before > gap:
                 sessions.append([])
             sessions[-1].append(event)
@@ -49,15 +51,21 @@ def cut(events: list[Event], gap: float) -> list[list[Event]]:
 
 
 def of_items(sessions: list[list[Event]], keep: set[Any]) -> list[list[Event]]:
-    return [kept for session in sessions if (kept := [event for event in session if event[2] in keep])]
+    return [
+        kept for session in sessions if (kept := [event for event in session if event[2] in keep])
+    ]
 
 
 def frequent(sessions: list[list[Event]], least: int) -> set[Any]:
-    return {item for item, n in Counter(event[2] for s in sessions for event in s).items() if n >= least}
+    return {
+        item for item, n in Counter(event[2] for s in sessions for event in s).items() if n >= least
+    }
 
 
 def without_repeats(sessions: list[list[Event]]) -> list[list[Event]]:
-    return [[event for i, event in enumerate(s) if i == 0 or event[2] != s[i - 1][2]] for s in sessions]
+    return [
+        [event for i, event in enumerate(s) if i == 0 or event[2] != s[i - 1][2]] for s in sessions
+    ]
 
 
 def agree(loaded: Sessions, sessions: list[list[Event]]) -> None:
@@ -65,8 +73,14 @@ def agree(loaded: Sessions, sessions: list[list[Event]]) -> None:
     sessions = sorted(sessions, key=lambda session: session[-1][1])
     assert loaded.to_lists() == [[event[2] for event in session] for session in sessions]
     seconds = [event[1] for session in sessions for event in session]
-    np.testing.assert_allclose(loaded.event_times.astype("datetime64[ms]").astype(np.int64) / 1000, seconds)
-    last = {"sessions": len(sessions), "events": len(seconds), "items": len({e[2] for s in sessions for e in s})}
+    np.testing.assert_allclose(
+        loaded.event_times.astype("datetime64[ms]").astype(np.int64) / 1000, seconds
+    )
+    last = {
+        "sessions": len(sessions),
+        "events": len(seconds),
+        "items": len({e[2] for s in sessions for e in s}),
+    }
     assert {name: loaded.report.steps[-1][name] for name in last} == last
     assert len(loaded.vocabulary) == last["items"]
     if loaded.users is not None:
@@ -137,8 +151,12 @@ def test_lastfm_as_published(tmp_path: Path) -> None:
 # ---- Xing ----
 
 
-def xing_twin(rows: list[tuple[int, int, int, int]], least: int, length: int, fewest: int, most: int) -> Any:
-    tagged = cut([(user, time, (item, type_)) for user, item, type_, time in rows if type_ != 4], 30 * 60)
+def xing_twin(
+    rows: list[tuple[int, int, int, int]], least: int, length: int, fewest: int, most: int
+) -> Any:
+    tagged = cut(
+        [(user, time, (item, type_)) for user, item, type_, time in rows if type_ != 4], 30 * 60
+    )
     sessions = []
     for session in tagged:
         firsts = dict.fromkeys(event[2] for event in session)  # in the order of time
@@ -157,9 +175,13 @@ def test_xing(tmp_path: Path) -> None:
     path = tmp_path / "interactions.csv"
     header = "user_id\titem_id\tinteraction_type\tcreated_at\r\n"
     path.write_text(header + "".join("\t".join(map(str, row)) + "\r\n" for row in rows), newline="")
-    loaded = load_xing(path, min_item_support=4, min_length=2, min_user_sessions=2, max_user_sessions=6)
+    loaded = load_xing(
+        path, min_item_support=4, min_length=2, min_user_sessions=2, max_user_sessions=6
+    )
     expected = xing_twin(rows, 4, 2, 2, 6)
-    assert 20 < len(expected) < len(xing_twin(rows, 4, 2, 2, 99)) < len(xing_twin(rows, 4, 2, 1, 99))
+    assert (
+        20 < len(expected) < len(xing_twin(rows, 4, 2, 2, 99)) < len(xing_twin(rows, 4, 2, 1, 99))
+    )
     agree(loaded, expected)
     assert loaded.report.steps[1]["events"] == sum(row[2] != 4 for row in rows)
 
@@ -167,7 +189,10 @@ def test_xing(tmp_path: Path) -> None:
 def test_xing_refuses_other_types(tmp_path: Path) -> None:
     path = tmp_path / "interactions.csv"
     path.write_text("user_id\titem_id\tinteraction_type\tcreated_at\n1\t2\t5\t1446336000\n")
-    with pytest.raises(ValueError, match="must hold types 1 to 4. It is interactions.csv of the RecSys Challenge 2016"):
+    with pytest.raises(
+        ValueError,
+        match="must hold types 1 to 4. It is interactions.csv of the RecSys Challenge 2016",
+    ):
         load_xing(path)
 
 
@@ -179,7 +204,10 @@ def test_xing_refuses_other_types(tmp_path: Path) -> None:
     "header", ["username,subreddit,utc", "user,subreddit,utc_stamp", "timestamp,user_id,subreddit"]
 )
 def test_reddit(tmp_path: Path, header: str) -> None:
-    events = [(f"u{user}", time, f"sub{item}") for user, time, item in random_events(2, 400, 3, 20, 2 * DAY)]
+    events = [
+        (f"u{user}", time, f"sub{item}")
+        for user, time, item in random_events(2, 400, 3, 20, 2 * DAY)
+    ]
     row = "{1}.0,{0},{2}" if header.startswith("timestamp") else "{0},{2},{1}.0"
     path = tmp_path / "reddit_data.csv"
     path.write_text("\n".join([header, *(row.format(*event) for event in events)]))
@@ -188,9 +216,14 @@ def test_reddit(tmp_path: Path, header: str) -> None:
 
 @pytest.mark.usefixtures("backend")
 def test_reddit_as_published(tmp_path: Path) -> None:
-    events = [(f"u{user}", time, f"sub{item}") for user, time, item in random_events(3, 900, 10, 20, 5 * DAY)]
+    events = [
+        (f"u{user}", time, f"sub{item}")
+        for user, time, item in random_events(3, 900, 10, 20, 5 * DAY)
+    ]
     path = tmp_path / "reddit_data.csv"
-    path.write_text("\n".join(["username,subreddit,utc", *("{0},{2},{1}".format(*event) for event in events)]))
+    path.write_text(
+        "\n".join(["username,subreddit,utc", *("{0},{2},{1}".format(*event) for event in events)])
+    )
     pieces = []
     for session in without_repeats(cut(events[::-1], 3600)):
         if 2 <= len(session) < 8:
@@ -205,11 +238,16 @@ def test_reddit_as_published(tmp_path: Path) -> None:
 # ---- Diginetica and Yoochoose ----
 
 
-def sr_gnn_twin(clicks: dict[int, list[int]], ends: dict[int, float], least: int, days: int) -> tuple[Any, Any]:
+def sr_gnn_twin(
+    clicks: dict[int, list[int]], ends: dict[int, float], least: int, days: int
+) -> tuple[Any, Any]:
     """Training and test sessions by id, from sessions in the order of the log."""
     clicks = {session: items for session, items in clicks.items() if len(items) > 1}
     counts = Counter(item for items in clicks.values() for item in items)
-    clicks = {session: [item for item in items if counts[item] >= least] for session, items in clicks.items()}
+    clicks = {
+        session: [item for item in items if counts[item] >= least]
+        for session, items in clicks.items()
+    }
     clicks = {session: items for session, items in clicks.items() if len(items) > 1}
     cut_at = max(ends[session] for session in clicks) - days * DAY
     by_end = sorted(clicks, key=lambda session: ends[session])
@@ -230,15 +268,22 @@ def test_diginetica(tmp_path: Path) -> None:
         rows += [f"{session};NA;{item};{frame};{iso(ends[session])[:10]}" for frame, item in events]
         clicks[session] = [item for _, item in sorted(events, key=lambda event: event[0])]
     path = tmp_path / "train-item-views.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(["sessionId;userId;itemId;timeframe;eventdate", *rows]).encode())
+    path.write_bytes(
+        b"\xef\xbb\xbf"
+        + "\r\n".join(["sessionId;userId;itemId;timeframe;eventdate", *rows]).encode()
+    )
     train, test = load_diginetica(path)
     expected_train, expected_test = sr_gnn_twin(clicks, ends, 5, 7)
     assert len(expected_train) > 90 and len(expected_test) > 40
     for loaded, expected in ((train, expected_train), (test, expected_test)):
         assert dict(zip(loaded.ids.tolist(), loaded.to_lists(), strict=True)) == expected
         assert loaded.ids.tolist() == list(expected)
-        assert loaded.times.tolist() == [datetime.fromtimestamp(ends[s], UTC).replace(tzinfo=None) for s in expected]
-    assert train.vocabulary is test.vocabulary and set(np.unique(train.codes)) == set(range(len(train.vocabulary)))
+        assert loaded.times.tolist() == [
+            datetime.fromtimestamp(ends[s], UTC).replace(tzinfo=None) for s in expected
+        ]
+    assert train.vocabulary is test.vocabulary and set(np.unique(train.codes)) == set(
+        range(len(train.vocabulary))
+    )
     assert train.report.steps[0]["events"] == len(rows)
     on_the_day = sum(end == max(ends.values()) - 7 * DAY for end in ends.values())
     parts = [report.steps[-k]["sessions"] for report, k in ((train.report, 1), (test.report, 3))]
@@ -271,18 +316,30 @@ def test_yoochoose(tmp_path: Path, fraction: float, header: list[str]) -> None:
     full, expected_test = sr_gnn_twin(clicks, ends, 5, 1)
     assert dict(zip(test.ids.tolist(), test.to_lists(), strict=True)) == expected_test
     assert test.ids.tolist() == list(expected_test)
-    pairs = [(session, items[:-i], items[-i]) for session, items in full.items() for i in range(1, len(items))]
+    pairs = [
+        (session, items[:-i], items[-i])
+        for session, items in full.items()
+        for i in range(1, len(items))
+    ]
     expected = pairs[len(pairs) - int(len(pairs) * fraction) :]
     used = {item for part in (train, test) for session in part for item in session}
     assert train.vocabulary is test.vocabulary and train.vocabulary.ids.tolist() == sorted(used)
     found = zip(train.ids.tolist(), train.to_lists(), strict=True)
-    assert [(session, items[:-i], items[-i]) for session, items in found for i in range(1, len(items))] == expected
+    assert [
+        (session, items[:-i], items[-i]) for session, items in found for i in range(1, len(items))
+    ] == expected
 
 
 def test_a_session_is_as_old_as_its_last_event_rare_or_not(tmp_path: Path) -> None:
     newest = START + 3 * DAY
-    lines = [f"{session},{iso(START + session)},{item},0" for session in range(5) for item in (1, 2)]
-    lines += [f"6,{iso(newest - 2 * DAY)},1,0", f"6,{iso(newest - 2 * DAY)},2,0", f"6,{iso(newest - 10)},99,0"]
+    lines = [
+        f"{session},{iso(START + session)},{item},0" for session in range(5) for item in (1, 2)
+    ]
+    lines += [
+        f"6,{iso(newest - 2 * DAY)},1,0",
+        f"6,{iso(newest - 2 * DAY)},2,0",
+        f"6,{iso(newest - 10)},99,0",
+    ]
     lines += [f"7,{iso(newest)},2,0", f"7,{iso(newest)},1,0"]
     path = tmp_path / "yoochoose-clicks.dat"
     path.write_text("\n".join(lines))
@@ -302,7 +359,9 @@ def test_yoochoose_refuses_what_is_no_share(tmp_path: Path, fraction: float) -> 
 def test_a_log_shorter_than_its_test_part_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "yoochoose-clicks.dat"
     path.write_text("\n".join(yoochoose_log(0)[0]))
-    with pytest.raises(ValueError, match="all sessions end within 9 days of 2015-.*give the whole log"):
+    with pytest.raises(
+        ValueError, match="all sessions end within 9 days of 2015-.*give the whole log"
+    ):
         load_yoochoose(path, test_days=9)
 
 
@@ -315,19 +374,32 @@ def test_retailrocket(tmp_path: Path, events: tuple[str, ...]) -> None:
     rng = np.random.default_rng(0)
     log = random_events(4, 600, 10, 30, 2 * DAY)
     kinds = rng.choice(["view", "view", "view", "addtocart", "transaction"], size=len(log)).tolist()
-    lines = [f"{t}{t % 1000:03},{user},{kind},{item}," for (user, t, item), kind in zip(log, kinds, strict=True)]
+    lines = [
+        f"{t}{t % 1000:03},{user},{kind},{item},"
+        for (user, t, item), kind in zip(log, kinds, strict=True)
+    ]
     path = tmp_path / "events.csv"
     path.write_text("\n".join(["timestamp,visitorid,event,itemid,transactionid", *lines]))
-    timed = [(user, t + t % 1000 / 1000, (item, kind)) for (user, t, item), kind in zip(log, kinds, strict=True)]
-    sessions = [[(u, t, item) for u, t, (item, kind) in s if kind in events] for s in cut(timed, 30 * 60)]
+    timed = [
+        (user, t + t % 1000 / 1000, (item, kind))
+        for (user, t, item), kind in zip(log, kinds, strict=True)
+    ]
+    sessions = [
+        [(u, t, item) for u, t, (item, kind) in s if kind in events] for s in cut(timed, 30 * 60)
+    ]
     sessions = [session for session in sessions if len(session) > 1]
     frequent_only = of_items(sessions, frequent(sessions, 5))
-    agree(load_retailrocket(path, events=events), [session for session in frequent_only if len(session) > 1])
+    agree(
+        load_retailrocket(path, events=events),
+        [session for session in frequent_only if len(session) > 1],
+    )
 
 
 @pytest.mark.parametrize("events", ["view", (), ("view", "click")])
 def test_retailrocket_refuses_unknown_events(events: Any) -> None:
-    with pytest.raises(ValueError, match="must be a list of some of 'view', 'addtocart', 'transaction'"):
+    with pytest.raises(
+        ValueError, match="must be a list of some of 'view', 'addtocart', 'transaction'"
+    ):
         load_retailrocket("events.csv", events=events)
 
 
@@ -342,18 +414,27 @@ def test_globo(tmp_path: Path) -> None:
     (tmp_path / "clicks_hour_001.csv").write_text("")
     (tmp_path / "clicks_hour_002.csv").write_text(GLOBO)
     (tmp_path / "clicks_hour_003.csv.gz").write_bytes(
-        gzip.compress((GLOBO + "5,70,1506825423000,3,13,1506826900000,4\n6,71,1,2,11,1506826800000,4\n").encode())
+        gzip.compress(
+            (
+                GLOBO + "5,70,1506825423000,3,13,1506826900000,4\n6,71,1,2,11,1506826800000,4\n"
+            ).encode()
+        )
     )
     (tmp_path / "clicks_sample.csv").write_text("not,mine\n")
     loaded = load_globo(tmp_path)
     assert loaded.to_lists() == [[11], [12, 11, 13]]
     assert loaded.ids.tolist() == [71, 70] and loaded.users.tolist() == [6, 5]
     assert loaded.event_times.astype("datetime64[ms]").astype(np.int64)[1] == 1506826798020
-    assert [step["step"] for step in loaded.report.steps] == ["rows read from 3 of 4 files", "sessions"]
+    assert [step["step"] for step in loaded.report.steps] == [
+        "rows read from 3 of 4 files",
+        "sessions",
+    ]
 
 
 def test_globo_folders_without_clicks(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds no file clicks_hour_\*.csv. It is the folder clicks"):
+    with pytest.raises(
+        FileNotFoundError, match=r"holds no file clicks_hour_\*.csv. It is the folder clicks"
+    ):
         load_globo(tmp_path)
     (tmp_path / "clicks_hour_000.csv").touch()
     with pytest.raises(ValueError, match="are empty. It is the folder clicks"):
@@ -382,10 +463,13 @@ def test_a_wrong_file_says_what_is_expected(load: Any, tmp_path: Path, content: 
 
 
 @pytest.mark.parametrize(
-    ("load", "name"), [(load_lastfm, "repeats"), (load_lastfm, "missing_ids"), (load_reddit, "repeats")]
+    ("load", "name"),
+    [(load_lastfm, "repeats"), (load_lastfm, "missing_ids"), (load_reddit, "repeats")],
 )
 def test_unknown_choices_are_named(load: Any, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"{name}='collapse' is not known; use '(keep|name)' or 'drop'"):
+    with pytest.raises(
+        ValueError, match=rf"{name}='collapse' is not known; use '(keep|name)' or 'drop'"
+    ):
         load("log.csv", **{name: "collapse"})
 
 

@@ -1,0 +1,181 @@
+"""The only place where prompts become vectors: tables of learned vectors, and their blend with item embeddings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..backbones import unit
+
+__all__ = ["GATES", "FixedCodes", "PromptBlend", "scaled_table"]
+
+
+def scaled_table(n_rows: int, dim: int) -> nn.Parameter:
+    """A table of rows drawn from N(0, 1/dim), so of length about one: a scale at which learning starts at once."""
+    return nn.Parameter(torch.randn(n_rows, dim) / dim**0.5)
+
+
+class _Elementwise(nn.Module):
+    """x^ * sigmoid(W_x x^ + b_x) + sum over kinds v of v^ * sigmoid(W_v v^ + b_v): every part gates itself."""
+
+    def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.gates = nn.ModuleDict({kind: nn.Linear(dim, dim) for kind in ("item", *kinds)})
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return sum(part * self.gates[kind](part).sigmoid() for kind, part in parts.items())
+
+
+class _Scalar(nn.Module):
+    """One share per part, summing to one: a softmax whose last logit is 0, so for one kind g x^ + (1 - g) p^."""
+
+    def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.kinds = kinds
+        self.gate = nn.Linear(dim * (1 + len(kinds)), len(kinds))
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        absent = torch.zeros_like(parts["item"])
+        # (..., V + 1, d)
+        stack = torch.stack([parts.get(kind, absent) for kind in ("item", *self.kinds)], dim=-2)
+        shares = F.pad(self.gate(stack.flatten(-2)), (0, 1)).softmax(dim=-1)  # (..., V + 1)
+        return (shares.unsqueeze(-1) * stack).sum(dim=-2)  # (..., d)
+
+
+class _Add(nn.Module):
+    """x^ + sum over kinds v of v^."""
+
+    def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return sum(parts.values())  # type: ignore[return-value]
+
+
+class _ItemOnly(nn.Module):
+    """x^ alone: the control that tells what normalising does without any prompt."""
+
+    def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return parts["item"]
+
+
+GATES: dict[str, type[nn.Module]] = {
+    "add": _Add,
+    "elementwise": _Elementwise,
+    "scalar": _Scalar,
+    "none": _ItemOnly,
+}
+
+
+class PromptBlend(nn.Module):
+    """Prompt tables and the gate that blends their rows with item embeddings.
+
+    With x^ and v^ the item embedding and the prompt of kind v, scaled to unit length, a gate is one
+    of ``"add"`` (x^ + sum of v^), ``"elementwise"`` (each part times the sigmoid of its own linear
+    map: the form of the released code), ``"scalar"`` (shares that sum to one: the form of the
+    paper's text) and ``"none"`` (x^ alone, a control). The prompt of a kind with several columns,
+    such as clusters at several resolutions, is the sum of their rows. A prompt that is absent (code
+    -1) is a zero vector.
+
+    Parameters
+    ----------
+    dim : int
+        Size of the embeddings.
+    sizes : mapping of str to int
+        Rows of the table of each prompt kind.
+    gate : {"add", "elementwise", "scalar", "none"}
+
+    References
+    ----------
+    Item Cluster-aware Prompt Learning for Session-based Recommendation, arXiv 2410.04756, section
+    3.3.
+
+    Examples
+    --------
+    >>> blend = PromptBlend(4, {"cluster": 3}, "add")
+    >>> blend(torch.ones(2, 4), {"cluster": torch.tensor([[0], [-1]])})[1].tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+
+    def __init__(self, dim: int, sizes: Mapping[str, int], gate: str = "add") -> None:
+        super().__init__()
+        self.tables = nn.ParameterDict(
+            {kind: scaled_table(rows, dim) for kind, rows in sizes.items()}
+        )
+        self.gate = GATES[gate](dim, tuple(sizes))
+
+    def forward(self, x: Tensor, codes: Mapping[str, Tensor | FixedCodes]) -> Tensor:
+        """Blend item embeddings (n, d) with the prompts that `codes` (each (n, columns)) name."""
+        parts = {"item": unit(x)}
+        for kind, rows in codes.items():
+            parts[kind] = self._lookup(kind, rows)
+        return self.gate(parts)  # (n, d)
+
+    def _lookup(self, kind: str, codes: Tensor | FixedCodes) -> Tensor:
+        """The prompt of each row: the sum over its columns, scaled to unit length."""
+        table = self.tables[kind]
+        if isinstance(codes, FixedCodes):
+            return unit(codes.sum_rows(table))  # (n, d)
+        rows = torch.cat([table, table.new_zeros(1, table.shape[1])])  # the blank is the last row
+        # (n, d)
+        return unit(F.embedding_bag(torch.where(codes < 0, len(table), codes), rows, mode="sum"))
+
+
+class FixedCodes:
+    """Prompt codes that never change, such as the clusters of the candidates, kept as a sparse 0/1 matrix.
+
+    Looking the prompts of the whole catalogue up is then one sparse product, and its gradient is
+    one with the transpose, kept beside it: together several times faster than a gather and its
+    scattered sum.
+
+    Parameters
+    ----------
+    codes : LongTensor of shape (n, n_columns)
+        -1 is the blank.
+    n_rows : int
+        Rows of the prompt table.
+    """
+
+    def __init__(self, codes: Tensor, n_rows: int) -> None:
+        row, column = torch.nonzero(codes >= 0, as_tuple=True)
+        code = codes[row, column]
+        self.matrix = _ones(row, code, (len(codes), n_rows))
+        self.transpose = _ones(code, row, (n_rows, len(codes)))
+
+    def sum_rows(self, table: Tensor) -> Tensor:
+        """Sum of the table rows that each row of codes names, (n, d)."""
+        return _SparseProduct.apply(table, self.matrix, self.transpose)
+
+    def mean_rows(self, values: Tensor) -> Tensor:
+        """Mean of the rows of `values` (n, d) that name each prompt, (n_rows, d)."""
+        sums = self.transpose.to(values.dtype) @ values
+        return sums / (self.transpose @ values.new_ones(len(values), 1)).clamp(min=1)
+
+
+def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:
+    ones = torch.ones(len(rows), device=rows.device)
+    coo = torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, shape, check_invariants=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return coo.coalesce().to_sparse_csr()
+
+
+class _SparseProduct(torch.autograd.Function):
+    """matrix @ table, with the gradient by the given transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        return matrix.to(table.dtype) @ table
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.transpose.to(grad.dtype) @ grad, None, None

@@ -1,0 +1,97 @@
+"""Where tables start: where the sessions' item graph puts them, or as published code does."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+from torch import nn
+
+from ..graphs import window_graph
+from .network import SessionNetwork
+
+__all__ = ["graph_vectors", "start_as_published", "start_from_graph"]
+
+NOISE = 0.1  # share of the random start that stays: it tells apart what the graph does not
+
+
+def graph_vectors(
+    codes: ArrayLike, offsets: ArrayLike, n_items: int, dim: int, *, window: int, seed: int
+) -> NDArray:
+    """Embed items so that those which stand close to each other in sessions have similar vectors.
+
+    The leading eigenvectors of I + (D + m)^-1/2 A (D + m)^-1/2, scaled by the root of their
+    eigenvalues; A counts how often two items are at most `window` positions apart, D holds the
+    degrees and m is their mean. Adding m keeps small components from taking all the leading
+    vectors, adding I keeps eigenvalues positive.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_events,)
+        Item code of each event, in 0..n_items-1, session after session.
+    offsets : array-like of shape (n_sessions + 1,)
+    n_items, dim, window, seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_items, dim)
+        Rows of length one; zero for items without neighbours. With fewer items than `dim`, the last
+        columns are zero.
+
+    References
+    ----------
+    Qin and Rohe, "Regularized spectral clustering under the degree-corrected stochastic
+    blockmodel", NIPS 2013.
+
+    Examples
+    --------
+    >>> rows = graph_vectors([0, 1, 0, 2, 3, 2], [0, 3, 6], 4, 2, window=1, seed=0)
+    >>> bool(rows[0] @ rows[1] > 0.9 > abs(rows[0] @ rows[2]))
+    True
+    """
+    graph = window_graph(codes, offsets, n_items, window).astype(np.float64)
+    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    roots = sparse.diags_array(1 / np.sqrt(degrees + max(degrees.mean(), 1e-12)))
+    walk = sparse.csr_array(sparse.eye_array(n_items) + roots @ graph @ roots)
+    vectors, values, _ = randomized_svd(walk, min(dim, n_items), n_iter=4, random_state=seed)
+    vectors = np.pad(vectors * np.sqrt(values), ((0, 0), (0, dim - vectors.shape[1])))
+    vectors[degrees == 0] = 0
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+@torch.no_grad()
+def start_from_graph(
+    network: SessionNetwork, codes: ArrayLike, offsets: ArrayLike, seed: int
+) -> None:
+    """Move the items of a fresh network to where the graph of its sessions puts them, and clusters to their middle.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    codes, offsets : array-like
+        Training sessions, as in :func:`graph_vectors`.
+    seed : int
+    """
+    n_items, dim = network.items.shape
+    vectors = graph_vectors(codes, offsets, n_items, dim, window=3, seed=seed % 2**32)
+    network.items.mul_(NOISE).add_(torch.from_numpy(vectors).to(network.items))
+    network.center_prompts(NOISE)
+
+
+@torch.no_grad()
+def start_as_published(network: SessionNetwork) -> None:
+    """Start items, prompts and gates as the published code of the backbone does: one way for all of them.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    """
+    network.backbone.start_vectors(network.items)
+    if network.blend is not None:
+        for table in network.blend.tables.values():
+            network.backbone.start_vectors(table)
+        for module in network.blend.gate.modules():
+            if isinstance(module, nn.Linear):
+                network.backbone.start_map(module)

@@ -1,0 +1,222 @@
+"""Which events and sessions survive the usual filters, and a report of what each filter removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FilterReport", "Survivors", "run_filters"]
+
+
+@dataclass(frozen=True)
+class FilterReport:
+    """What was left after each filter step.
+
+    Parameters
+    ----------
+    steps : list of dict
+        One per step, in order: ``step`` (what was done) and the numbers of ``sessions``,
+        ``events``, ``items`` and ``users`` left after it, each None where it is not known.
+
+    Examples
+    --------
+    >>> FilterReport([dict(step="start", sessions=2, events=5, items=4, users=None)])
+    step   sessions  events  items  mean length
+    start         2       5      4         2.50
+    """
+
+    steps: list[dict[str, Any]]
+
+    def after_drop(self, n_repeats: int) -> FilterReport:
+        """Return the report with one more step in front, that dropped so many repeated events.
+
+        Parameters
+        ----------
+        n_repeats : int
+
+        Returns
+        -------
+        FilterReport
+        """
+        start = {**self.steps[0], "events": self.steps[0]["events"] + n_repeats}
+        return FilterReport([start, {**self.steps[0], "step": "duplicates=drop"}, *self.steps[1:]])
+
+    def then(self, *later: dict[str, Any]) -> FilterReport:
+        """Return the report with more steps at its end.
+
+        Parameters
+        ----------
+        *later : dict
+            As in `steps`.
+
+        Returns
+        -------
+        FilterReport
+        """
+        return FilterReport([*self.steps, *later])
+
+    def __repr__(self) -> str:
+        counts = [
+            c
+            for c in ("sessions", "events", "items", "users")
+            if any(s[c] is not None for s in self.steps)
+        ]
+        rows = [["step", *counts, "mean length"]]
+        for s in self.steps:
+            numbers = ["-" if s[c] is None else f"{s[c]:,}" for c in counts]
+            rows.append(
+                [
+                    s["step"],
+                    *numbers,
+                    f"{s['events'] / s['sessions']:.2f}" if s["sessions"] else "-",
+                ]
+            )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(
+                [
+                    row[0].ljust(widths[0]),
+                    *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+                ]
+            )
+            for row in rows
+        )
+
+
+class Survivors:
+    """Masks of the events and sessions that are still there, and the filter steps that clear them.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_events,)
+        Item code of each event.
+    lengths : ndarray of shape (n_sessions,)
+        Events in each session.
+    users : ndarray of shape (n_sessions,) or None
+        User code of each session.
+    """
+
+    def __init__(
+        self, codes: NDArray[np.int32], lengths: NDArray[np.int64], users: NDArray[np.int32] | None
+    ) -> None:
+        self.codes, self.users = codes, users
+        self.session_of = np.repeat(np.arange(len(lengths)), lengths)
+        self.events = np.ones(len(codes), dtype=bool)
+        self.sessions = np.ones(len(lengths), dtype=bool)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the number of events left in each session."""
+        return np.bincount(self.session_of[self.events], minlength=len(self.sessions))
+
+    def count(self, step: str) -> dict[str, Any]:
+        """Return the report line of a step."""
+        users = (
+            None if self.users is None else np.count_nonzero(np.bincount(self.users[self.sessions]))
+        )
+        n_items = np.count_nonzero(self._item_counts())
+        n_sessions, n_events = np.count_nonzero(self.sessions), np.count_nonzero(self.events)
+        return {
+            "step": step,
+            "sessions": n_sessions,
+            "events": n_events,
+            "items": n_items,
+            "users": users,
+        }
+
+    def top_items(self, bound: int) -> None:
+        """Keep the events of the most frequent items, ties by code."""
+        counts = self._item_counts()
+        keep = np.zeros(len(counts), dtype=bool)
+        keep[np.argsort(-counts, kind="stable")[:bound]] = True
+        self._keep_items(keep)
+
+    def min_item_support(self, bound: int) -> None:
+        """Keep the events of items with enough events."""
+        self._keep_items(self._item_counts() >= bound)
+
+    def min_length(self, bound: int) -> None:
+        """Keep the sessions with enough events."""
+        self._keep_sessions(self.lengths() >= bound)
+
+    def min_user_sessions(self, bound: int) -> None:
+        """Keep the sessions of users with enough sessions."""
+        if self.users is not None:
+            counts = np.bincount(
+                self.users[self.sessions], minlength=self.users.max(initial=-1) + 1
+            )
+            self._keep_sessions(counts[self.users] >= bound)
+
+    def _item_counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.codes[self.events])
+
+    def _keep_items(self, keep: NDArray[np.bool_]) -> None:
+        self.events[self.events] = keep[self.codes[self.events]]
+        self._keep_sessions(self.lengths() > 0)
+
+    def _keep_sessions(self, keep: NDArray[np.bool_]) -> None:
+        self.sessions &= keep
+        self.events &= self.sessions[self.session_of]
+
+
+def run_filters(
+    survivors: Survivors, bounds: dict[str, int | None], *, until_stable: bool
+) -> FilterReport:
+    """Apply the filters to the survivors in the order given, once or until nothing changes.
+
+    Parameters
+    ----------
+    survivors : Survivors
+        Changed in place.
+    bounds : dict
+        Bound of each filter by its name; None leaves the filter out.
+    until_stable : bool
+        Repeat all filters until a round removes nothing.
+
+    Returns
+    -------
+    FilterReport
+
+    Raises
+    ------
+    ValueError
+        If a bound is not a positive integer, users are needed and not known, or nothing is left.
+    """
+    active = _checked_bounds(bounds, survivors)
+    steps = [survivors.count("start")]
+    for round_ in count(1):
+        done = [_apply(survivors, name, bound, round_) for name, bound in active.items()]
+        if round_ > 1 and done[-1]["events"] == steps[-1]["events"]:
+            break
+        steps += done
+        if not until_stable:
+            break
+    if not survivors.events.any():
+        raise ValueError(f"the filters left nothing; lower the bounds.\n{FilterReport(steps)}")
+    return FilterReport(steps)
+
+
+def _apply(survivors: Survivors, name: str, bound: int, round_: int) -> dict[str, Any]:
+    getattr(survivors, name)(bound)
+    return survivors.count(f"{name}={bound}" + (f", round {round_}" if round_ > 1 else ""))
+
+
+def _checked_bounds(bounds: dict[str, int | None], survivors: Survivors) -> dict[str, int]:
+    """Return the bounds that can remove something; `min_length` always can, as it removes empty sessions."""
+    active = {}
+    for name, bound in bounds.items():
+        if bound is None and name == "top_items":
+            continue
+        if not isinstance(bound, int | np.integer) or isinstance(bound, bool) or bound < 1:
+            raise ValueError(f"{name}={bound!r} must be an integer of at least 1.")
+        if bound > 1 or name in ("top_items", "min_length"):
+            active[name] = int(bound)
+    if survivors.users is None and "min_user_sessions" in active:
+        raise ValueError(
+            f"min_user_sessions={active['min_user_sessions']} needs users, and they are not known; "
+            "make the sessions with their users, or leave min_user_sessions at 1."
+        )
+    return active
