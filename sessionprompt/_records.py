@@ -216,7 +216,7 @@ def _empty_network(model: PromptedSessionRecommender) -> SessionNetwork:
     with torch.random.fork_rng(devices=[]):
         network = model._build_network(model.encoder_)
     # no session: room only
-    network.backbone.observe(np.empty(0, np.int32), np.zeros(1, np.int64), model.n_items_)
+    network.backbone.precompute(np.empty(0, np.int32), np.zeros(1, np.int64), model.n_items_)
     return network
 
 

@@ -334,7 +334,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             torch.manual_seed(seed)
             network = self._build_network(encoder)
             codes = encoder.item_codes(train)
-            network.backbone.observe(codes, train.offsets, encoder.n_items)
+            network.backbone.precompute(codes, train.offsets, encoder.n_items)
             if previous:
                 network.copy_weights_from(previous.network_, encoder.rows_of(previous.encoder_))
             elif self.init == "graph":

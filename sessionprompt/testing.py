@@ -148,7 +148,7 @@ class _Case:
         seen = _encoded(
             [[self.numbers[code] for code in window if code >= 0] for window in WINDOWS]
         )
-        self.model.observe(seen.items, seen.offsets, N_ITEMS)
+        self.model.precompute(seen.items, seen.offsets, N_ITEMS)
         self.model.double().eval()
 
     def encode(self, examples: Examples | Iterable[list[int]] = WINDOWS) -> Tensor:

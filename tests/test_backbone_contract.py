@@ -81,7 +81,7 @@ def network_of(
     torch.manual_seed(0)
     backbone, clusters = BACKBONES[name](4, **SMALL.get(name, {})), torch.arange(7).unsqueeze(1) % 3
     known = encoded(VISITS, ())
-    backbone.observe(known.items[known.items >= 0], np.array([0, (known.items >= 0).sum()]), 7)
+    backbone.precompute(known.items[known.items >= 0], np.array([0, (known.items >= 0).sum()]), 7)
     codes = {"cluster": clusters} if "cluster" in kinds else {}
     blend = PromptBlend(4, dict.fromkeys(kinds, 6))
     scoring = backbone.scoring or "cosine"

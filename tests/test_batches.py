@@ -165,7 +165,7 @@ def test_a_batch_says_where_everything_is(
     ]
     assert batch.lengths.tolist() == list(map(len, windows))
     assert batch.starts.tolist() == np.cumsum([0, *map(len, windows)])[:-1].tolist()
-    assert batch.session.tolist() == [row for row, window in enumerate(windows) for _ in window]
+    assert batch.window.tolist() == [row for row, window in enumerate(windows) for _ in window]
     assert batch.position.tolist() == [place for window in windows for place in range(len(window))]
 
 
@@ -179,7 +179,7 @@ def test_prefix_pairs_are_a_double_loop(
     expected = [
         (row, event)
         for row, end in enumerate(batch.ends.tolist())
-        for event in range(int(batch.starts[batch.session[end]]), end + 1)
+        for event in range(int(batch.starts[batch.window[end]]), end + 1)
     ]
     prefix, event = batch.prefix_pairs
     assert list(zip(prefix.tolist(), event.tolist(), strict=True)) == expected

@@ -74,8 +74,8 @@ class Numbered(Mean):
 
 class Clairvoyant(Mean):
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
-        means = segment_sum(x, batch.session, len(batch.lengths)) / batch.lengths.unsqueeze(1)
-        return self.out(means[batch.session[batch.ends]])
+        means = segment_sum(x, batch.window, len(batch.lengths)) / batch.lengths.unsqueeze(1)
+        return self.out(means[batch.window[batch.ends]])
 
 
 class Idle(Mean):

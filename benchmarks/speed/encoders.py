@@ -109,7 +109,7 @@ def prepare(name: str, args: argparse.Namespace) -> tuple[SessionNetwork, Prefix
     sessions = sessions[len(sessions) - round(args.fraction * len(sessions)) :]
     encoder = SessionEncoder.learn(sessions)
     backbone = BACKBONES[name](args.dim, **json.loads(args.params))
-    backbone.observe(encoder.item_codes(sessions), sessions.offsets, encoder.n_items)
+    backbone.precompute(encoder.item_codes(sessions), sessions.offsets, encoder.n_items)
     scoring = backbone.scoring or "cosine"
     counts = torch.from_numpy(encoder.item_counts).float()
     network = SessionNetwork(backbone, encoder.n_items, {}, counts, None, False, scoring, 0.07)

@@ -215,7 +215,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     line |= since(start, "prepare") | {"items": encoder.n_items, "examples": len(data)}
     start = clock()
     codes, counts = encoder.item_codes(train), torch.from_numpy(encoder.item_counts).float()
-    backbone.observe(codes, train.offsets, encoder.n_items)
+    backbone.precompute(codes, train.offsets, encoder.n_items)
     network = SessionNetwork(
         backbone, encoder.n_items, {}, counts, None, False, backbone.scoring or "cosine", 0.07
     )

@@ -34,16 +34,16 @@ class Backbone(nn.Module):
     needs_items : bool
         Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the
         vectors, prompted like the inputs, of any known item codes.
-    observed : tuple of str
-        Buffers that `observe` fills; a model that goes on learning fills them from the new sessions
-        and then with what `recall` keeps of the earlier ones.
+    precomputed : tuple of str
+        Buffers that `precompute` fills; a model that goes on learning fills them from the new
+        sessions, and `merge_precomputed` then adds what the earlier model held.
     """
 
     causal: bool = False
     causal_if_distinct: bool = False
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
-    observed: ClassVar[tuple[str, ...]] = ()
+    precomputed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Backbone(nn.Module):
         """Which windows may serve many prefixes: all, none, or those of ``"distinct"`` items."""
         return self.causal or (self.causal_if_distinct and "distinct")
 
-    def observe(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
+    def precompute(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
         """Learn what a model takes from the training sessions as a whole, before training; most take nothing.
 
         Parameters
@@ -66,7 +66,7 @@ class Backbone(nn.Module):
         n_items : int
         """
 
-    def recall(self, earlier: Backbone, rows: np.ndarray) -> None:
+    def merge_precomputed(self, earlier: Backbone, rows: np.ndarray) -> None:
         """Join what a model observed in earlier sessions with what this one has observed since; most have nothing.
 
         Parameters

@@ -31,7 +31,7 @@ class GCEGNN(Backbone):
     their counts w_ij and the session's mean q.
 
     The neighbours of an item are the `n_neighbours` that stood most often within `window` events of
-    it, learned by :meth:`observe`; an item with fewer has fewer, one without any has n_i = 0, where
+    it, learned by :meth:`precompute`; an item with fewer has fewer, one without any has n_i = 0, where
     the authors' code draws some twice and RecBole-GNN attends to padding. When learning goes on,
     counts of new sessions are added to those kept of earlier ones. Every prefix is encoded on its
     own. Parameters start at U(-1/sqrt d, 1/sqrt d).
@@ -58,7 +58,7 @@ class GCEGNN(Backbone):
     """
 
     needs_items = True
-    observed = ("neighbours", "counts")
+    precomputed = ("neighbours", "counts")
     start_vectors = staticmethod(uniform_rows_)
 
     def __init__(
@@ -94,11 +94,11 @@ class GCEGNN(Backbone):
         self.register_buffer("neighbours", torch.empty(0, n_neighbours, dtype=torch.int32))
         self.register_buffer("counts", torch.empty(0, n_neighbours))
 
-    def observe(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
+    def precompute(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
         """Find the neighbours of every item in the training sessions."""
         self._keep_heaviest(window_graph(codes, offsets, n_items, self.window))
 
-    def recall(self, earlier: Backbone, rows: np.ndarray) -> None:
+    def merge_precomputed(self, earlier: Backbone, rows: np.ndarray) -> None:
         """Add the counts of the neighbours that were kept of earlier sessions, and keep the heaviest of all."""
         kept = [_edges(earlier, rows), _edges(self, np.arange(len(self.neighbours)))]
         items, others, counts = (np.concatenate(ends) for ends in zip(*kept, strict=True))
@@ -114,11 +114,11 @@ class GCEGNN(Backbone):
         """Session embeddings (P, d); `lookup` gives the vectors (n, d) of item codes (n,)."""
         if not len(self.neighbours):
             raise RuntimeError(
-                "This model knows no neighbours yet; call observe(codes, offsets, n_items) first."
+                "This model knows no neighbours yet; call precompute(codes, offsets, n_items) first."
             )
         graph = SessionGraph.of(batch)
         nodes = x.index_select(0, graph.first)  # (V, d)
-        mean = segment_mean(x, batch.session, len(batch.lengths))  # (B, d)
+        mean = segment_mean(x, batch.window, len(batch.lengths))  # (B, d)
         around = self._global(
             nodes, _Ring(batch.items.index_select(0, graph.first), graph.window), mean, lookup
         )
@@ -151,9 +151,9 @@ class GCEGNN(Backbone):
         return vectors[0]  # (V, d)
 
     def _read(self, states: Tensor, batch: SessionBatch) -> Tensor:
-        backwards = batch.lengths.index_select(0, batch.session) - 1 - batch.position  # (T,)
+        backwards = batch.lengths.index_select(0, batch.window) - 1 - batch.position  # (T,)
         places = torch.cat([position_rows(self.positions, backwards), states], dim=1)  # (T, 2d)
-        query = self.query(segment_mean(states, batch.session, len(batch.lengths)))  # (P, d)
+        query = self.query(segment_mean(states, batch.window, len(batch.lengths)))  # (P, d)
         pairs = batch.prefix_pairs  # of a prefix and an event
         weights = self.energy(query, self.key(self.place(places).tanh()), pairs)  # (T,)
         return pairs.sum(weights, states)  # (P, d)

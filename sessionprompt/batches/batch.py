@@ -90,14 +90,14 @@ class SessionBatch:
         return self.lengths.cumsum(0) - self.lengths
 
     @cached_property
-    def session(self) -> Tensor:
+    def window(self) -> Tensor:
         """Window of each event, shape (T,)."""
         return torch.repeat_interleave(self.lengths, output_size=len(self.items))
 
     @cached_property
     def position(self) -> Tensor:
         """Place of each event in its window, from 0, shape (T,)."""
-        return torch.arange(len(self.items), device=self.items.device) - self.starts[self.session]
+        return torch.arange(len(self.items), device=self.items.device) - self.starts[self.window]
 
     @cached_property
     def prefix_pairs(self) -> Pairs:
@@ -121,7 +121,7 @@ class SessionBatch:
         for codes in self.prompts.values():
             something = something | (codes >= 0).any(dim=1)
         total = torch.cat([something.new_zeros(1, dtype=torch.long), something.cumsum(0)])
-        return total[self.ends + 1] > total[self.starts[self.session[self.ends]]]
+        return total[self.ends + 1] > total[self.starts[self.window[self.ends]]]
 
     @cached_property
     def _time_order(self) -> tuple[Tensor, Tensor]:
@@ -134,7 +134,7 @@ class SessionBatch:
         rank[torch.argsort(self.lengths, descending=True, stable=True)] = torch.arange(
             len(rank), device=rank.device
         )
-        order = torch.argsort(self.position * len(rank) + rank[self.session])
+        order = torch.argsort(self.position * len(rank) + rank[self.window])
         return order, torch.bincount(self.position).cpu()
 
     def pack(self, x: Tensor) -> PackedSequence:

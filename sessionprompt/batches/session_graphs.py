@@ -48,7 +48,7 @@ class SessionGraph:
     @classmethod
     def of(cls, batch: SessionBatch) -> SessionGraph:
         """Find the nodes of every window."""
-        key = batch.session * (batch.items.max() + 2) + batch.items + 1
+        key = batch.window * (batch.items.max() + 2) + batch.items + 1
         return cls(batch, *_groups(key))
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class SessionGraph:
     @cached_property
     def window(self) -> Tensor:
         """Window of each node, shape (V,)."""
-        return self.batch.session[self.first]
+        return self.batch.window[self.first]
 
     @cached_property
     def visits(self) -> Tensor:
@@ -72,7 +72,7 @@ class SessionGraph:
     @cached_property
     def moves(self) -> Tensor:
         """Events with a next event in their window, in time order; shape (T - B,)."""
-        return torch.nonzero(self.batch.session[:-1] == self.batch.session[1:]).squeeze(1)
+        return torch.nonzero(self.batch.window[:-1] == self.batch.window[1:]).squeeze(1)
 
     @cached_property
     def edges(self) -> Tensor:

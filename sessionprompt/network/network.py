@@ -151,7 +151,7 @@ class SessionNetwork(nn.Module):
             Per table ("item" or a prompt kind), where the other's rows stand in this one's.
         """
         tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
-        seen_in_training = {"popularity", *(f"backbone.{name}" for name in self.backbone.observed)}
+        seen_in_training = {"popularity", *(f"backbone.{name}" for name in self.backbone.precomputed)}
         mine, theirs = self.state_dict(), other.state_dict()
         if mine.keys() != theirs.keys() or any(
             mine[name].shape[1:] != theirs[name].shape[1:] for name in mine
@@ -167,4 +167,4 @@ class SessionNetwork(nn.Module):
                 )
             elif name not in seen_in_training:
                 mine[name].copy_(weights)
-        self.backbone.recall(other.backbone, rows["item"])
+        self.backbone.merge_precomputed(other.backbone, rows["item"])

@@ -42,7 +42,7 @@ def build(name: str, dim: int = 4, seed: int = 0, **params: Any) -> Backbone:
     for parameter in model.parameters():
         parameter.data = 0.7 * torch.randn_like(parameter)
     known = encoded(MIXED)
-    model.observe(known.items, known.offsets, N_ITEMS)
+    model.precompute(known.items, known.offsets, N_ITEMS)
     return model.double().eval()
 
 

@@ -59,7 +59,7 @@ def test_items_are_told_apart_by_their_vectors_only(case):
     expected = run(model, whole(MIXED), table)
     if model.needs_items:
         known = encoded([place[session].tolist() for session in MIXED])
-        model.observe(known.items, known.offsets, N_ITEMS)
+        model.precompute(known.items, known.offsets, N_ITEMS)
     renamed = torch.empty_like(table).index_copy_(0, place, table)
     found = run(model, whole([place[session].tolist() for session in MIXED]), renamed)
     same(found[:, place] if case.startswith("tagnn") else found, expected)
@@ -149,7 +149,7 @@ def test_fresh_models_are_neither_dead_nor_wild(name):
     torch.manual_seed(0)
     model = BACKBONES[name](16).eval()
     known = encoded(MIXED)
-    model.observe(known.items, known.offsets, N_ITEMS)
+    model.precompute(known.items, known.offsets, N_ITEMS)
     size = run(model.double(), whole(MIXED), vectors(16) / 4).norm(dim=1)
     assert (size > 1e-4).all()
     assert (size < 1e2).all()

@@ -243,10 +243,10 @@ def slow_global(model, table, item, own, query, depth):
 def test_gcegnn_remembers_earlier_neighbours_under_new_codes():
     earlier, later, together = (build("gcegnn", n_neighbours=6) for _ in range(3))
     first, second, rows = [[0, 1, 0, 2], [2, 3]], [[5, 0, 1], [4, 5, 4]], np.array([4, 5, 1, 3])
-    earlier.observe(*columns(first), 4)
-    later.observe(*columns(second), 6)
-    later.recall(earlier, rows)
-    together.observe(*columns([rows[session].tolist() for session in first] + second), 6)
+    earlier.precompute(*columns(first), 4)
+    later.precompute(*columns(second), 6)
+    later.merge_precomputed(earlier, rows)
+    together.precompute(*columns([rows[session].tolist() for session in first] + second), 6)
     assert torch.equal(later.neighbours, together.neighbours)
     assert torch.equal(later.counts, together.counts)
 
@@ -267,13 +267,13 @@ def test_gcegnn_does_not_mind_empty_places():
 def test_gcegnn_knows_its_neighbours():
     model = build("gcegnn", n_neighbours=2, window=1)
     sessions = encoded([[0, 1, 2, 1], [3]])
-    model.observe(sessions.items, sessions.offsets, 5)
+    model.precompute(sessions.items, sessions.offsets, 5)
     assert model.neighbours.tolist() == [[1, -1], [2, 0], [1, -1], [-1, -1], [-1, -1]]
     assert model.counts.tolist() == [[1, 0], [2, 1], [2, 0], [0, 0], [0, 0]]
 
 
 def test_gcegnn_asks_for_its_neighbours():
     model = build("gcegnn")
-    model.observe(np.empty(0, np.int64), np.zeros(1, np.int64), 0)
-    with pytest.raises(RuntimeError, match=r"call observe\(codes, offsets, n_items\) first"):
+    model.precompute(np.empty(0, np.int64), np.zeros(1, np.int64), 0)
+    with pytest.raises(RuntimeError, match=r"call precompute\(codes, offsets, n_items\) first"):
         run(model, whole(MIXED), vectors())

@@ -54,7 +54,7 @@ def test_edges_are_the_distinct_moves(sessions):
     found = [(names[graph.node[event]], names[graph.node[event + 1]]) for event in graph.edges]
     assert found == list(dict.fromkeys(moves_of(sessions)))
     assert graph.moves.tolist() == [
-        i for i, (a, b) in enumerate(pairwise(graph.batch.session.tolist())) if a == b
+        i for i, (a, b) in enumerate(pairwise(graph.batch.window.tolist())) if a == b
     ]
 
 

@@ -228,7 +228,7 @@ def filled(name: str, params: dict[str, Any], weights: dict[str, Tensor]) -> Bac
     """A model in float64 and evaluation mode with just these weights."""
     model = BACKBONES[name](3, **params).double().eval()
     if "neighbours" in weights:
-        model.observe(torch.empty(0).int().numpy(), torch.zeros(1).int().numpy(), len(TABLE))
+        model.precompute(torch.empty(0).int().numpy(), torch.zeros(1).int().numpy(), len(TABLE))
     model.load_state_dict(weights)
     return model
 
