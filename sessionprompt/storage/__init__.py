@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from .archive import check_replaceable, read_parts, write_parts
 from .arrays import ArrayStore
+from .document import PARTS, read_document, write_document
+from .estimators import load, pack, pack_params, save, unpack, unpack_params
 from .files import fingerprint, write_atomically
 from .json import from_json, to_json
 
 __all__ = [
+    "PARTS",
     "ArrayStore",
     "check_replaceable",
     "fingerprint",
     "from_json",
+    "load",
+    "pack",
+    "pack_params",
+    "read_document",
     "read_parts",
+    "save",
     "to_json",
+    "unpack",
+    "unpack_params",
     "write_atomically",
+    "write_document",
     "write_parts",
 ]

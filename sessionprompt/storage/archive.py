@@ -1,4 +1,4 @@
-"""A few named files kept together, as a folder or in one zip file, that are replaced as a whole or not at all."""
+"""A few named files kept together, as a folder or in one zip file, and replaced as a whole."""
 
 from __future__ import annotations
 
@@ -46,16 +46,23 @@ def write_parts(
 
 def check_replaceable(path: str | os.PathLike[str], known: Collection[str]) -> None:
     """Raise a ValueError if what is at `path` is neither nothing nor parts with these names."""
-    path, is_zip = Path(path), _is_zip(path)
-    if path.exists() and path.is_dir() == is_zip:
-        raise ValueError(
-            f"{path} is a {'folder' if is_zip else 'file'}; name a folder, or a file that ends in .zip."
-        )
-    others = sorted({entry.name for entry in path.iterdir()} - set(known)) if path.is_dir() else []
+    path = Path(path)
+    if not path.exists():
+        return
+    if path.is_dir():
+        _check_folder(path, known)
+    elif not _is_zip(path):
+        raise ValueError(f"{path} is a file; name a folder, or a file that ends in .zip.")
+
+
+def _check_folder(path: Path, known: Collection[str]) -> None:
+    if _is_zip(path):
+        raise ValueError(f"{path} is a folder; name a folder, or a file that ends in .zip.")
+    others = sorted({entry.name for entry in path.iterdir()} - set(known))
     if others:
         raise ValueError(
-            f"{path} holds {others[0]!r} ({len(others)} entries that are no part of a model) and would be replaced "
-            "as a whole; name a new or empty folder."
+            f"{path} holds {others[0]!r} ({len(others)} entries that are no part of a model) "
+            "and would be replaced as a whole; name a new or empty folder."
         )
 
 
@@ -72,7 +79,9 @@ def _write_zip(file: IO[bytes], parts: Mapping[str, bytes]) -> None:
 
 def _write_folder(path: Path, parts: Mapping[str, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (path.with_name(f".{path.name}.{uuid4().hex}.{age}") for age in ("new", "old"))
+    beside = f".{path.name}.{uuid4().hex}"
+    new = path.with_name(f"{beside}.new")
+    old = path.with_name(f"{beside}.old")
     try:
         new.mkdir()
         for name, content in parts.items():

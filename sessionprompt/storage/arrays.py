@@ -1,74 +1,85 @@
-"""Where the arrays and weights of fitted estimators lie by name while they are stored or read, and checks on them."""
+"""Arrays and weights of fitted estimators by name, checked when they are taken out."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+from scipy import sparse
 
 from ..vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["ArrayStore"]
 
 
 class ArrayStore:
-    """Arrays and weights under names; an estimator inside a Pipeline has a compartment of its own.
+    """Arrays and weights under names; an estimator inside another has a compartment of its own.
 
     Parameters
     ----------
     arrays : dict of str to ndarray
     weights : dict of str to Tensor
     prefix : str
-        What the names of this compartment begin with.
+        Beginning of the names in this compartment.
+    classes : dict of str to type, optional
+        The classes of the estimators whose arrays these are, by their names in the description.
     """
 
     def __init__(
-        self, arrays: dict[str, np.ndarray], weights: dict[str, torch.Tensor], prefix: str = ""
+        self,
+        arrays: dict[str, np.ndarray],
+        weights: dict[str, Tensor],
+        prefix: str = "",
+        classes: dict[str, type] | None = None,
     ) -> None:
-        self.arrays, self.weights, self.prefix = arrays, weights, prefix
+        self.arrays = arrays
+        self.weights = weights
+        self.prefix = prefix
+        self.classes = {}
+        if classes is not None:
+            self.classes = classes
 
     def compartment(self, number: int) -> ArrayStore:
-        """The part of the shelf for a step of a Pipeline."""
-        return ArrayStore(self.arrays, self.weights, f"{self.prefix}{number}.")
+        """The part of the store for an estimator inside another, such as a step of a Pipeline."""
+        return ArrayStore(self.arrays, self.weights, f"{self.prefix}{number}.", self.classes)
 
     def put(self, name: str, array: np.ndarray) -> None:
         """Store an array."""
         self.arrays[self.prefix + name] = array
 
     def take(self, name: str, kinds: str, *shape: int | None) -> np.ndarray:
-        """Return an array whose dtype is of one of these kinds, and whose shape is this; None is any length."""
+        """Return an array of one of these kinds of dtype, and of this shape; None is any length."""
         name = self.prefix + name
         if name not in self.arrays:
             raise ValueError(f"arrays.npz holds no {name!r}.")
         array = self.arrays[name]
-        fits = array.ndim == len(shape) and all(
-            n in (None, m) for n, m in zip(shape, array.shape, strict=True)
-        )
-        if not fits or array.dtype.kind not in kinds:
+        if array.dtype.kind not in kinds or not _fits(array.shape, shape):
             raise ValueError(
-                f"arrays.npz: {name!r} is an array of {array.dtype} and shape {array.shape}; it should be of a kind in "
-                f"{kinds!r} and of shape {shape}."
+                f"arrays.npz: {name!r} is an array of {array.dtype} and shape {array.shape}; "
+                f"it should be of a kind in {kinds!r} and of shape {shape}."
             )
         return array
 
     def put_ids(self, name: str, vocabulary: Vocabulary) -> None:
-        """Store the ids of a vocabulary; strings as one long text and the length of each, in characters."""
+        """Store the ids of a vocabulary; strings as one text and the characters of each."""
         if vocabulary.ids.dtype != object:
-            return self.put(name, vocabulary.ids)
+            self.put(name, vocabulary.ids)
+            return
         ids = vocabulary.ids.tolist()
-        other = next((id_ for id_ in ids if not isinstance(id_, str)), None)
-        if other is not None:
-            raise TypeError(
-                f"the {name} ids are of type {type(other).__name__} (first {other!r}) and cannot be stored; "
-                "fit with ids that are 64-bit integers, floats or strings."
-            )
-        text = np.frombuffer("".join(ids).encode("utf-8", "surrogatepass"), dtype=np.uint8)
-        self.put(f"{name}_text", text)
+        _check_strings(name, ids)
+        text = "".join(ids).encode("utf-8", "surrogatepass")
+        self.put(f"{name}_text", np.frombuffer(text, dtype=np.uint8))
         self.put(f"{name}_lengths", np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)))
 
     def take_ids(self, name: str) -> Vocabulary:
         """Return a vocabulary whose ids were stored."""
-        strings = f"{self.prefix}{name}_text" in self.arrays
-        ids = self._take_strings(name) if strings else self.take(name, "if", None).tolist()
+        if f"{self.prefix}{name}_text" in self.arrays:
+            ids = self._take_strings(name)
+        else:
+            ids = self.take(name, "if", None).tolist()
         vocabulary = Vocabulary(ids)
         if vocabulary.ids.tolist() != ids:
             raise ValueError(f"arrays.npz: the {name} ids are out of order.")
@@ -80,23 +91,71 @@ class ArrayStore:
         if (lengths < 0).any() or lengths.sum() != len(text):
             raise ValueError(f"arrays.npz: the {name} ids do not fill their text.")
         ends = np.cumsum(lengths)
-        return [
-            text[end - length : end]
-            for length, end in zip(lengths.tolist(), ends.tolist(), strict=True)
-        ]
+        starts = ends - lengths
+        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [text[start:end] for start, end in pairs]
 
-    def put_weights(self, state: dict[str, torch.Tensor]) -> None:
+    def put_graph(self, name: str, graph: sparse.csr_array) -> None:
+        """Store the weights of a graph's edges."""
+        self.put(f"{name}_weights", graph.data)
+        self.put(f"{name}_neighbours", graph.indices)
+        self.put(f"{name}_starts", graph.indptr)
+
+    def take_graph(self, name: str, n_nodes: int) -> sparse.csr_array:
+        """Return a graph of so many nodes; a ValueError says if its indices are none of them."""
+        weights = self.take(f"{name}_weights", "if", None)
+        neighbours = self.take(f"{name}_neighbours", "i", None)
+        starts = self.take(f"{name}_starts", "i", n_nodes + 1)
+        graph = sparse.csr_array((weights, neighbours, starts), shape=(n_nodes, n_nodes))
+        graph.check_format(full_check=True)
+        return graph
+
+    def put_weights(self, state: dict[str, Tensor]) -> None:
         """Store the weights of a network."""
         for name, value in state.items():
-            self.weights[self.prefix + name] = (
-                value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            )
+            self.weights[self.prefix + name] = value.detach().cpu().contiguous().clone()
 
-    def take_weights(self) -> dict[str, torch.Tensor]:
-        """Return the weights in this compartment."""
+    def take_weights(self, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of this compartment, which must have these names and shapes."""
+        found = self._own_weights()
+        odd = sorted(expected.keys() ^ found.keys())
+        if odd and odd[0] in expected:
+            raise ValueError(f"model.safetensors: {odd[0]!r} is missing.")
+        if odd:
+            raise ValueError(f"model.safetensors: {odd[0]!r} is of another model.")
+        for name, value in expected.items():
+            _check_weight(name, found[name], value)
+        return found
+
+    def _own_weights(self) -> dict[str, Tensor]:
         start = len(self.prefix)
         return {
             name[start:]: value
             for name, value in self.weights.items()
             if name.startswith(self.prefix)
         }
+
+
+def _fits(lengths: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    """Whether lengths are those of a shape in which None is any length."""
+    if len(lengths) != len(shape):
+        return False
+    return all(n in (None, length) for n, length in zip(shape, lengths, strict=True))
+
+
+def _check_strings(name: str, ids: list[object]) -> None:
+    for one in ids:
+        if not isinstance(one, str):
+            raise TypeError(
+                f"the {name} ids are of type {type(one).__name__} (first {one!r}) and cannot be "
+                "stored; fit with ids that are 64-bit integers, floats or strings."
+            )
+
+
+def _check_weight(name: str, found: Tensor, expected: Tensor) -> None:
+    same_kind = found.is_floating_point() == expected.is_floating_point()
+    if found.shape != expected.shape or not same_kind:
+        raise ValueError(
+            f"model.safetensors: {name!r} is {found.dtype} of shape {tuple(found.shape)}; the "
+            f"parameters ask for {expected.dtype} of shape {tuple(expected.shape)}."
+        )

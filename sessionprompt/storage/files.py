@@ -15,7 +15,7 @@ __all__ = ["fingerprint", "write_atomically"]
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file beside `path` and put it there in one step, so that `path` is never half written.
+    """Write a file beside `path` and put it there in one step: `path` is never half written.
 
     Parameters
     ----------
@@ -51,5 +51,11 @@ def fingerprint(*parts: np.ndarray | str | None) -> str:
             digest.update(f"{part.dtype}{part.shape}".encode())
             digest.update(np.ascontiguousarray(part).tobytes())
         else:
-            digest.update(repr(part.tolist() if isinstance(part, np.ndarray) else part).encode())
+            digest.update(_text_of(part).encode())
     return digest.hexdigest()
+
+
+def _text_of(part: np.ndarray | str | None) -> str:
+    if isinstance(part, np.ndarray):
+        return repr(part.tolist())
+    return repr(part)

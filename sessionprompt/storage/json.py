@@ -1,4 +1,4 @@
-"""Values as JSON and back, closed and without loss: what JSON has no word for is tagged, anything else is refused."""
+"""Values as JSON and back without loss: what JSON has no word for is tagged, or refused."""
 
 from __future__ import annotations
 
@@ -44,19 +44,25 @@ def to_json(value: Any, name: str) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": repr(value)}
+        return _float_to_json(value)
     if isinstance(value, list):
         return [to_json(part, name) for part in value]
     if isinstance(value, tuple):
         return {"tuple": to_json(list(value), name)}
     if isinstance(value, dict):
-        return _dict_to_plain(value, name)
+        return _dict_to_json(value, name)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return _table_to_plain(value, name)
+    return _table_to_json(value, name)
 
 
-def _dict_to_plain(value: dict[Any, Any], name: str) -> dict[str, Any]:
+def _float_to_json(value: float) -> Any:
+    if math.isfinite(value):
+        return value
+    return {"float": repr(value)}
+
+
+def _dict_to_json(value: dict[Any, Any], name: str) -> dict[str, Any]:
     pairs = [[to_json(key, name), to_json(part, name)] for key, part in value.items()]
     if all(isinstance(key, str) for key, _ in pairs) and not _is_tagged(value):
         return dict(pairs)
@@ -67,12 +73,13 @@ def _is_tagged(plain: dict[Any, Any]) -> bool:
     return len(plain) == 1 and plain.keys() <= _TAGS.keys()
 
 
-def _table_to_plain(value: Any, name: str) -> dict[str, Any]:
+def _table_to_json(value: Any, name: str) -> dict[str, Any]:
     frame = nw.from_native(value, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         raise TypeError(
-            f"{name} holds {value!r}, and values like this ({type(value).__name__}) cannot be stored; set_params("
-            f"{name}=...) to numbers, strings, lists, tuples and dicts of these, or to None."
+            f"{name} holds {value!r}, and values like this ({type(value).__name__}) cannot be "
+            f"stored; set_params({name}=...) to numbers, strings, lists, tuples and dicts of "
+            "these, or to None."
         )
     columns = {column: frame[column].to_list() for column in frame.columns}
     return {"table": [frame.implementation.value, to_json(columns, name)]}
