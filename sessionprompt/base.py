@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._checks import check_fitted, check_k
-from .encoding import EncodedSessions, NextItemTargets, SessionEncoder, check_prompt_data
+from .encoding import EncodedSessions, NextItemTargets, SessionEncoder
 from .metrics import RankedTargets, metric_names, parse_metric, session_weights
 from .sessions import Sessions, as_sessions
 from .vocabulary import Vocabulary
@@ -202,7 +202,6 @@ class SessionRecommenderMixin:
         if top:
             check_k(top, self.n_items_, "known items")
         sessions = as_sessions(X)
-        check_prompt_data(sessions, self.encoder_.prompts)
         cut = NextItemTargets.of(sessions, self.encoder_, last_events)
         if not len(cut.rows):
             raise ValueError(

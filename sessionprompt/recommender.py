@@ -20,7 +20,6 @@ from .encoding import (
     NextItemTargets,
     PrefixData,
     SessionEncoder,
-    check_prompt_data,
     last_prefixes,
     prefix_data,
 )
@@ -259,7 +258,6 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         """
         prompts = check_parameters(self)
         sessions = as_sessions(X)
-        check_prompt_data(sessions, prompts)
         train, valid = self._hold_out(sessions, X_val)
         seed = seed_of(self.random_state)
         previous = self if self.warm_start and hasattr(self, "net_") else None
@@ -295,7 +293,6 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         """
         prompts = check_parameters(self)
         sessions = as_sessions(X)
-        check_prompt_data(sessions, prompts)
         previous = self if hasattr(self, "net_") else None
         return self._train(sessions, None, prompts, seed_of(self.random_state), 1, previous, None)
 

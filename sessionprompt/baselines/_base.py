@@ -100,7 +100,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         return best, values
 
     def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
-        places, prefixes = _all_prefixes(cut, self.encoder_)
+        places, prefixes = _all_prefixes(cut.encoded)
         targets = cut.next_items[places]
         ranks, best = np.empty(len(places)), np.empty((len(places), top), dtype=np.int64)
         for rows, scores in self._score_blocks(prefixes):
@@ -160,9 +160,8 @@ def _with_events(sessions: Sessions) -> Sessions:
     return sessions
 
 
-def _all_prefixes(cut: NextItemTargets, encoder: SessionEncoder) -> tuple[np.ndarray, ItemRows]:
+def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, ItemRows]:
     """Every prefix that is asked for: the event at which it ends, and its known items."""
-    encoded = encoder.encode(cut.inputs)
     session = np.repeat(np.arange(len(encoded)), encoded.lengths)
     length = np.arange(len(encoded.items)) - encoded.offsets[session] + 1
     places = np.flatnonzero(length >= encoded.first_prefix[session])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .encoder import PROMPT_KINDS, EncodedSessions, SessionEncoder, check_prompt_data, check_prompts
-from .examples import Examples, PrefixData, last_prefixes, prefix_data, prefix_examples
+from .annotations import PROMPT_KINDS, annotation, check_prompts
+from .encoded import EncodedSessions
+from .encoder import SessionEncoder
+from .examples import Examples, last_prefixes, prefix_examples
+from .prefixes import PrefixData, prefix_data
 from .targets import NextItemTargets
 
 __all__ = [
@@ -13,7 +16,7 @@ __all__ = [
     "NextItemTargets",
     "PrefixData",
     "SessionEncoder",
-    "check_prompt_data",
+    "annotation",
     "check_prompts",
     "last_prefixes",
     "prefix_data",

@@ -1,87 +1,24 @@
-"""From sessions to aligned integer columns: item codes and prompt codes as the model numbers them."""
+"""Encoder: items, clusters, users and sessions as a model numbers them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from .._arrays import ragged_range
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
+from .annotations import annotation
+from .encoded import EncodedSessions
 
-__all__ = ["PROMPT_KINDS", "EncodedSessions", "SessionEncoder", "check_prompts"]
-
-PROMPT_KINDS = ("cluster", "user", "session")
-
-
-def check_prompts(prompts: Any) -> tuple[str, ...]:
-    """Return `prompts` as a tuple of known kinds, or say what is known.
-
-    Examples
-    --------
-    >>> check_prompts(["user", "cluster"])
-    ('cluster', 'user')
-    """
-    kinds = (prompts,) if isinstance(prompts, str) else tuple(prompts or ())
-    unknown = [kind for kind in kinds if kind not in PROMPT_KINDS]
-    if unknown:
-        raise ValueError(
-            f"prompts={prompts!r} names {unknown[0]!r}; known prompts are {list(PROMPT_KINDS)}."
-        )
-    return tuple(kind for kind in PROMPT_KINDS if kind in kinds)
-
-
-@dataclass(frozen=True)
-class EncodedSessions:
-    """Integer columns of some sessions, aligned event by event.
-
-    Attributes
-    ----------
-    items : ndarray of shape (n_events,), int64
-        Item codes of the model; -1 marks an item that it does not know.
-    offsets : ndarray of shape (n_sessions + 1,), int64
-    prompts : dict of str to ndarray of shape (n_events, n_columns), int64
-        Prompt codes per kind; -1 is the blank (nothing known). Columns of one kind number one
-        common table.
-    first_prefix : ndarray of shape (n_sessions,), int64
-        Length of the shortest prefix of each session that is asked for; shorter ones are context
-        only.
-    """
-
-    items: np.ndarray
-    offsets: np.ndarray
-    prompts: dict[str, np.ndarray]
-    first_prefix: np.ndarray
-
-    @classmethod
-    def join(cls, parts: Sequence[EncodedSessions]) -> EncodedSessions:
-        """Several encoded sessions one after another."""
-        lengths = np.concatenate([part.lengths for part in parts])
-        return cls(
-            items=np.concatenate([part.items for part in parts]),
-            offsets=np.append(0, np.cumsum(lengths)),
-            prompts={
-                kind: np.concatenate([part.prompts[kind] for part in parts])
-                for kind in parts[0].prompts
-            },
-            first_prefix=np.concatenate([part.first_prefix for part in parts]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Number of events of each session."""
-        return np.diff(self.offsets)
+__all__ = ["SessionEncoder"]
 
 
 @dataclass(frozen=True)
 class SessionEncoder:
-    """What a model learns about identities: its items, their clusters, its users and sessions.
+    """Identities that a model knows: its items, their clusters, its users and sessions.
 
     Built by :meth:`learn` from the training sessions, extended by :meth:`grow`, applied by
     :meth:`encode`.
@@ -111,7 +48,17 @@ class SessionEncoder:
 
     @classmethod
     def learn(cls, sessions: Sessions, prompts: tuple[str, ...] = ()) -> SessionEncoder:
-        """Read items, clusters and owners off the training sessions.
+        """Encoder of the items, clusters and owners of training sessions.
+
+        Parameters
+        ----------
+        sessions : Sessions
+        prompts : tuple of str
+            Prompt kinds, as :func:`check_prompts` returns them.
+
+        Returns
+        -------
+        SessionEncoder
 
         Raises
         ------
@@ -124,26 +71,19 @@ class SessionEncoder:
         >>> encoder.encode(Sessions.from_lists([["b", "z"]])).items.tolist()
         [1, -1]
         """
-        check_prompt_data(sessions, prompts)
         counts = np.bincount(sessions.codes, minlength=len(sessions.vocabulary))
         known = np.flatnonzero(counts)
-        vocabulary = sessions.vocabulary.subset(known)
-        labels = (
-            _item_labels(sessions, known)
-            if "cluster" in prompts
-            else np.empty((len(known), 0), np.int64)
-        )
+        labels = np.empty((len(known), 0), np.int64)
+        if "cluster" in prompts:
+            labels = _item_labels(sessions, known)
+        owners = {kind: _owners(sessions, kind) for kind in prompts if kind != "cluster"}
         return cls(
-            vocabulary=vocabulary,
+            vocabulary=sessions.vocabulary.subset(known),
             prompts=prompts,
             item_counts=counts[known],
             item_labels=labels,
             cluster_sizes=tuple(int(n) for n in labels.max(axis=0) + 1),
-            owners={
-                kind: Vocabulary.from_values(_owners(sessions, kind), name=kind)[0]
-                for kind in prompts
-                if kind != "cluster"
-            },
+            owners=owners,
         )
 
     def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
@@ -158,37 +98,37 @@ class SessionEncoder:
         """
         if prompts != self.prompts:
             raise ValueError(
-                f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, or start anew "
-                "with fit and warm_start=False."
+                f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, "
+                "or start anew with fit and warm_start=False."
             )
-        fresh = SessionEncoder.learn(sessions, prompts)
-        vocabulary = _union(self.vocabulary, fresh.vocabulary)
-        old, new = vocabulary.translate(self.vocabulary), vocabulary.translate(fresh.vocabulary)
+        new = SessionEncoder.learn(sessions, prompts)
+        vocabulary = _union(self.vocabulary, new.vocabulary)
+        old_rows = vocabulary.translate(self.vocabulary)
+        new_rows = vocabulary.translate(new.vocabulary)
         counts = np.zeros(len(vocabulary), np.int64)
-        np.add.at(
-            counts,
-            np.concatenate([old, new]),
-            np.concatenate([self.item_counts, fresh.item_counts]),
-        )
+        counts[old_rows] += self.item_counts
+        counts[new_rows] += new.item_counts
         labels = np.empty((len(vocabulary), self.item_labels.shape[1]), np.int64)
-        # in this order: the known labels stay
-        labels[new], labels[old] = fresh.item_labels, self.item_labels
-        sizes = tuple(
-            max(pair) for pair in zip(self.cluster_sizes, fresh.cluster_sizes, strict=True)
+        labels[new_rows] = new.item_labels
+        labels[old_rows] = self.item_labels  # last, so that the known labels stay
+        pairs = zip(self.cluster_sizes, new.cluster_sizes, strict=True)
+        return SessionEncoder(
+            vocabulary=vocabulary,
+            prompts=self.prompts,
+            item_counts=counts,
+            item_labels=labels,
+            cluster_sizes=tuple(max(pair) for pair in pairs),
+            owners={kind: _union(self.owners[kind], new.owners[kind]) for kind in self.owners},
         )
-        owners = {kind: _union(self.owners[kind], fresh.owners[kind]) for kind in self.owners}
-        return SessionEncoder(vocabulary, self.prompts, counts, labels, sizes, owners)
 
     def rows_of(self, other: SessionEncoder) -> dict[str, np.ndarray]:
-        """Where the rows of another encoder's tables stand in this one's: per table, an index array."""
+        """Rows of this encoder's tables at which the rows of another's stand, by table."""
         rows = {"item": self.vocabulary.translate(other.vocabulary)}
         for kind in self.owners:
             rows[kind] = self.owners[kind].translate(other.owners[kind])
         if "cluster" in self.prompts:
             starts = np.cumsum(self.cluster_sizes) - self.cluster_sizes
-            rows["cluster"] = np.concatenate(
-                [start + np.arange(n) for start, n in zip(starts, other.cluster_sizes, strict=True)]
-            )
+            rows["cluster"] = ragged_range(starts, np.array(other.cluster_sizes))
         return rows
 
     @property
@@ -198,37 +138,43 @@ class SessionEncoder:
 
     @property
     def prompt_sizes(self) -> dict[str, int]:
-        """Rows of the prompt table of each kind; the columns of the cluster prompt share one table."""
-        return {
-            kind: sum(self.cluster_sizes) if kind == "cluster" else len(self.owners[kind])
-            for kind in self.prompts
-        }
+        """Rows of the prompt table of each kind; the columns of clusters share one table."""
+        sizes = {kind: len(owners) for kind, owners in self.owners.items()}
+        sizes["cluster"] = sum(self.cluster_sizes)
+        return {kind: sizes[kind] for kind in self.prompts}
 
     @cached_property
     def candidate_codes(self) -> dict[str, np.ndarray]:
-        """Prompt codes of the known items themselves: only clusters say something of a candidate."""
-        return {"cluster": self._label_codes(self.item_labels)} if "cluster" in self.prompts else {}
+        """Prompt codes of the known items themselves: only clusters speak of a candidate."""
+        if "cluster" not in self.prompts:
+            return {}
+        return {"cluster": self._label_codes(self.item_labels)}
 
     def encode(self, sessions: Sessions) -> EncodedSessions:
-        """Translate sessions into this model's codes; what is unknown becomes -1.
+        """Sessions in this model's codes; what is unknown becomes -1.
+
+        Parameters
+        ----------
+        sessions : Sessions
+
+        Returns
+        -------
+        EncodedSessions
 
         Raises
         ------
         ValueError
             When a prompt kind has no data in `sessions`.
         """
-        check_prompt_data(sessions, self.prompts)
-        start = (
-            np.ones(len(sessions))
-            if sessions.target_start is None
-            else np.maximum(sessions.target_start, 1)
-        )
         items = self.item_codes(sessions)
         prompts = {kind: self._prompt_codes(sessions, items, kind) for kind in self.prompts}
-        return EncodedSessions(items, sessions.offsets, prompts, start.astype(np.int64))
+        first_prefix = np.ones(len(sessions), np.int64)
+        if sessions.target_start is not None:
+            np.maximum(sessions.target_start, 1, out=first_prefix)
+        return EncodedSessions(items, sessions.offsets, prompts, first_prefix)
 
     def item_codes(self, sessions: Sessions) -> np.ndarray:
-        """This model's code of every event's item, -1 where it does not know it; shape (n_events,), int64."""
+        """Code of every event's item, -1 where it is unknown; shape (n_events,), int64."""
         return self.vocabulary.translate(sessions.vocabulary)[sessions.codes].astype(np.int64)
 
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
@@ -238,60 +184,44 @@ class SessionEncoder:
 
     def _owner_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
         try:
-            return self.owners[kind].encode(_owners(sessions, kind), name=kind).astype(np.int64)
+            codes = self.owners[kind].encode(annotation(sessions, kind), name=kind)
         except TypeError:
             if kind == "user":
                 raise
             # numbered by default, while the known sessions have names
             return np.full(len(sessions), -1)
+        return codes.astype(np.int64)
 
     def _cluster_codes(self, sessions: Sessions, items: np.ndarray) -> np.ndarray:
         """Clusters of known items as they were learned, of other items as annotated."""
-        annotated = self._label_codes(_labels_of(sessions))
+        annotated = self._label_codes(annotation(sessions, "cluster"))
         return np.where(items[:, None] < 0, annotated, self.candidate_codes["cluster"][items])
 
     def _label_codes(self, labels: np.ndarray) -> np.ndarray:
-        """Shift each label column to its own rows of the common table; labels never seen in training are blank."""
+        """Rows of the common table: each column has its own; labels not of the training are blank."""
         if labels.shape[1] != len(self.cluster_sizes):
             raise ValueError(
-                f"X carries {labels.shape[1]} label columns, the model was fitted with {len(self.cluster_sizes)}; "
-                "annotate with the clusterer it was fitted with."
+                f"X carries {labels.shape[1]} label columns, the model was fitted with "
+                f"{len(self.cluster_sizes)}; annotate with the clusterer it was fitted with."
             )
         sizes = np.array(self.cluster_sizes, dtype=np.int64)
         known = (labels >= 0) & (labels < sizes)
-        return np.where(known, labels + np.cumsum(sizes) - sizes, -1).astype(np.int64)
-
-
-def check_prompt_data(sessions: Sessions, prompts: tuple[str, ...]) -> None:
-    """Raise when `sessions` lack the annotation that a prompt kind reads."""
-    if "cluster" in prompts and sessions.labels is None:
-        raise ValueError(
-            "prompts=('cluster',) needs sessions annotated with clusters: put ItemClusterer() before the recommender "
-            "in a Pipeline, pass X through its transform, or ask for the plain backbone with prompts=()."
-        )
-    if "user" in prompts and sessions.users is None:
-        raise ValueError(
-            "prompts=('user',) needs sessions with users: name the column with Sessions.from_events(..., user=...) "
-            "or pass Sessions.from_lists(..., users=...)."
-        )
+        starts = np.cumsum(sizes) - sizes
+        return np.where(known, labels + starts, -1).astype(np.int64)
 
 
 def _union(one: Vocabulary, other: Vocabulary) -> Vocabulary:
     return Vocabulary.from_values(np.concatenate([one.ids, other.ids]))[0]
 
 
-def _owners(sessions: Sessions, kind: str) -> np.ndarray:
-    return sessions.users if kind == "user" else sessions.ids  # type: ignore[return-value]
-
-
-def _labels_of(sessions: Sessions) -> np.ndarray:
-    check_prompt_data(sessions, ("cluster",))
-    return sessions.labels  # type: ignore[return-value]
+def _owners(sessions: Sessions, kind: str) -> Vocabulary:
+    """Users or ids of the sessions, each once."""
+    return Vocabulary.from_values(annotation(sessions, kind), name=kind)[0]
 
 
 def _item_labels(sessions: Sessions, known: np.ndarray) -> np.ndarray:
-    """Cluster of each known item: training labels do not vary within an item, so any event of it will do."""
-    of_events = _labels_of(sessions)
+    """Cluster of each known item: labels do not vary within an item, so any event of it will do."""
+    of_events = annotation(sessions, "cluster")
     labels = np.empty((len(sessions.vocabulary), of_events.shape[1]), np.int64)
     labels[sessions.codes] = of_events
     return labels[known]
