@@ -215,11 +215,11 @@ def test_items_learned_after_the_clusters_bring_no_hindsight(prompted: Pipeline)
 
 
 def item_of_another_cluster(pipeline: Pipeline) -> str:
-    """An item neither in the cluster of A nor in the most frequent one."""
+    """An item neither in the cluster of A nor in the strongest one."""
     clusterer = pipeline.named_steps["clu"]
     home = dict(zip(clusterer.vocabulary_.ids.tolist(), clusterer.labels_.tolist(), strict=True))
     return next(
-        item for item in home if home[item] not in (home[A], clusterer.most_frequent_label_)
+        item for item in home if home[item] not in (home[A], clusterer.strongest_label_)
     )
 
 

@@ -160,15 +160,15 @@ def test_only_what_the_backbone_sees_counts_as_known() -> None:
 
 
 @pytest.mark.usefixtures("no_warnings")
-def test_a_prompted_session_of_strangers_gets_the_most_frequent_cluster(
+def test_a_prompted_session_of_strangers_gets_the_strongest_cluster(
     prompted: PromptedSessionRecommender,
 ) -> None:
     strangers = Sessions.from_lists([["x"], ["y", "z"]])
-    expected = strangers.with_labels(np.full(3, CLUSTERER.most_frequent_label_))
+    expected = strangers.with_labels(np.full(3, CLUSTERER.strongest_label_))
     _, scores = prompted.predict_topk(CLUSTERER.transform(strangers), k=5, return_scores=True)
     assert scores.tolist() == prompted.predict_topk(expected, k=5, return_scores=True)[1].tolist()
     other = strangers.with_labels(
-        np.full(3, (CLUSTERER.most_frequent_label_ + 1) % CLUSTERER.n_clusters_)
+        np.full(3, (CLUSTERER.strongest_label_ + 1) % CLUSTERER.n_clusters_)
     )
     assert scores.tolist() != prompted.predict_topk(other, k=5, return_scores=True)[1].tolist()
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from .base import GraphClusterer, by_falling_size, number_nodes, spread_labels
+from .base import GraphClusterer
 from .leiden import ItemClusterer
+from .numbering import by_falling_size
 from .precomputed import PrecomputedClusters
 
-__all__ = [
-    "GraphClusterer",
-    "ItemClusterer",
-    "PrecomputedClusters",
-    "by_falling_size",
-    "number_nodes",
-    "spread_labels",
-]
+__all__ = ["GraphClusterer", "ItemClusterer", "PrecomputedClusters", "by_falling_size"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from threading import Lock
 from typing import Any
@@ -12,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from .._checks import check_choice
 from ..graphs import strengths
-from .base import GraphClusterer, _check_choices, by_falling_size
+from .base import GraphClusterer
+from .numbering import by_falling_size
 
 __all__ = ["ItemClusterer"]
 
-_IGRAPH_GENERATOR = Lock()  # igraph draws from one random generator per process
+OBJECTIVES = ("modularity", "cpm")
+IGRAPH_GENERATOR = Lock()  # igraph draws from one random generator per process
 
 
 class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Cluster items that follow each other in sessions, and label events with the cluster of their item.
+    """Clusters of items that follow each other in sessions, as labels of the events.
 
     The Leiden algorithm partitions the graph that counts how often two items are adjacent. An item
     without neighbours is a cluster of its own. Clusters are numbered by falling size, ties by the
@@ -64,8 +68,13 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         Sum of the strengths of each cluster's items.
     modularity_ : float or ndarray of shape (n_resolutions,)
         Modularity at the given resolution (at resolution 1 for ``objective="cpm"``).
-    most_frequent_label_ : int or ndarray of shape (n_resolutions,)
-        The cluster with the most items.
+    strongest_label_ : int or ndarray of shape (n_resolutions,)
+        The cluster with the largest strength, ties by the lower label. Items that `fit` did not see
+        join it where no path of edges leads to a cluster.
+
+    See Also
+    --------
+    PrecomputedClusters : takes clusters that are known beforehand.
 
     References
     ----------
@@ -102,7 +111,9 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        _check_choices(self, algorithm=_SEARCHES, objective=("modularity", "cpm"))
+        check_choice("algorithm", self.algorithm, SEARCHES)
+        check_choice("objective", self.objective, OBJECTIVES)
+        super()._check_parameters()
         if not self._resolutions():
             raise ValueError(
                 f"resolution={self.resolution!r} is empty; give at least one number above 0."
@@ -121,85 +132,101 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
             )
 
     def _resolutions(self) -> tuple[float, ...]:
-        return tuple(self.resolution) if self._many() else (self.resolution,)  # type: ignore[arg-type, return-value]
+        if isinstance(self.resolution, tuple | list):
+            return tuple(self.resolution)
+        return (self.resolution,)
 
-    def _many(self, n_columns: int = 1) -> bool:
+    def _has_columns(self, n_partitions: int) -> bool:
         return isinstance(self.resolution, tuple | list)
 
     def _partitions(self) -> list[NDArray[np.int32]]:
-        search, edges = _SEARCHES[self.algorithm], sparse.triu(self.graph_, format="coo")
-        gammas = self._resolutions()
-        seeds = (
-            np.random.default_rng(self.random_state).integers(2**31 - 1, size=len(gammas)).tolist()
-        )
-        if edges.nnz == 0:
-            return [np.arange(len(self.vocabulary_), dtype=np.int32)] * len(gammas)
-        cpm, strength = self.objective == "cpm", strengths(self.graph_).astype(np.int64)
-        masses, unit = (np.ones_like(strength), 1) if cpm else (strength, strength.sum())
-        problem = _igraph_network(edges), edges.data.tolist(), masses.tolist()
-        return [
-            by_falling_size(np.array(search(*problem, gamma / unit, int(self.n_iterations), seed)))
-            for gamma, seed in zip(gammas, seeds, strict=True)
-        ]
+        resolutions = self._resolutions()
+        rng = np.random.default_rng(self.random_state)
+        seeds = rng.integers(2**31 - 1, size=len(resolutions)).tolist()
+        if self.graph_.nnz == 0:
+            alone = np.arange(len(self.vocabulary_), dtype=np.int32)
+            return [alone] * len(resolutions)
+        problem = _Problem.of_graph(self.graph_, self.objective)
+        search = SEARCHES[self.algorithm]
+        partitions = []
+        for resolution, seed in zip(resolutions, seeds, strict=True):
+            penalty = resolution / problem.unit
+            membership = search(problem, penalty, int(self.n_iterations), seed)
+            partitions.append(by_falling_size(membership))
+        return partitions
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A graph as both packages take it, and the masses that the objective gives its nodes.
+
+    The objective is the constant Potts model with masses of nodes, summed over clusters: twice the
+    edge weight inside, less a penalty times the squared mass. Modularity is this with strengths as
+    masses and a penalty of ``resolution / unit``.
+    """
+
+    network: Any  # igraph.Graph
+    weights: list[int]  # of the edges
+    masses: list[int]  # of the nodes
+    unit: int
+
+    @classmethod
+    def of_graph(cls, graph: sparse.csr_array, objective: str) -> _Problem:
+        edges = sparse.triu(graph, format="coo")
+        masses = np.ones(graph.shape[0], dtype=np.int64)
+        unit = 1
+        if objective == "modularity":
+            masses = strengths(graph).astype(np.int64)
+            unit = masses.sum()
+        return cls(_igraph_network(edges), edges.data.tolist(), masses.tolist(), unit)
 
 
 def _igraph_network(edges: sparse.coo_array) -> Any:
     import igraph
 
     # igraph reads a list of tuples faster than an array
-    ends = (codes.tolist() for codes in edges.coords)
-    return igraph.Graph(edges.shape[0], list(zip(*ends, strict=True)))
+    rows, columns = edges.coords
+    ends = zip(rows.tolist(), columns.tolist(), strict=True)
+    return igraph.Graph(edges.shape[0], list(ends))
 
 
-def _search_igraph(
-    network: Any,
-    weights: list[int],
-    masses: list[int],
-    penalty: float,
-    n_iterations: int,
-    seed: int,
-) -> list[int]:
-    """Maximise, summed over clusters, twice the edge weight inside less `penalty` times the squared mass."""
+def _search_igraph(problem: _Problem, penalty: float, n_iterations: int, seed: int) -> list[int]:
+    """Cluster of each node, found by igraph."""
     import igraph
 
-    with _IGRAPH_GENERATOR:
+    with IGRAPH_GENERATOR:
         igraph.set_random_number_generator(random.Random(seed))
         try:
             # its "modularity" leaves self-loops out of the strengths
-            return network.community_leiden(
+            found = problem.network.community_leiden(
                 "CPM",
-                weights=weights,
-                node_weights=masses,
+                weights=problem.weights,
+                node_weights=problem.masses,
                 resolution=penalty,
                 n_iterations=n_iterations,
-            ).membership
+            )
         finally:
-            igraph.set_random_number_generator(random)  # what igraph uses by default
+            igraph.set_random_number_generator(random)  # igraph's default
+    return found.membership
 
 
-def _search_leidenalg(
-    network: Any,
-    weights: list[int],
-    masses: list[int],
-    penalty: float,
-    n_iterations: int,
-    seed: int,
-) -> list[int]:
-    """Maximise the same with the other package."""
+def _search_leidenalg(problem: _Problem, penalty: float, n_iterations: int, seed: int) -> list[int]:
+    """Cluster of each node, found by leidenalg."""
     import leidenalg
 
-    return leidenalg.find_partition(
-        network,
+    found = leidenalg.find_partition(
+        problem.network,
         leidenalg.CPMVertexPartition,
-        weights=weights,
-        node_sizes=masses,
+        weights=problem.weights,
+        node_sizes=problem.masses,
         resolution_parameter=penalty,
         n_iterations=n_iterations,
         seed=seed,
-    ).membership
+    )
+    return found.membership
 
 
-_SEARCHES: dict[str, Callable[..., list[int]]] = {
+SEARCHES: dict[str, Callable[..., list[int]]] = {
     "igraph": _search_igraph,
     "leidenalg": _search_leidenalg,
 }

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from ..graphs import strengths
 from ..vocabulary import Vocabulary
-from .base import GraphClusterer, _check_choices, by_falling_size, spread_labels
+from .attach import spread_labels
+from .base import GraphClusterer
+from .numbering import by_falling_size
 
 __all__ = ["PrecomputedClusters"]
 
 
 class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Label events with clusters of items that are known beforehand, such as categories of a catalogue.
+    """Clusters of items that are known beforehand, such as categories of a catalogue, as labels.
 
     The items are those of the training sessions. If one of them has no cluster, it joins one by its
-    edges to the others, at resolution 1, or else the largest; so does any item that `fit` did not
+    edges to the others, at resolution 1, or else the strongest; so does any item that `fit` did not
     see. Clusters are numbered by falling size, ties by the smallest item code.
 
     Parameters
@@ -34,6 +36,10 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
     attach, self_loops : str
         As of :class:`ItemClusterer`. The learned attributes are the same, too; a table with several
         columns of clusters counts as several resolutions.
+
+    See Also
+    --------
+    ItemClusterer : finds clusters in the sessions.
 
     Examples
     --------
@@ -50,9 +56,6 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         self.attach = attach
         self.self_loops = self_loops
 
-    def _check_parameters(self) -> None:
-        _check_choices(self)
-
     def _resolutions(self) -> Iterable[float]:
         return repeat(1.0)
 
@@ -64,55 +67,80 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
             raise ValueError(
                 f"labels names the item {twice!r} more than once; give each item one row."
             )
-        order, found = np.argsort(codes), known.translate(self.vocabulary_)
-        return [
-            self._completed(np.append(_numbered(column)[order], -1)[found]) for column in columns
-        ]
+        order = np.argsort(codes)
+        places = known.translate(self.vocabulary_)  # (n_items,), -1 where no cluster is given
+        partitions = []
+        for column in columns:
+            clusters = _numbered(column)[order]  # of the items of `known`
+            given = np.append(clusters, -1)[places]
+            partitions.append(self._completed(given))
+        return partitions
 
     def _completed(self, given: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Number the given clusters and attach the items that have none."""
-        has = given >= 0
-        if not has.any():
+        """Numbers of the given clusters, with the items attached that have none (-1)."""
+        has_cluster = given >= 0
+        if not has_cluster.any():
             raise ValueError(
                 "labels has a cluster for no item of X; check that both use the same ids."
             )
-        labels, strength = np.full(len(given), -1, dtype=np.int32), strengths(self.graph_)
-        labels[has] = by_falling_size(given[has])
-        burden = np.bincount(labels[has], weights=strength[has])
-        labels = spread_labels(labels, self.graph_, strength, burden / max(strength.sum(), 1))
-        return by_falling_size(np.maximum(labels, 0))
+        labels = np.full(len(given), -1, dtype=np.int32)
+        labels[has_cluster] = by_falling_size(given[has_cluster])
+        strength = strengths(self.graph_)
+        penalty = _total_strengths(labels, strength) / max(strength.sum(), 1)
+        labels = spread_labels(labels, self.graph_, strength, penalty)
+        strongest = _total_strengths(labels, strength).argmax()
+        return by_falling_size(np.where(labels < 0, strongest, labels))
+
+
+def _total_strengths(labels: NDArray[np.int32], strength: NDArray[np.float64]) -> NDArray[Any]:
+    """Strength of each cluster, over the items that have one."""
+    has_cluster = labels >= 0
+    return np.bincount(labels[has_cluster], weights=strength[has_cluster])
 
 
 def _read_clusters(labels: Any, item: str) -> tuple[list[Any], list[list[Any]]]:
-    """Return the item ids and the clusterings of a dict or a table."""
+    """Item ids, and one list of clusters or several, of a dict or a table."""
     if isinstance(labels, dict):
-        ids, columns = list(labels), [list(labels.values())]
+        ids = list(labels)
+        columns = [list(labels.values())]
     else:
-        try:
-            frame = nw.from_native(labels, eager_only=True)
-        except TypeError as error:
-            raise TypeError(
-                f"labels must be a dict or a pandas, polars or pyarrow table, got {type(labels).__name__}."
-            ) from error
-        if item not in frame.columns or len(frame.columns) == 1:
-            raise ValueError(
-                f"labels needs a column {item!r} and label columns; it has {frame.columns}."
-            )
-        ids = frame[item].to_list()
-        columns = [_read_column(frame[name]) for name in frame.columns if name != item]
+        ids, columns = _read_table(labels, item)
     if not ids:
         raise ValueError("labels is empty; give the cluster of at least one item.")
     return ids, columns
 
 
+def _read_table(labels: Any, item: str) -> tuple[list[Any], list[list[Any]]]:
+    try:
+        frame = nw.from_native(labels, eager_only=True)
+    except TypeError as error:
+        kind = type(labels).__name__
+        raise TypeError(
+            f"labels must be a dict or a pandas, polars or pyarrow table, got {kind}."
+        ) from error
+    if item not in frame.columns or len(frame.columns) == 1:
+        raise ValueError(
+            f"labels needs a column {item!r} and label columns; it has {frame.columns}."
+        )
+    ids = frame[item].to_list()
+    columns = [_read_column(frame[name]) for name in frame.columns if name != item]
+    return ids, columns
+
+
 def _read_column(series: nw.Series[Any]) -> list[Any]:
-    pairs = zip(series.to_list(), series.is_null().to_list(), strict=True)
-    return [None if null else value for value, null in pairs]
+    """Values of a column, None where one is missing."""
+    values = series.to_list()
+    for place in np.flatnonzero(series.is_null().to_numpy()):
+        values[place] = None
+    return values
 
 
 def _numbered(values: list[Any]) -> NDArray[np.int64]:
-    """Number hashable values in the order of their appearance, None and NaN as -1."""
+    """Numbers of hashable values in the order of their appearance, -1 for None and NaN."""
     numbers: dict[Any, int] = {}
-    return np.array(
-        [-1 if v is None or v != v else numbers.setdefault(v, len(numbers)) for v in values]
-    )
+    found = np.full(len(values), -1)
+    for place, value in enumerate(values):
+        if value is None or value != value:
+            continue
+        found[place] = numbers.setdefault(value, len(numbers))
+    return found

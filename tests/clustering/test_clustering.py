@@ -107,7 +107,7 @@ def test_planted_groups_are_found_connected_and_numbered_by_size(planted, algori
     firsts = [int(np.flatnonzero(clusterer.labels_ == label)[0]) for label in range(6)]
     assert firsts[:3] == sorted(firsts[:3])
     assert firsts[3:5] == sorted(firsts[3:5])
-    assert clusterer.most_frequent_label_ == 0
+    assert clusterer.strongest_label_ == clusterer.cluster_strengths_.argmax()
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -213,7 +213,7 @@ def test_transform_labels_every_event():
     assert clusterer.n_clusters_.tolist() == [1, 2]
     assert [sizes.tolist() for sizes in clusterer.cluster_sizes_] == [[6], [3, 3]]
     assert clusterer.modularity_ == pytest.approx([14 * 0.8 / 14, 5 / 14])
-    assert clusterer.most_frequent_label_.tolist() == [0, 0]
+    assert clusterer.strongest_label_.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("resolution", "shape"), [((2.0,), (6, 1)), ([1, 2], (6, 2)), (1, (6,))])
@@ -249,7 +249,7 @@ def slow_attach(clusterer, session, gamma, objective="modularity", self_loops="d
             if pull:
                 found[item] = min(pull, key=lambda c: (costs[c] - pull[c], c))
         if not found:
-            return [labels.get(item, clusterer.most_frequent_label_) for item in session]
+            return [labels.get(item, clusterer.strongest_label_) for item in session]
         labels |= found
 
 
@@ -324,12 +324,24 @@ def test_loops_of_an_unseen_item_count_as_the_policy_says():
     assert kept.transform([session]).labels.ravel().tolist() == [0, 1, 0, 1, 1, 1]
 
 
-def test_all_unseen_are_in_the_most_frequent_cluster():
-    clusterer = ItemClusterer((1.0, 50.0), random_state=0).fit(
-        [["x", "y"], ["a", "b", "c", "a"], ["x", "y"]]
-    )
-    assert clusterer.transform([["new", "newer"], ["x"]]).labels[:2].tolist() == [[0, 0], [0, 0]]
-    assert labels_of(clusterer, ["a", "x"])[0][0] == 0
+def test_items_that_no_path_leads_to_are_in_the_strongest_cluster():
+    """Three items that were clicked once are the largest cluster, two that alternate the strongest."""
+    lists = [["a", "b", "c", "a"], ["x", "y", "x", "y", "x", "y"]]
+    clusterer = ItemClusterer((1.0, 0.5), random_state=0).fit(lists)
+    assert clusterer.labels_.T.tolist() == [[0, 0, 0, 1, 1]] * 2
+    assert [sizes.tolist() for sizes in clusterer.cluster_sizes_] == [[3, 2]] * 2
+    assert [total.tolist() for total in clusterer.cluster_strengths_] == [[6, 10]] * 2
+    assert clusterer.strongest_label_.tolist() == [1, 1]
+    sessions = clusterer.transform([["new", "newer"], ["a"], ["newest", "a"]])
+    assert sessions.labels[:, 0].tolist() == [1, 1, 0, 0, 0]
+    assert (sessions.labels[:, 0] == sessions.labels[:, 1]).all()
+
+
+@pytest.mark.parametrize("resolution", [1.0, (1.0, 50.0)])
+def test_the_first_of_equally_strong_clusters_is_the_strongest(resolution):
+    clusterer = ItemClusterer(resolution, random_state=0).fit([["a", "b"], ["x", "y"]])
+    assert np.all(clusterer.strongest_label_ == 0)
+    assert (clusterer.transform([["new"]]).labels == 0).all()
 
 
 def test_no_sessions_and_empty_sessions():
@@ -380,15 +392,25 @@ def test_precomputed_columns():
 
 
 def test_precomputed_are_numbered_after_attaching():
-    """The smaller given cluster grows beyond the larger one; what no path reaches joins the larger given one."""
+    """The smaller given cluster grows beyond the larger one, in items and in strength."""
     lists = [["a", "b", "c"], ["x", "u", "v", "w", "x"], ["lone"]]
-    clusterer = PrecomputedClusters(
-        {"a": 1, "b": 1, "c": 1, "x": 2, "lost": 3}, self_loops="keep"
-    ).fit(lists)
-    assert labels_of(clusterer, ["a", "c", "lone"]) == [0, 0, 0]
-    assert labels_of(clusterer, ["x", "u", "v", "w"]) == [1, 1, 1, 1]
-    grown = PrecomputedClusters({"a": 1, "b": 1, "c": 1, "x": 2}).fit([*lists, ["x", "t", "s"]])
-    assert labels_of(grown, ["a", "x", "s"]) == [1, 0, 0]
+    given = {"a": 1, "b": 1, "c": 1, "x": 2, "lost": 3}
+    clusterer = PrecomputedClusters(given, self_loops="keep").fit(lists)
+    assert labels_of(clusterer, ["x", "u", "v", "w", "lone"]) == [0, 0, 0, 0, 0]
+    assert labels_of(clusterer, ["a", "c"]) == [1, 1]
+    assert clusterer.cluster_strengths_.tolist() == [8, 4]
+
+
+def test_precomputed_items_that_no_path_leads_to_join_the_strongest_cluster():
+    """In `fit` and later: the strongest is the one of two items, not the one of three."""
+    lists = [["a", "b", "c"], ["x", "y", "x", "y"], ["lone"], ["one", "two", "one"]]
+    given = dict.fromkeys("abc", "large") | dict.fromkeys("xy", "strong")
+    clusterer = PrecomputedClusters(given).fit(lists)
+    strong = labels_of(clusterer, ["x"])[0]
+    assert labels_of(clusterer, ["x", "y", "lone", "one", "two"]) == [strong] * 5
+    assert labels_of(clusterer, ["a", "b", "c"]) == [1 - strong] * 3
+    assert clusterer.strongest_label_ == strong
+    assert clusterer.transform([["new"]]).labels.ravel().tolist() == [strong]
 
 
 def test_precomputed_attach_to_the_weaker_of_two_equally_near_clusters():
@@ -476,9 +498,9 @@ def test_tags(estimator):
         ({"resolution": True}, TypeError, "number"),
         ({"resolution": (1.0, None)}, TypeError, "number"),
         ({"algorithm": "louvain"}, ValueError, r"algorithm='louvain'.*\['igraph', 'leidenalg'\]"),
-        ({"objective": "Modularity"}, ValueError, r"objective=.*\['modularity', 'cpm'\]"),
+        ({"objective": "Modularity"}, ValueError, r"objective=.*\['cpm', 'modularity'\]"),
         ({"self_loops": True}, ValueError, r"self_loops=True.*\['drop', 'keep'\]"),
-        ({"attach": "call"}, ValueError, r"attach='call'.*\['session', 'batch'\]"),
+        ({"attach": "call"}, ValueError, r"attach='call'.*\['batch', 'session'\]"),
         ({"n_iterations": 0}, ValueError, "n_iterations=0 .*-1"),
         ({"n_iterations": -2}, ValueError, "n_iterations=-2"),
         ({"n_iterations": 1.5}, ValueError, r"n_iterations=1\.5"),
