@@ -192,8 +192,8 @@ def _resolution(text: str) -> float | tuple[float, ...]:
 
 # ---------------------------------------------------------------------- commands
 def _fit(given: argparse.Namespace) -> None:
-    from .persistence import PARTS, save
-    from .storage import check_replaceable
+    from .persistence import save
+    from .storage import PARTS, check_replaceable
 
     check_replaceable(given.model, PARTS)  # before the work, not after it
     pipeline = _new_pipeline(given)

@@ -1,24 +1,27 @@
-"""Fitted models as files without pickle: weights, arrays, and a description in JSON that holds nothing to execute."""
+"""Fitted models as files without pickle: weights, arrays and JSON, with nothing to execute."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from io import BytesIO
 from typing import Any
 
-import numpy as np
-from safetensors import torch as safetensors
+from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from ._records import describe, restore
-from .storage import ArrayStore, read_parts, write_parts
+from . import storage
+from .clustering import ItemClusterer, PrecomputedClusters
+from .pipeline import Pipeline
+from .recommender import PromptedSessionRecommender
 
 __all__ = ["load", "save"]
 
-FORMAT, FORMAT_VERSION = "sessionprompt", 1
-DESCRIPTION, ARRAYS, WEIGHTS = "estimator.json", "arrays.npz", "model.safetensors"
-PARTS = (DESCRIPTION, ARRAYS, WEIGHTS)
+# nothing else is made, whatever a file names
+CLASSES: dict[str, type] = {
+    "PromptedSessionRecommender": PromptedSessionRecommender,
+    "ItemClusterer": ItemClusterer,
+    "PrecomputedClusters": PrecomputedClusters,
+    "Pipeline": Pipeline,
+    "sklearn.pipeline.Pipeline": SklearnPipeline,
+}
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -57,14 +60,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ...     load(f"{folder}/clusters.zip").labels_
     array([0, 1, 1, 0], dtype=int32)
     """
-    parts = _disassemble(estimator)
-    try:
-        _assemble(parts)
-    except ValueError as error:
-        raise ValueError(
-            f"the parameters do not go with what was fitted: {error} Set them back, or fit again, then save."
-        ) from error
-    write_parts(path, parts, PARTS)
+    storage.save(estimator, path)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -87,82 +83,4 @@ def load(path: str | os.PathLike[str]) -> Any:
     ValueError
         If what is there is no model, is damaged, or was written by a newer version.
     """
-    parts = read_parts(path, PARTS)
-    try:
-        return _assemble(parts)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
-
-
-def _disassemble(estimator: Any) -> dict[str, bytes]:
-    from . import __version__
-
-    shelf = ArrayStore({}, {})
-    description = describe(estimator, shelf)
-    arrays = BytesIO()
-    np.savez(arrays, allow_pickle=False, **shelf.arrays)
-    parts = {ARRAYS: arrays.getvalue()}
-    if shelf.weights:
-        parts[WEIGHTS] = safetensors.save(shelf.weights)
-    document = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "written_by": f"sessionprompt {__version__}",
-        "estimator": description,
-        "sha256": {name: _sha256(content) for name, content in parts.items()},
-    }
-    document["checksum"] = _checksum(document)
-    return {DESCRIPTION: json.dumps(document, indent=1).encode(), **parts}
-
-
-def _assemble(parts: dict[str, bytes]) -> Any:
-    """Make the estimator of its parts, or raise a ValueError that says which part is at fault."""
-    document = _read_description(parts)
-    try:
-        _check_digests(document["sha256"], parts)
-        with np.load(BytesIO(parts[ARRAYS]), allow_pickle=False) as stored:
-            arrays = dict(stored)
-        weights = safetensors.load(parts[WEIGHTS]) if WEIGHTS in document["sha256"] else {}
-        return restore(document["estimator"], ArrayStore(arrays, weights))
-    except ValueError:
-        raise
-    except Exception as error:  # whole by its checksums, so made by hand or by another program
-        raise ValueError(
-            f"its parts do not make a model ({type(error).__name__}: {error})."
-        ) from error
-
-
-def _read_description(parts: dict[str, bytes]) -> dict[str, Any]:
-    if DESCRIPTION not in parts:
-        raise ValueError(f"holds no {DESCRIPTION}, so it is no model written by sessionprompt.")
-    try:
-        document = json.loads(parts[DESCRIPTION])
-    except ValueError as error:
-        raise ValueError(f"{DESCRIPTION} is damaged or cut off ({error}).") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValueError(f"{DESCRIPTION} is not of a model written by sessionprompt.")
-    version = document.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(
-            f"{DESCRIPTION} has format version {version!r}, written by {document.get('written_by')}; this version "
-            f"reads up to {FORMAT_VERSION}: upgrade sessionprompt."
-        )
-    if document.pop("checksum", None) != _checksum(document):
-        raise ValueError(f"{DESCRIPTION} is damaged: it does not match its checksum.")
-    return document
-
-
-def _check_digests(expected: dict[str, str], parts: dict[str, bytes]) -> None:
-    for name, digest in expected.items():
-        if name not in parts:
-            raise ValueError(f"{name} is missing.")
-        if _sha256(parts[name]) != digest:
-            raise ValueError(f"{name} is damaged: it is not as {DESCRIPTION} has recorded it.")
-
-
-def _checksum(document: dict[str, Any]) -> str:
-    return _sha256(json.dumps(document, sort_keys=True).encode())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return storage.load(path, CLASSES)

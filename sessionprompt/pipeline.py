@@ -13,6 +13,7 @@ from .clustering import ItemClusterer
 from .metrics import RankedTargets, cut_last_events, session_weights
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
+from .storage import save
 
 __all__ = ["Pipeline", "make_session_pipeline"]
 
@@ -199,8 +200,6 @@ class Pipeline(SklearnPipeline):
         ----------
         path : path
         """
-        from .persistence import save
-
         save(self, path)
 
 

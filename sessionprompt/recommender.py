@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from ._checks import check_fitted
+from ._parameters import check_parameters, seed_of
 from .base import SessionRecommenderMixin, warn_of_unknown
 from .encoding import (
     EncodedSessions,
@@ -26,21 +25,19 @@ from .encoding import (
 from .metrics import RankedTargets
 from .model_selection import temporal_train_test_split
 from .network import (
-    PromptBlend,
     SessionNetwork,
-    check_parameters,
+    empty_network,
+    one_pass_of,
     rank_sessions,
-    resolve_backbone,
-    resolve_device,
-    seed_of,
-    start_as_published,
-    start_from_graph,
+    registered_name,
     top_items,
 )
 from .sessions import Sessions, as_sessions
-from .storage import fingerprint
+from .storage import ArrayStore, from_json, pack_params, save, to_json, unpack_params
 
 __all__ = ["PromptedSessionRecommender"]
+
+LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
 
 
 class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
@@ -159,7 +156,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     --------
     >>> from sessionprompt.datasets import make_sessions
     >>> sessions = make_sessions(300, n_items=30, n_clusters=3, predictability=1.0, random_state=0)
-    >>> model = PromptedSessionRecommender(prompts=(), dim=16, max_epochs=2, random_state=0).fit(sessions)
+    >>> model = PromptedSessionRecommender(prompts=(), dim=16, max_epochs=2, random_state=0)
+    >>> model = model.fit(sessions)
     >>> model.predict([["item-03"], ["item-01", "item-02"]], k=4).shape
     (2, 4)
     """
@@ -256,30 +254,30 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             On parameters out of bounds, missing annotation, or fewer than one training or
             validation example.
         """
-        prompts = check_parameters(self)
+        check_parameters(self)
         sessions = as_sessions(X)
         train, valid = self._hold_out(sessions, X_val)
         seed = seed_of(self.random_state)
-        previous = self if self.warm_start and hasattr(self, "net_") else None
-        self._train(train, valid, prompts, seed, self.max_epochs, previous, "selection")
-        if (
-            self.refit
-            and valid is not None
-            and X_val is None
-            and self.stop_reason_ != "interrupted"
-        ):
-            found = {
-                name: getattr(self, name)
-                for name in ("history_", "best_epoch_", "best_score_", "stop_reason_")
-            }
-            self._train(sessions, None, prompts, seed, max(self.best_epoch_, 1), None, "refit")
-            self.__dict__.update(found)
+        previous = None
+        if self.warm_start:
+            previous = self._previous()
+        self._train(train, valid, seed, self.max_epochs, previous, "selection")
+        may_refit = valid is not None and X_val is None and self.stop_reason_ != "interrupted"
+        if self.refit and may_refit:
+            self._refit(sessions, seed)
         return self
 
-    def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
-        """Go on learning: one epoch over new sessions, whose new items, users and clusters are added.
+    def _refit(self, sessions: Sessions, seed: int) -> None:
+        """Train anew on all sessions; the history stays that of the selection."""
+        names = ("history_", "best_epoch_", "best_score_", "stop_reason_")
+        found = {name: getattr(self, name) for name in names}
+        self._train(sessions, None, seed, max(self.best_epoch_, 1), stage="refit")
+        self.__dict__.update(found)
 
-        Cluster labels must come from the clusterer of the first fit (its ``transform``), since a
+    def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
+        """Go on learning: one epoch over new sessions.
+
+        Their new items, users and clusters are added. Cluster labels must come from the clusterer of the first fit (its ``transform``), since a
         new clustering numbers its clusters anew.
 
         Parameters
@@ -291,10 +289,16 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         -------
         self
         """
-        prompts = check_parameters(self)
-        sessions = as_sessions(X)
-        previous = self if hasattr(self, "net_") else None
-        return self._train(sessions, None, prompts, seed_of(self.random_state), 1, previous, None)
+        check_parameters(self)
+        seed = seed_of(self.random_state)
+        self._train(as_sessions(X), None, seed, 1, self._previous())
+        return self
+
+    def _previous(self) -> PromptedSessionRecommender | None:
+        """This model, if it was fitted before."""
+        if hasattr(self, "net_"):
+            return self
+        return None
 
     def _hold_out(self, sessions: Sessions, X_val: Any) -> tuple[Sessions, Sessions | None]:
         if X_val is not None:
@@ -304,8 +308,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         usable = sessions[np.flatnonzero(sessions.lengths >= 2)]
         if len(usable) < 2:
             raise ValueError(
-                f"X has {len(usable)} sessions of two events or more, too few to train and validate; "
-                "give more sessions, or set validation_fraction=None to train without validation."
+                f"X has {len(usable)} sessions of two events or more, too few to train and "
+                "validate; give more sessions, or set validation_fraction=None to train without "
+                "validation."
             )
         return temporal_train_test_split(sessions, test_size=self.validation_fraction)
 
@@ -313,113 +318,24 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         self,
         train: Sessions,
         valid: Sessions | None,
-        prompts: tuple[str, ...],
         seed: int,
         epochs: int,
-        previous: PromptedSessionRecommender | None,
-        stage: str | None,
-    ) -> PromptedSessionRecommender:
-        """Train a network on `train`, keep the epoch that is best on `valid`, and take it as the model."""
-        from .training import TrainingPlan, train_network
+        previous: PromptedSessionRecommender | None = None,
+        stage: str | None = None,
+    ) -> None:
+        """Train a network, keep its best epoch, and take it as the model."""
+        from .training import TrainingRun, fit_network  # skorch is slow to import
 
-        encoder = (
-            previous.encoder_.grow(train, prompts)
-            if previous
-            else SessionEncoder.learn(train, prompts)
-        )
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = self._build_network(encoder)
-            codes = encoder.item_codes(train)
-            network.backbone.precompute(codes, train.offsets, encoder.n_items)
-            if previous:
-                network.copy_weights_from(previous.network_, encoder.rows_of(previous.encoder_))
-            elif self.init == "graph":
-                start_from_graph(network, codes, train.offsets, seed)
-            elif self.init == "reference":
-                start_as_published(network)
-            one_pass = self._one_pass(network)
-            data = self._prefix_data(train, encoder, one_pass, "X")
-            held_out = (
-                None
-                if valid is None
-                else self._prefix_data(valid, encoder, one_pass, "validation sessions")
-            )
-            folder = self.checkpoint_dir if stage else None
-            outcome = train_network(
-                network.to(resolve_device(self.device)),
-                data,
-                held_out,
-                replace(TrainingPlan.of(self), max_epochs=epochs),
-                seed=seed,
-                checkpoint=None if folder is None else os.path.join(folder, f"{stage}.pt"),
-                identity=self._identity(train, valid, seed, epochs, previous) if folder else "",
-            )
-        self.encoder_, self._table = encoder, None
-        self.items_, self.n_items_ = encoder.vocabulary.ids, encoder.n_items
+        run = TrainingRun(train, valid, seed, epochs, previous, stage)
+        encoder, outcome = fit_network(self, run)
+        self._set_learned(encoder, outcome)
+
+    def _set_learned(self, encoder: SessionEncoder, outcome: dict[str, Any]) -> None:
+        self.encoder_ = encoder
+        self.items_ = encoder.vocabulary.ids
+        self.n_items_ = encoder.n_items
+        self._table = None
         self.__dict__.update(outcome)
-        return self
-
-    def _build_network(self, encoder: SessionEncoder) -> SessionNetwork:
-        backbone = resolve_backbone(self.backbone)(self.dim, **(self.backbone_params or {}))
-        sizes = encoder.prompt_sizes
-        return SessionNetwork(
-            backbone,
-            encoder.n_items,
-            {kind: torch.from_numpy(codes) for kind, codes in encoder.candidate_codes.items()},
-            torch.from_numpy(encoder.item_counts).float(),
-            PromptBlend(self.dim, sizes, self.gate) if sizes else None,
-            self.prompt_candidates,
-            backbone.scoring or self.scoring,
-            self.temperature,
-        )
-
-    def _prefix_data(
-        self, sessions: Sessions, encoder: SessionEncoder, one_pass: bool | str, name: str
-    ) -> PrefixData:
-        cut = NextItemTargets.of(sessions, encoder)
-        if not len(cut.rows):
-            raise ValueError(
-                f"{name}: none of the {len(sessions)} sessions has two events, so there is no next item to learn from; "
-                "give longer ones, or leave out sessions of a single event beforehand."
-            )
-        return prefix_data(cut, encoder, self.max_length, one_pass)[0]
-
-    def _identity(
-        self,
-        train: Sessions,
-        valid: Sessions | None,
-        seed: int,
-        epochs: int,
-        previous: PromptedSessionRecommender | None,
-    ) -> str:
-        """What a checkpoint must share with a fit that takes it up."""
-        loose = {"checkpoint_dir", "verbose", "device", "random_state", "warm_start"}
-        params = {
-            key: value for key, value in self.get_params(deep=False).items() if key not in loose
-        }
-        columns = [
-            column
-            for part in (train, valid)
-            if part is not None
-            for column in (
-                part.codes,
-                part.offsets,
-                part.labels,
-                part.vocabulary.ids,
-                part.users,
-                part.ids,
-                part.target_start,
-            )
-        ]
-        weights = previous.network_.state_dict().values() if previous else ()
-        columns += [tensor.cpu().numpy() for tensor in weights]
-        # addresses change with every process
-        named = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(params.items())))
-        return fingerprint(named, str((seed, epochs)), *columns)
-
-    def _one_pass(self, network: SessionNetwork) -> bool | str:
-        return self.prefixes != "expanded" and network.backbone.one_pass
 
     @property
     def network_(self) -> SessionNetwork:
@@ -455,7 +371,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             self.encoder_,
             cut,
             max_length=self.max_length,
-            one_pass=self._one_pass(self.network_),
+            one_pass=one_pass_of(self, self.network_),
             batch_size=self.batch_size,
             ties=ties,
             top=top,
@@ -479,16 +395,44 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ storage
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to a folder, or to one file if `path` ends in ``.zip``; no pickle is involved.
+        """Write the fitted model to a folder, or to one file if `path` ends in ``.zip``.
+
+        No pickle is involved; :func:`sessionprompt.load` reads it.
 
         Parameters
         ----------
         path : path
             What is there stays whole until the new model is complete.
         """
-        from .persistence import save
-
         save(self, path)
+
+    def _pack(self, store: ArrayStore) -> dict[str, Any]:
+        """Description in terms of JSON; ids, labels and weights go to the store."""
+        check_fitted(self, "net_")
+        params = self.get_params(deep=False)
+        params["backbone"] = registered_name(self.backbone)
+        packed = pack_params(params)
+        fitted = self.encoder_._pack(store)
+        for name in LEARNED:
+            fitted[name] = to_json(getattr(self, name), name)
+        store.put_weights(self.network_.state_dict())
+        return {"params": packed, "fitted": fitted}
+
+    @classmethod
+    def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> PromptedSessionRecommender:
+        """The model that was packed; a ValueError says which part does not fit."""
+        from .training import TrainingPlan, build_net
+
+        model = cls(**unpack_params(packed["params"]))
+        fitted = packed["fitted"]
+        encoder = SessionEncoder._unpack(fitted, store)
+        network = empty_network(model, encoder)
+        weights = store.take_weights(network.state_dict())
+        network.to(weights["items"].dtype).load_state_dict(weights)
+        learned = {name: from_json(fitted[name]) for name in LEARNED}
+        learned["net_"] = build_net(network, TrainingPlan.of(model))
+        model._set_learned(encoder, learned)
+        return model
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_table": None}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from .._arrays import ragged_range
 from ..sessions import Sessions
+from ..storage import ArrayStore, from_json, to_json
 from ..vocabulary import Vocabulary
-from .annotations import annotation
+from .annotations import annotation, check_prompts
 from .encoded import EncodedSessions
 
 __all__ = ["SessionEncoder"]
@@ -130,6 +132,36 @@ class SessionEncoder:
             starts = np.cumsum(self.cluster_sizes) - self.cluster_sizes
             rows["cluster"] = ragged_range(starts, np.array(other.cluster_sizes))
         return rows
+
+    def _pack(self, store: ArrayStore) -> dict[str, Any]:
+        """Description in terms of JSON; the arrays go to the store."""
+        store.put_ids("items", self.vocabulary)
+        store.put("item_counts", self.item_counts)
+        store.put("item_labels", self.item_labels)
+        for kind, owners in self.owners.items():
+            store.put_ids(kind, owners)
+        sizes = to_json(list(self.cluster_sizes), "cluster_sizes")
+        return {"prompts": list(self.prompts), "cluster_sizes": sizes}
+
+    @classmethod
+    def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> SessionEncoder:
+        """The encoder that was packed; a ValueError says which part does not fit."""
+        vocabulary = store.take_ids("items")
+        prompts = check_prompts(packed["prompts"])
+        sizes = tuple(from_json(packed["cluster_sizes"]))
+        labels = store.take("item_labels", "i", len(vocabulary), len(sizes))
+        if ((labels < -1) | (labels >= np.array(sizes, dtype=np.int64))).any():
+            raise ValueError(
+                "arrays.npz: 'item_labels' names clusters that estimator.json does not count."
+            )
+        return cls(
+            vocabulary=vocabulary,
+            prompts=prompts,
+            item_counts=store.take("item_counts", "i", len(vocabulary)),
+            item_labels=labels,
+            cluster_sizes=sizes,
+            owners={kind: store.take_ids(kind) for kind in prompts if kind != "cluster"},
+        )
 
     @property
     def n_items(self) -> int:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from .build import (
+    build_network,
+    empty_network,
+    one_pass_of,
+    registered_name,
+    resolve_backbone,
+    resolve_device,
+)
 from .inference import _Scores, rank_sessions, rank_targets, top_items
 from .network import SCORINGS, SessionNetwork
-from .parameters import check_parameters, resolve_backbone, resolve_device, seed_of
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
 
@@ -15,14 +22,16 @@ __all__ = [
     "PromptBlend",
     "SessionNetwork",
     "_Scores",
-    "check_parameters",
+    "build_network",
+    "empty_network",
     "graph_vectors",
+    "one_pass_of",
     "rank_sessions",
     "rank_targets",
+    "registered_name",
     "resolve_backbone",
     "resolve_device",
     "scaled_table",
-    "seed_of",
     "start_as_published",
     "start_from_graph",
     "top_items",

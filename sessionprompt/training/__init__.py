@@ -10,6 +10,8 @@ from .callbacks import (
     SpareMemory,
     StopWhenOutOfPatience,
 )
+from .fit import TrainingRun, fit_network
+from .identity import fit_identity
 from .loop import SessionNet, TrainingPlan, build_net, train_network
 from .memory import give_back, resident, spare_kept
 from .optimizers import RowAdam
@@ -24,7 +26,10 @@ __all__ = [
     "SpareMemory",
     "StopWhenOutOfPatience",
     "TrainingPlan",
+    "TrainingRun",
     "build_net",
+    "fit_identity",
+    "fit_network",
     "give_back",
     "resident",
     "spare_kept",

@@ -1,0 +1,121 @@
+"""Checks of the recommender's parameters, each with the way out in its message."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from ._checks import check_choice, check_integer, check_number
+from .encoding import check_prompts
+from .metrics import parse_metric
+from .network import GATES, SCORINGS, resolve_backbone
+from .scoring import PRECISIONS
+
+__all__ = ["check_parameters", "seed_of"]
+
+CHOICES = {
+    "gate": GATES,
+    "scoring": SCORINGS,
+    "lr_schedule": ("constant", "linear"),
+    "precision": PRECISIONS,
+    "init": ("graph", "normal", "reference"),
+    "prefixes": ("auto", "one_pass", "expanded"),
+}
+COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
+COUNTS_OR_NONE = ("patience", "n_negatives")
+ABOVE_ZERO = ("temperature", "lr")
+ZERO_OR_MORE = ("weight_decay", "negatives_power")
+
+
+def check_parameters(params: Any) -> tuple[str, ...]:
+    """Prompt kinds in their fixed order, once no parameter is out of bounds.
+
+    Parameters
+    ----------
+    params : object
+        Has the recommender's parameters as attributes, such as the recommender itself.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    TypeError
+        If a parameter is of another type.
+    ValueError
+        If a parameter is out of bounds, or two of them exclude each other.
+    """
+    _check_counts(params)
+    _check_numbers(params)
+    for name, known in CHOICES.items():
+        check_choice(name, getattr(params, name), known)
+    _check_monitor(params.monitor)
+    _check_one_pass(params)
+    return check_prompts(params.prompts)
+
+
+def _check_counts(params: Any) -> None:
+    for name in COUNTS:
+        check_integer(name, getattr(params, name))
+    for name in COUNTS_OR_NONE:
+        value = getattr(params, name)
+        if value is not None:
+            check_integer(name, value)
+
+
+def _check_numbers(params: Any) -> None:
+    for name in ABOVE_ZERO:
+        check_number(name, getattr(params, name), lambda value: value > 0, "above 0")
+    for name in ZERO_OR_MORE:
+        check_number(name, getattr(params, name), lambda value: value >= 0, "0 or more")
+    fraction = params.validation_fraction
+    if fraction is not None:
+        bound = "between 0 and 1, or None"
+        check_number("validation_fraction", fraction, lambda value: 0 < value < 1, bound)
+
+
+def _check_monitor(monitor: str) -> None:
+    if parse_metric(monitor)[0] == "coverage":
+        raise ValueError(
+            f"monitor={monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k."
+        )
+
+
+def _check_one_pass(params: Any) -> None:
+    backbone = resolve_backbone(params.backbone)
+    if params.prefixes == "one_pass" and not getattr(backbone, "causal", False):
+        raise ValueError(
+            f"prefixes='one_pass' needs a causal backbone, and {params.backbone!r} is none; "
+            "choose 'auto' or 'expanded'."
+        )
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed of 63 bits; None gives a fresh one, an integer always the same.
+
+    Parameters
+    ----------
+    random_state : int, RandomState, Generator or None
+        A generator is drawn from once.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if random_state is None or isinstance(random_state, numbers.Integral):
+        return int(np.random.default_rng(random_state).integers(2**63))  # type: ignore[arg-type]
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**63 - 1, dtype=np.int64))
+    raise TypeError(
+        f"random_state={random_state!r} must be None, an integer, a RandomState or a Generator."
+    )
