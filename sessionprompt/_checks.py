@@ -1,25 +1,65 @@
-"""Checks of single parameters, each with the way out in its message."""
+"""Checks of single parameters: numbers, counts and choices, with the way out in the message."""
 
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils.validation import check_is_fitted
+import numpy as np
 
-__all__ = ["check_choice", "check_fitted", "check_integer", "check_k", "check_number"]
+__all__ = [
+    "check_choice",
+    "check_count",
+    "check_fitted",
+    "check_integer",
+    "check_k",
+    "check_number",
+    "is_integer",
+    "is_number",
+]
 
 
-def check_fitted(estimator: Any, attribute: str) -> None:
-    """Raise scikit-learn's NotFittedError unless the estimator has learned this attribute.
+def is_integer(value: object) -> bool:
+    """Whether a value is a whole number by its type; booleans are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
-    Its own check looks at the tags of the estimator first, which takes longer than to recommend for
-    one session.
-    """
-    if not hasattr(estimator, attribute):
-        check_is_fitted(estimator, attribute)
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number by its type; booleans and spans of time are none."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
+
+
+def check_integer(name: str, value: Any) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    if not is_integer(value):
+        raise TypeError(f"{name}={value!r} must be an integer.")
+    if value < 1:
+        raise ValueError(f"{name}={value} is below 1; give 1 or more.")
+
+
+def check_count(name: str, value: Any, low: int = 1) -> None:
+    """Raise ValueError unless `value` is a whole number of at least `low`, whatever its type."""
+    if not is_integer(value) or value < low:
+        raise ValueError(f"{name}={value!r} must be an integer of at least {low}.")
+
+
+def check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: str) -> None:
+    """Raise unless `value` is a finite number that is allowed; `bound` says in words which are."""
+    if not is_number(value):
+        raise TypeError(f"{name}={value!r} must be a number {bound}.")
+    if not (math.isfinite(value) and allowed(value)):
+        raise ValueError(f"{name}={value} must be {bound}.")
+
+
+def check_choice(name: str, value: Any, known: Iterable[str], *, advice: str | None = None) -> None:
+    """Raise unless `value` is one of the known names; `advice` says so in other words."""
+    if isinstance(value, str) and value in known:
+        return
+    if advice is None:
+        advice = f"choose one of {sorted(known)}"
+    raise ValueError(f"{name}={value!r} is not known; {advice}.")
 
 
 def check_k(k: Any, available: int, what: str) -> None:
@@ -31,23 +71,14 @@ def check_k(k: Any, available: int, what: str) -> None:
         )
 
 
-def check_integer(name: str, value: Any) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name}={value!r} must be an integer.")
-    if value < 1:
-        raise ValueError(f"{name}={value} is below 1; give 1 or more.")
+def check_fitted(estimator: Any, attribute: str) -> None:
+    """Raise scikit-learn's NotFittedError unless the estimator has learned this attribute.
 
+    Its own check looks at the tags of the estimator first, which takes longer than to recommend for
+    one session.
+    """
+    if hasattr(estimator, attribute):
+        return
+    from sklearn.utils.validation import check_is_fitted  # sessions alone need no scikit-learn
 
-def check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: str) -> None:
-    """Raise unless `value` is a finite number that is allowed; `bound` says in words which are."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={value!r} must be a number {bound}.")
-    if not (math.isfinite(value) and allowed(value)):
-        raise ValueError(f"{name}={value} must be {bound}.")
-
-
-def check_choice(name: str, value: Any, known: Iterable[str]) -> None:
-    """Raise unless `value` is one of the known names."""
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}={value!r} is not known; choose one of {sorted(known)}.")
+    check_is_fitted(estimator, attribute)

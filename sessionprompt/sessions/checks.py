@@ -1,4 +1,4 @@
-"""Checks of the columns that sessions are made of."""
+"""Columns that sessions are made of, each checked and in its dtype."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = []
+from ..vocabulary import id_array
+
+__all__ = [
+    "check_layout",
+    "id_column",
+    "integer_array",
+    "label_columns",
+    "row_numbers",
+    "target_starts",
+    "time_column",
+]
+
+TIME_UNITS = ("ms", "us", "ns")  # those that pandas, polars and pyarrow share
 
 
-def _checked_lists(lists: Any, name: str) -> Any:
-    wanted = f"{name} must be a list of sessions, each a list of item ids"
-    if not isinstance(lists, list | tuple):
-        way_out = (
-            "; for a table of events use Sessions.from_events" if hasattr(lists, "columns") else ""
-        )
-        way_out = "; convert it with .tolist()" if hasattr(lists, "tolist") else way_out
-        raise TypeError(f"{wanted}, got {type(lists).__name__}{way_out}.")
-    for type_ in set(map(type, lists)):
-        if not issubclass(type_, list | tuple | np.ndarray):
-            raise TypeError(
-                f"{wanted}, but it holds {type_.__name__} values; pass one session as [session]."
-            )
-    return lists
-
-
-def _integers(values: Any, name: str, dtype: Any) -> NDArray[Any]:
+def integer_array(values: Any, name: str, dtype: Any) -> NDArray[Any]:
+    """Integers of this dtype; no values at all have no kind, and pass."""
     array = np.asarray(values)
     if array.size == 0:
         array = array.astype(dtype)
@@ -35,10 +32,12 @@ def _integers(values: Any, name: str, dtype: Any) -> NDArray[Any]:
     return array.astype(dtype, copy=False)
 
 
-def _check_layout(codes: NDArray[np.int32], offsets: NDArray[np.int64], n_items: int) -> None:
+def check_layout(codes: NDArray[np.int32], offsets: NDArray[np.int64], n_items: int) -> None:
+    """Raise unless the offsets cut the codes into sessions, and every code has an item."""
     if codes.ndim != 1 or offsets.ndim != 1 or len(offsets) == 0:
         raise ValueError(
-            f"codes and offsets must have one dimension, got shapes {codes.shape} and {offsets.shape}."
+            f"codes and offsets must have one dimension, got shapes {codes.shape} "
+            f"and {offsets.shape}."
         )
     if offsets[0] != 0 or offsets[-1] != len(codes) or (np.diff(offsets) < 0).any():
         raise ValueError(f"offsets must rise from 0 to the number of events, {len(codes)}.")
@@ -48,30 +47,35 @@ def _check_layout(codes: NDArray[np.int32], offsets: NDArray[np.int64], n_items:
         )
 
 
-def _aligned(array: NDArray[Any], name: str, n: int) -> NDArray[Any]:
-    if array.shape != (n,):
-        raise ValueError(f"{name} has shape {array.shape}, but must have {n} values.")
-    return array
+def id_column(values: Any, name: str, n: int) -> NDArray[Any]:
+    """External ids, shape (n,)."""
+    return _aligned(id_array(values, name), name, n)
 
 
-def _times(values: Any, name: str) -> NDArray[Any]:
+def time_column(values: Any, name: str, n: int) -> NDArray[Any]:
+    """Known times, shape (n,), as numbers or as datetime64 of at least milliseconds."""
     array = np.asarray(values)
     if array.dtype.kind not in "iufM":
         raise TypeError(
-            f"{name} must be an array of numbers or datetime64, got {array.dtype}; convert it first."
+            f"{name} must be an array of numbers or datetime64, got {array.dtype}; "
+            "convert it first."
         )
-    if array.dtype.kind in "fM" and np.isnan(array).any():
-        raise ValueError(
-            f"{name}[{int(np.isnan(array).argmax())}] is missing; every time must be known."
-        )
-    if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in ("ms", "us", "ns"):
+    if array.dtype.kind in "fM":
+        missing = np.isnan(array)
+        if missing.any():
+            raise ValueError(
+                f"{name}[{int(missing.argmax())}] is missing; every time must be known."
+            )
+    if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in TIME_UNITS:
         array = array.astype("datetime64[us]")
-    return array
+    return _aligned(array, name, n)
 
 
-def _labels(values: Any, n_events: int) -> NDArray[np.int32]:
-    array = _integers(values, "labels", np.int32)
-    array = array[:, None] if array.ndim == 1 else array
+def label_columns(values: Any, n_events: int) -> NDArray[np.int32]:
+    """Labels of the events, shape (n_events, n_columns)."""
+    array = integer_array(values, "labels", np.int32)
+    if array.ndim == 1:
+        array = array[:, None]
     if array.ndim != 2 or len(array) != n_events:
         raise ValueError(
             f"labels has shape {array.shape}, but must have one row for each of {n_events} events."
@@ -79,8 +83,9 @@ def _labels(values: Any, n_events: int) -> NDArray[np.int32]:
     return array
 
 
-def _target_start(values: Any, n: int) -> NDArray[np.int32]:
-    array = _aligned(_integers(values, "target_start", np.int32), "target_start", n)
+def target_starts(values: Any, n: int) -> NDArray[np.int32]:
+    """First target position of each session, shape (n,)."""
+    array = _aligned(integer_array(values, "target_start", np.int32), "target_start", n)
     if (array < 1).any():
         raise ValueError(
             "target_start must be at least 1: the first event of a session has nothing before it."
@@ -88,23 +93,23 @@ def _target_start(values: Any, n: int) -> NDArray[np.int32]:
     return array
 
 
-def _rows(key: Any, n: int) -> NDArray[np.int64]:
+def row_numbers(key: Any, n: int) -> NDArray[np.int64]:
+    """Rows that a slice, a mask or an array of integers names, counted from 0."""
     if isinstance(key, slice):
         return np.arange(n)[key]
     index = np.asarray(key)
     if index.dtype == bool:
         return np.flatnonzero(_aligned(index, "the mask", n))
-    rows = _integers(index, "the index", np.int64)
+    rows = integer_array(index, "the index", np.int64)
     if rows.ndim != 1:
         raise IndexError(f"sessions have one axis, got an index of shape {rows.shape}.")
-    if len(rows) and not (rows.min() >= -n and rows.max() < n):
-        raise IndexError(
-            f"index {rows.max() if rows.max() >= n else rows.min()} is out of range for {n} sessions."
-        )
+    outside = (rows < -n) | (rows >= n)
+    if outside.any():
+        raise IndexError(f"index {rows[outside.argmax()]} is out of range for {n} sessions.")
     return np.where(rows < 0, rows + n, rows)
 
 
-def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one, other)
+def _aligned(array: NDArray[Any], name: str, n: int) -> NDArray[Any]:
+    if array.shape != (n,):
+        raise ValueError(f"{name} has shape {array.shape}, but must have {n} values.")
+    return array

@@ -1,4 +1,4 @@
-"""Which events and sessions survive the usual filters, and a report of what each filter removed."""
+"""Filters of events and sessions, and the report on what each of them left."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import check_count
+
 __all__ = ["FilterReport", "Survivors", "run_filters"]
+
+COUNTS = ("sessions", "events", "items", "users")
 
 
 @dataclass(frozen=True)
 class FilterReport:
-    """What was left after each filter step.
+    """Numbers of sessions, events, items and users left after each filter step.
 
     Parameters
     ----------
@@ -32,7 +36,7 @@ class FilterReport:
     steps: list[dict[str, Any]]
 
     def after_drop(self, n_repeats: int) -> FilterReport:
-        """Return the report with one more step in front, that dropped so many repeated events.
+        """The report with one more step in front, that dropped so many repeated events.
 
         Parameters
         ----------
@@ -46,7 +50,7 @@ class FilterReport:
         return FilterReport([start, {**self.steps[0], "step": "duplicates=drop"}, *self.steps[1:]])
 
     def then(self, *later: dict[str, Any]) -> FilterReport:
-        """Return the report with more steps at its end.
+        """The report with more steps at its end.
 
         Parameters
         ----------
@@ -60,31 +64,32 @@ class FilterReport:
         return FilterReport([*self.steps, *later])
 
     def __repr__(self) -> str:
-        counts = [
-            c
-            for c in ("sessions", "events", "items", "users")
-            if any(s[c] is not None for s in self.steps)
-        ]
+        counts = [name for name in COUNTS if any(step[name] is not None for step in self.steps)]
         rows = [["step", *counts, "mean length"]]
-        for s in self.steps:
-            numbers = ["-" if s[c] is None else f"{s[c]:,}" for c in counts]
-            rows.append(
-                [
-                    s["step"],
-                    *numbers,
-                    f"{s['events'] / s['sessions']:.2f}" if s["sessions"] else "-",
-                ]
-            )
+        for step in self.steps:
+            numbers = [_number(step[name]) for name in counts]
+            rows.append([step["step"], *numbers, _mean_length(step)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(
-                [
-                    row[0].ljust(widths[0]),
-                    *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-                ]
-            )
-            for row in rows
-        )
+        return "\n".join(_line(row, widths) for row in rows)
+
+
+def _number(value: int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}"
+
+
+def _mean_length(step: dict[str, Any]) -> str:
+    if not step["sessions"]:
+        return "-"
+    return f"{step['events'] / step['sessions']:.2f}"
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    """One row of the report: the name to the left, numbers to the right."""
+    name = cells[0].ljust(widths[0])
+    numbers = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([name, *numbers])
 
 
 class Survivors:
@@ -103,28 +108,27 @@ class Survivors:
     def __init__(
         self, codes: NDArray[np.int32], lengths: NDArray[np.int64], users: NDArray[np.int32] | None
     ) -> None:
-        self.codes, self.users = codes, users
+        self.codes = codes
+        self.users = users
         self.session_of = np.repeat(np.arange(len(lengths)), lengths)
         self.events = np.ones(len(codes), dtype=bool)
         self.sessions = np.ones(len(lengths), dtype=bool)
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return the number of events left in each session."""
+        """Number of events left in each session."""
         return np.bincount(self.session_of[self.events], minlength=len(self.sessions))
 
     def count(self, step: str) -> dict[str, Any]:
-        """Return the report line of a step."""
-        users = (
-            None if self.users is None else np.count_nonzero(np.bincount(self.users[self.sessions]))
-        )
-        n_items = np.count_nonzero(self._item_counts())
-        n_sessions, n_events = np.count_nonzero(self.sessions), np.count_nonzero(self.events)
+        """Line of the report on a step: what is left after it."""
+        n_users = None
+        if self.users is not None:
+            n_users = np.count_nonzero(np.bincount(self.users[self.sessions]))
         return {
             "step": step,
-            "sessions": n_sessions,
-            "events": n_events,
-            "items": n_items,
-            "users": users,
+            "sessions": np.count_nonzero(self.sessions),
+            "events": np.count_nonzero(self.events),
+            "items": np.count_nonzero(self._item_counts()),
+            "users": n_users,
         }
 
     def top_items(self, bound: int) -> None:
@@ -144,11 +148,11 @@ class Survivors:
 
     def min_user_sessions(self, bound: int) -> None:
         """Keep the sessions of users with enough sessions."""
-        if self.users is not None:
-            counts = np.bincount(
-                self.users[self.sessions], minlength=self.users.max(initial=-1) + 1
-            )
-            self._keep_sessions(counts[self.users] >= bound)
+        if self.users is None:
+            return
+        n_users = self.users.max(initial=-1) + 1
+        counts = np.bincount(self.users[self.sessions], minlength=n_users)
+        self._keep_sessions(counts[self.users] >= bound)
 
     def _item_counts(self) -> NDArray[np.int64]:
         return np.bincount(self.codes[self.events])
@@ -165,7 +169,7 @@ class Survivors:
 def run_filters(
     survivors: Survivors, bounds: dict[str, int | None], *, until_stable: bool
 ) -> FilterReport:
-    """Apply the filters to the survivors in the order given, once or until nothing changes.
+    """Report on the filters, which are applied in the order given, once or until nothing changes.
 
     Parameters
     ----------
@@ -200,18 +204,21 @@ def run_filters(
 
 
 def _apply(survivors: Survivors, name: str, bound: int, round_: int) -> dict[str, Any]:
+    """Line of the report on one filter, after it has run."""
     getattr(survivors, name)(bound)
-    return survivors.count(f"{name}={bound}" + (f", round {round_}" if round_ > 1 else ""))
+    step = f"{name}={bound}"
+    if round_ > 1:
+        step += f", round {round_}"
+    return survivors.count(step)
 
 
 def _checked_bounds(bounds: dict[str, int | None], survivors: Survivors) -> dict[str, int]:
-    """Return the bounds that can remove something; `min_length` always can, as it removes empty sessions."""
+    """Bounds that can remove something; `min_length` always can, as empty sessions go too."""
     active = {}
     for name, bound in bounds.items():
         if bound is None and name == "top_items":
             continue
-        if not isinstance(bound, int | np.integer) or isinstance(bound, bool) or bound < 1:
-            raise ValueError(f"{name}={bound!r} must be an integer of at least 1.")
+        check_count(name, bound)
         if bound > 1 or name in ("top_items", "min_length"):
             active[name] = int(bound)
     if survivors.users is None and "min_user_sessions" in active:

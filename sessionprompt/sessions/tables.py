@@ -1,4 +1,4 @@
-"""Tables of events from CSV and Parquet files, and tables of results back to them, with the library at hand."""
+"""Table files: events from CSV and Parquet, results back to them, by the library at hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["check_writable", "find_backend", "read_frame", "read_table", "write_
 
 Backend = Literal["polars", "pyarrow", "pandas"]
 BACKENDS: tuple[Backend, ...] = ("polars", "pyarrow", "pandas")
-# that has this one spelling, so no id is lost in between
+# of one spelling each, so that ids come back as they were written
 WHOLE_NUMBER = r"^(?:0|-?[1-9][0-9]{0,17})$"
 NUMBER = r"^[0-9]+(?:\.[0-9]*)?$"
 
@@ -31,7 +31,7 @@ def read_table(
     time: str | None = None,
     text: Collection[str] = (),
 ) -> Any:
-    """Read a table of events.
+    """Table of events from a file.
 
     Parameters
     ----------
@@ -60,11 +60,10 @@ def read_table(
     """
     path = Path(path)
     frame = read_frame(path)
-    for column in [*ids, *([] if time is None else [time])]:
-        if column not in frame.columns:
-            raise ValueError(
-                f"column {column!r} is not in {path}; it has {', '.join(map(repr, frame.columns))}."
-            )
+    for column in (*ids, time):
+        if column is not None and column not in frame.columns:
+            known = ", ".join(map(repr, frame.columns))
+            raise ValueError(f"column {column!r} is not in {path}; it has {known}.")
     columns = {name: _ids(frame[name], name in text, _is_csv(path)) for name in ids}
     if time is not None:
         columns[time] = _times(frame[time])
@@ -72,7 +71,7 @@ def read_table(
 
 
 def read_frame(path: Path) -> nw.DataFrame[Any]:
-    """Read all columns of a file that ends in ``.csv``, ``.csv.gz`` (as text) or ``.parquet``, or say why not."""
+    """All columns of a file that ends in ``.csv``, ``.csv.gz`` (as text) or ``.parquet``."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     if not _is_csv(path) and path.suffix != ".parquet":
@@ -81,9 +80,12 @@ def read_frame(path: Path) -> nw.DataFrame[Any]:
         )
     backend = find_backend()
     try:
-        return _read_csv(path, backend) if _is_csv(path) else nw.read_parquet(path, backend=backend)
+        if _is_csv(path):
+            return _read_csv(path, backend)
+        return nw.read_parquet(path, backend=backend)
     except Exception as error:  # each library has errors of its own
-        raise ValueError(f"{path} cannot be read ({str(error).partition(chr(10))[0]}).") from error
+        first_line, *_ = str(error).split("\n")
+        raise ValueError(f"{path} cannot be read ({first_line}).") from error
 
 
 def _is_csv(path: Path) -> bool:
@@ -91,7 +93,7 @@ def _is_csv(path: Path) -> bool:
 
 
 def _read_csv(path: Path, backend: Backend) -> nw.DataFrame[Any]:
-    """Read all columns as text, empty fields as missing."""
+    """All columns as text, empty fields as missing."""
     if backend == "polars":
         return nw.read_csv(path, backend=backend, infer_schema=False)
     if backend == "pandas":
@@ -105,7 +107,7 @@ def _read_csv(path: Path, backend: Backend) -> nw.DataFrame[Any]:
 
 
 def find_backend() -> Backend:
-    """Return the name of the library that reads and writes tables here."""
+    """Name of the library that reads and writes tables here."""
     for backend in BACKENDS:
         if find_spec(backend) is not None:
             return backend
@@ -115,23 +117,31 @@ def find_backend() -> Backend:
 
 
 def _ids(series: nw.Series[Any], keep_text: bool, from_csv: bool) -> nw.Series[Any]:
+    """Ids of a column: as strings if that is asked for, else whole numbers where they can be."""
     if keep_text:
-        return series.cast(nw.String) if series.dtype.is_integer() else series
-    whole = from_csv and series.drop_nulls().str.contains(WHOLE_NUMBER).all()
-    return series.cast(nw.Int64) if whole and not series.is_null().any() else series
+        if series.dtype.is_integer():
+            return series.cast(nw.String)
+        return series
+    # what is missing is reported with its row later
+    if not from_csv or series.is_null().any() or not series.str.contains(WHOLE_NUMBER).all():
+        return series
+    return series.cast(nw.Int64)
 
 
 def _times(series: nw.Series[Any]) -> nw.Series[Any]:
-    # what is missing is reported with its row later
+    """Times of a column, texts as seconds since 1970."""
     if series.dtype != nw.String or series.is_null().any():
         return series
-    if series.str.contains(NUMBER).all():
-        return series.cast(nw.Float64 if series.str.contains(".", literal=True).any() else nw.Int64)
-    seconds = [_seconds(text, row, series.name) for row, text in enumerate(series.to_list())]
-    return nw.new_series(series.name, seconds, nw.Float64, backend=series.implementation)
+    if not series.str.contains(NUMBER).all():
+        seconds = [_seconds(text, row, series.name) for row, text in enumerate(series.to_list())]
+        return nw.new_series(series.name, seconds, nw.Float64, backend=series.implementation)
+    if series.str.contains(".", literal=True).any():
+        return series.cast(nw.Float64)
+    return series.cast(nw.Int64)
 
 
 def _seconds(text: str, row: int, column: str) -> float:
+    """Seconds since 1970 of an ISO date, in UTC where it names no zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -139,7 +149,9 @@ def _seconds(text: str, row: int, column: str) -> float:
             f"column {column!r}, row {row}: {text!r} is neither a number nor an ISO date such as "
             "'2024-12-31T23:59:00'; rewrite the column as one of them."
         ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -161,6 +173,10 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     columns : mapping of str to array-like
     """
     check_writable(path)
-    frame, buffer = nw.from_dict(dict(columns), backend=find_backend()), BytesIO()
-    (frame.write_csv if Path(path).suffix == ".csv" else frame.write_parquet)(buffer)
+    frame = nw.from_dict(dict(columns), backend=find_backend())
+    buffer = BytesIO()
+    if Path(path).suffix == ".csv":
+        frame.write_csv(buffer)
+    else:
+        frame.write_parquet(buffer)
     write_atomically(path, lambda file: file.write(buffer.getvalue()))

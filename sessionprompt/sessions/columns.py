@@ -1,0 +1,158 @@
+"""Columns of sessions: checked when they are made, read-only afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..vocabulary import Vocabulary
+from .checks import (
+    check_layout,
+    id_column,
+    integer_array,
+    label_columns,
+    target_starts,
+    time_column,
+)
+from .filters import FilterReport
+
+if TYPE_CHECKING:
+    from .container import Sessions
+
+__all__ = ["Annotator", "SessionColumns"]
+
+# beside these, sessions are equal if their items are, whatever their codes
+COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
+
+
+class Annotator(Protocol):
+    """Something that can label the events of sessions."""
+
+    def label_events(self, sessions: Sessions) -> NDArray[np.int32]:
+        """Labels of all events, shape (n_events, n_columns)."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SessionColumns:
+    """Arrays that sessions are made of; `Sessions` says what each of them holds."""
+
+    codes: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    vocabulary: Vocabulary
+    _: KW_ONLY
+    users: NDArray[Any] | None = None
+    event_times: NDArray[Any] | None = None
+    labels: NDArray[np.int32] | None = None
+    ids: NDArray[Any] = None  # type: ignore[assignment]  # 0 to n-1 unless given
+    target_start: NDArray[np.int32] | None = None
+    annotator: Annotator | None = None
+    report: FilterReport | None = None
+
+    def __post_init__(self) -> None:
+        offsets = integer_array(self.offsets, "offsets", np.int64)
+        codes = integer_array(self.codes, "codes", np.int32)
+        check_layout(codes, offsets, len(self.vocabulary))
+        self.__setstate__({"codes": codes, "offsets": offsets})
+        self.__setstate__(self._checked_columns())
+
+    def _checked_columns(self) -> dict[str, Any]:
+        """Columns beside codes and offsets, each of as many values as there must be."""
+        n = len(self)
+        checked: dict[str, Any] = {"ids": np.arange(n)}
+        if self.ids is not None:
+            checked["ids"] = id_column(self.ids, "ids", n)
+        if self.users is not None:
+            checked["users"] = id_column(self.users, "users", n)
+        if self.event_times is not None:
+            checked["event_times"] = time_column(self.event_times, "event_times", self.n_events)
+        if self.labels is not None:
+            checked["labels"] = label_columns(self.labels, self.n_events)
+        if self.target_start is not None:
+            checked["target_start"] = target_starts(self.target_start, n)
+        return checked
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value = value.view()
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _from_checked(cls, **columns: Any) -> Self:
+        """Sessions of columns that are known to be right."""
+        made = object.__new__(cls)
+        made.__setstate__(columns)
+        return made
+
+    def _replace(self, **changes: Any) -> Self:
+        """Sessions with other columns, which are known to be right."""
+        return self._from_checked(**{**self.__dict__, **changes})
+
+    def _pick(
+        self, rows: NDArray[np.int64], events: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> Self:
+        """Sessions of these rows that hold these events, so many each."""
+        changes: dict[str, Any] = {"offsets": np.append(0, np.cumsum(lengths)), "report": None}
+        for name in ("codes", "event_times", "labels"):
+            changes[name] = _taken(getattr(self, name), events)
+        for name in ("users", "ids", "target_start"):
+            changes[name] = _taken(getattr(self, name), rows)
+        return self._replace(**changes)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of events of each session."""
+        return np.diff(self.offsets)
+
+    @property
+    def n_events(self) -> int:
+        """Number of events of all sessions."""
+        return len(self.codes)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n,)``, as of an array of sessions."""
+        return (len(self),)
+
+    @property
+    def times(self) -> NDArray[Any] | None:
+        """Time of the last event of each session, NaN or NaT if it is empty; None if not known."""
+        if self.event_times is None:
+            return None
+        empty = self.lengths == 0
+        ends = self.offsets[1:]
+        if not empty.any():
+            return self.event_times[ends - 1]
+        if self.event_times.dtype.kind == "M":
+            last = np.full(len(self), "NaT", self.event_times.dtype)
+        else:
+            last = np.full(len(self), np.nan)
+        last[~empty] = self.event_times[ends[~empty] - 1]
+        return last
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SessionColumns):
+            return NotImplemented
+        if not all(_equal(getattr(self, name), getattr(other, name)) for name in COMPARED):
+            return False
+        items = self.vocabulary.decode(self.codes)
+        return np.array_equal(items, other.vocabulary.decode(other.codes))
+
+
+def _taken(array: NDArray[Any] | None, index: NDArray[np.int64]) -> NDArray[Any] | None:
+    if array is None:
+        return None
+    return array[index]
+
+
+def _equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)

@@ -1,0 +1,188 @@
+"""Sessions as something to choose from: rows, prefixes, and what passes the usual filters."""
+
+from __future__ import annotations
+
+from typing import Any, Self, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._arrays import ragged_range
+from ..vocabulary import Vocabulary
+from .checks import integer_array, label_columns, row_numbers
+from .columns import Annotator, SessionColumns
+from .filters import Survivors, run_filters
+
+__all__ = ["SessionSelection"]
+
+
+class SessionSelection(SessionColumns):
+    """Sessions that are chosen from by index, cut to prefixes, filtered and labelled."""
+
+    @overload
+    def __getitem__(self, key: int) -> list[Any]: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            if len(key) != 2 or key[1] is not Ellipsis:
+                raise IndexError(f"sessions have one axis, got the index {key!r}.")
+            key = key[0]
+        if isinstance(key, int | np.integer) and not isinstance(key, bool):
+            [row] = row_numbers([key], len(self))
+            events = self.codes[self.offsets[row] : self.offsets[row + 1]]
+            return self.vocabulary.decode(events).tolist()
+        rows = row_numbers(key, len(self))
+        return self._heads(rows, self.lengths[rows])
+
+    def prefixes(self, index: ArrayLike, lengths: ArrayLike) -> Self:
+        """Sessions cut to their first events.
+
+        Users, ids, times and the annotator follow. Labels are made again by the annotator, so that
+        none depends on what comes after the prefix; without annotator they are cut. `target_start`
+        is dropped.
+
+        Parameters
+        ----------
+        index : array-like of int, shape (n_prefixes,)
+            Which session each prefix is taken from, in any order, with repetitions.
+        lengths : int or array-like of int, shape (n_prefixes,)
+            How many events to keep of it, 0 to its length.
+
+        Returns
+        -------
+        Sessions
+            Row k is session ``index[k]`` cut to its first ``lengths[k]`` events.
+
+        Raises
+        ------
+        ValueError
+            If a prefix is longer than its session.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> Sessions.from_lists([["tea", "cup", "pot"]]).prefixes([0, 0], [1, 2]).to_lists()
+        [['tea'], ['tea', 'cup']]
+        """
+        rows = row_numbers(index, len(self))
+        wanted = np.broadcast_to(integer_array(lengths, "lengths", np.int64), rows.shape)
+        wrong = (wanted < 0) | (wanted > self.lengths[rows])
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise ValueError(
+                f"lengths[{first}]={wanted[first]} does not fit session {rows[first]} "
+                f"of {self.lengths[rows[first]]} events."
+            )
+        return self._heads(rows, wanted)._replace(target_start=None)._labelled_again()
+
+    def filter(
+        self,
+        *,
+        min_length: int = 1,
+        min_item_support: int = 1,
+        min_user_sessions: int = 1,
+        top_items: int | None = None,
+        until_stable: bool = False,
+    ) -> Self:
+        """Sessions that pass filters, which are applied in the order of the parameters below.
+
+        Parameters
+        ----------
+        top_items : int, optional
+            Keep the events of this many most frequent items, ties by code.
+        min_item_support : int
+            Keep the events of items with at least this many events.
+        min_length : int
+            Keep the sessions with at least this many events; empty ones always go.
+        min_user_sessions : int
+            Keep the sessions of users with at least this many sessions.
+        until_stable : bool
+            Repeat all of it until nothing changes, as each filter can undo what another has
+            reached.
+
+        Returns
+        -------
+        Sessions
+            With the same vocabulary; its `report` says what each filter left.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left, a bound is below 1, or users are needed and not known.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> sessions = Sessions.from_lists([["tea", "cup"], ["tea", "tea"], ["pot"]])
+        >>> sessions.filter(min_item_support=2, min_length=2).report
+        step                sessions  events  items  mean length
+        start                      3       5      3         1.67
+        min_item_support=2         2       3      1         1.50
+        min_length=2               1       2      1         2.00
+        """
+        users = None
+        if self.users is not None:
+            _, users = Vocabulary.from_values(self.users)
+        bounds = {
+            "top_items": top_items,
+            "min_item_support": min_item_support,
+            "min_length": min_length,
+            "min_user_sessions": min_user_sessions,
+        }
+        return self._filtered(users, bounds, until_stable)
+
+    def with_labels(self, labels: ArrayLike, annotator: Annotator | None = None) -> Self:
+        """The same sessions with these cluster labels.
+
+        Parameters
+        ----------
+        labels : array-like of int, shape (n_events, n_columns) or (n_events,)
+            Label of each event, one column per resolution.
+        annotator : object, optional
+            Made the labels, and makes them again for prefixes with its ``label_events(sessions)``.
+
+        Returns
+        -------
+        Sessions
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> Sessions.from_lists([["tea", "cup"]]).with_labels([1, 0])
+        Sessions(1 sessions, 2 events, 2 items; 1 label columns)
+        """
+        return self._replace(labels=label_columns(labels, self.n_events), annotator=annotator)
+
+    def _filtered(
+        self, users: NDArray[np.int32] | None, bounds: dict[str, int | None], until_stable: bool
+    ) -> Self:
+        """Sessions that survive the filters, in the vocabulary there was; users are codes."""
+        survivors = Survivors(self.codes, self.lengths, users)
+        report = run_filters(survivors, bounds, until_stable=until_stable)
+        rows = np.flatnonzero(survivors.sessions)
+        events = np.flatnonzero(survivors.events)
+        kept = self._pick(rows, events, survivors.lengths()[rows])
+        if self.target_start is not None:
+            context = np.minimum(self.offsets[:-1] + self.target_start, self.offsets[1:])[rows]
+            before = np.searchsorted(events, context) - kept.offsets[:-1]
+            kept = kept._replace(target_start=np.maximum(before, 1).astype(np.int32))
+        return kept._replace(report=report)._labelled_again()
+
+    def _without_unused_items(self) -> Self:
+        """The same sessions with a vocabulary of their own items alone."""
+        used = np.flatnonzero(np.bincount(self.codes))
+        code_of = np.zeros(len(self.vocabulary), dtype=np.int32)
+        code_of[used] = np.arange(len(used))
+        return self._replace(codes=code_of[self.codes], vocabulary=self.vocabulary.subset(used))
+
+    def _heads(self, rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> Self:
+        """These rows, each cut to so many events, with the labels that there were."""
+        events = ragged_range(self.offsets[rows], lengths)
+        return self._pick(rows, events, lengths)
+
+    def _labelled_again(self) -> Self:
+        if self.annotator is None:
+            return self
+        bare = self._replace(labels=None, annotator=None)
+        return bare.with_labels(self.annotator.label_events(bare), self.annotator)
