@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from .checks import (
 )
 from .filters import FilterReport
 
-if TYPE_CHECKING:
-    from .container import Sessions
-
 __all__ = ["Annotator", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
@@ -31,7 +28,7 @@ COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
 class Annotator(Protocol):
     """Something that can label the events of sessions."""
 
-    def label_events(self, sessions: Sessions) -> NDArray[np.int32]:
+    def label_events(self, sessions: Any) -> NDArray[np.int32]:
         """Labels of all events, shape (n_events, n_columns)."""
 
 

@@ -46,7 +46,7 @@ class EventTable:
         check_choice("duplicates", duplicates, ("keep", "drop", "error"))
         if duplicates == "keep":
             return np.arange(self.n_events)
-        columns = [self.items.codes, self.groups]
+        columns: list[NDArray[Any]] = [self.items.codes, self.groups]
         if self.times is not None:
             columns.append(self.times)
         repeats = repeated(*columns)
@@ -117,16 +117,17 @@ def read_events(
     times = None
     if time is not None:
         times = read_times(frame[time], unit)
-    if session is None:
+    users = None
+    if user is not None:
         users = read_ids(frame[user])
-        return EventTable(items, times, users, users, users.codes.astype(np.int64))
-    sessions = read_ids(frame[session])
-    groups = sessions.codes.astype(np.int64)
-    if user is None:
-        return EventTable(items, times, None, sessions, groups)
-    users = read_ids(frame[user])
-    groups += users.codes * np.int64(len(sessions.ids))
-    return EventTable(items, times, users, sessions, groups)
+    owners = users
+    if session is not None:
+        owners = read_ids(frame[session])
+    assert owners is not None
+    groups = owners.codes.astype(np.int64)
+    if users is not None and session is not None:
+        groups += users.codes * np.int64(len(owners.ids))
+    return EventTable(items, times, users, owners, groups)
 
 
 def _open(events: Any) -> nw.DataFrame[Any]:

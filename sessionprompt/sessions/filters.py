@@ -212,7 +212,7 @@ def _apply(survivors: Survivors, name: str, bound: int, round_: int) -> dict[str
     return survivors.count(step)
 
 
-def _checked_bounds(bounds: dict[str, int | None], survivors: Survivors) -> dict[str, int]:
+def _checked_bounds(bounds: dict[str, Any], survivors: Survivors) -> dict[str, int]:
     """Bounds that can remove something; `min_length` always can, as empty sessions go too."""
     active = {}
     for name, bound in bounds.items():
