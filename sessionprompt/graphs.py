@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise, product
-from numbers import Integral
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+
+from ._checks import check_choice, check_count
 
 __all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_graph"]
 
@@ -19,7 +20,7 @@ BLOCK = 2**24  # events counted at a time, which bounds the memory
 def item_graph(
     codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop"
 ) -> sparse.csr_array:
-    """Count how often two items are adjacent in a session, in either order.
+    """Counts of how often two items are adjacent in a session, in either order.
 
     Parameters
     ----------
@@ -52,21 +53,20 @@ def item_graph(
            [3, 0, 1],
            [0, 1, 0]])
     """
-    if self_loops not in ("drop", "keep"):
-        raise ValueError(f"self_loops={self_loops!r} is not known; choose 'drop' or 'keep'.")
-    followed = _followed(codes, offsets, n_items, [1], drop_loops=self_loops == "drop")
+    check_choice("self_loops", self_loops, ("drop", "keep"))
+    drop_loops = self_loops == "drop"
+    followed = _followed(codes, offsets, n_items, [1], drop_loops=drop_loops)
     graph = followed + followed.T.tocsr()
-    return (
-        graph
-        if self_loops == "drop"
-        else graph - sparse.diags_array(followed.diagonal(), format="csr", dtype=np.int64)
-    )
+    if drop_loops:
+        return graph
+    loops = sparse.diags_array(followed.diagonal(), format="csr", dtype=np.int64)
+    return graph - loops  # the sum has counted them twice
 
 
 def window_graph(
     codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int
 ) -> sparse.csr_array:
-    """Count how often two items stand at most `window` positions apart in a session, in both directions.
+    """Counts of how often two items stand at most `window` positions apart in a session.
 
     Parameters
     ----------
@@ -82,7 +82,8 @@ def window_graph(
     Returns
     -------
     csr_array of shape (n_items, n_items), int64
-        Symmetric. A pair of events of the same item counts twice, once in each direction.
+        Symmetric: every pair of events counts in both directions, so one of the same item counts
+        twice.
 
     Raises
     ------
@@ -100,13 +101,13 @@ def window_graph(
     array([[2, 2],
            [2, 0]])
     """
-    _check_positive("window", window)
+    check_count("window", window)
     followed = _followed(codes, offsets, n_items, range(1, window + 1))
     return followed + followed.T.tocsr()
 
 
 def top_neighbors(graph: sparse.csr_array, size: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Return the neighbours of each item with the highest weights, ties by the lower code.
+    """Neighbours of each item with the highest weights, ties by the lower code.
 
     Parameters
     ----------
@@ -133,22 +134,25 @@ def top_neighbors(graph: sparse.csr_array, size: int) -> tuple[NDArray[np.int32]
            [0, 2],
            [0, 1]], dtype=int32)
     """
-    _check_positive("size", size)
+    check_count("size", size)
     edges = graph.tocoo()
-    items, others = edges.coords
-    order = np.lexsort((others, -edges.data, items))
-    items, others, heaviest = items[order], others[order], edges.data[order]
-    rank = np.arange(len(items)) - np.searchsorted(items, items)
+    items, neighbors = edges.coords  # both (n_edges,)
+    order = np.lexsort((neighbors, -edges.data, items))
+    items = items[order]
+    neighbors = neighbors[order]
+    heaviest = edges.data[order]
+    rank = np.arange(len(items)) - np.searchsorted(items, items)  # from 0 within each item
     kept = rank < size
+    places = (items[kept], rank[kept])
     indices = np.full((graph.shape[0], size), -1, dtype=np.int32)
     weights = np.zeros((graph.shape[0], size), dtype=graph.dtype)
-    indices[items[kept], rank[kept]] = others[kept]
-    weights[items[kept], rank[kept]] = heaviest[kept]
+    indices[places] = neighbors[kept]
+    weights[places] = heaviest[kept]
     return indices, weights
 
 
 def strengths(graph: sparse.csr_array) -> NDArray[np.float64]:
-    """Return the total weight of each item's edges, where a self-loop counts twice.
+    """Total weight of each item's edges, where a self-loop counts twice.
 
     Parameters
     ----------
@@ -168,7 +172,7 @@ def strengths(graph: sparse.csr_array) -> NDArray[np.float64]:
 
 
 def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1.0) -> float:
-    """Return the modularity of a partition.
+    """Modularity of a partition.
 
     Parameters
     ----------
@@ -196,12 +200,15 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
     >>> modularity(graph, [0, 0, 0, 1, 1])
     0.375
     """
-    labels, strength = np.asarray(labels), strengths(graph)
+    labels = np.asarray(labels)
+    strength = strengths(graph)
     total = strength.sum()
     if total == 0:
         return 0.0
-    ends, others = graph.tocoo().coords
-    inside = graph.tocoo().data[labels[ends] == labels[others]].sum() + graph.diagonal().sum()
+    edges = graph.tocoo()
+    ends, others = edges.coords
+    is_inside = labels[ends] == labels[others]
+    inside = edges.data[is_inside].sum() + graph.diagonal().sum()
     shares = np.bincount(labels, weights=strength) / total
     return float(inside / total - resolution * (shares**2).sum())
 
@@ -210,40 +217,36 @@ def _followed(
     codes: ArrayLike,
     offsets: ArrayLike,
     n_items: int,
-    distances: Iterable[int],
+    distances: Sequence[int],
     *,
     drop_loops: bool = False,
 ) -> sparse.csr_array:
-    """Count how often the column's item stands at one of these distances after the row's item."""
-    codes, offsets = np.asarray(codes, dtype=np.int32), np.asarray(offsets)
+    """Counts of how often the column's item stands at one of these distances after the row's."""
+    codes = np.asarray(codes, dtype=np.int32)
+    offsets = np.asarray(offsets)
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
         raise ValueError(
             f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}."
         )
     total = sparse.csr_array((n_items, n_items), dtype=np.int64)
-    for (events, session), distance in product(_blocks(codes, offsets), distances):
-        kept = session[distance:] == session[:-distance]
-        if drop_loops:
-            kept &= events[distance:] != events[:-distance]
-        ends = events[:-distance][kept], events[distance:][kept]
-        ones = np.ones(len(ends[0]), dtype=np.int64)
-        total = total + sparse.coo_array((ones, ends), shape=total.shape).tocsr()
+    for events, session in _blocks(codes, offsets):
+        for distance in distances:
+            kept = session[distance:] == session[:-distance]
+            if drop_loops:
+                kept &= events[distance:] != events[:-distance]
+            ends = (events[:-distance][kept], events[distance:][kept])
+            ones = np.ones(len(ends[0]), dtype=np.int64)
+            total = total + sparse.coo_array((ones, ends), shape=total.shape).tocsr()
     return total
 
 
 def _blocks(
     codes: NDArray[np.int32], offsets: NDArray[Any]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    """Yield the items of some whole sessions, about `BLOCK` events at a time, and the session of each event."""
+    """Item and session of each event, of some whole sessions at a time, about `BLOCK` events."""
     last = len(offsets) - 1
     bounds = np.append(np.searchsorted(offsets, np.arange(0, len(codes), BLOCK)), last)
     for first, end in pairwise(np.unique(bounds).tolist()):
-        session = np.repeat(
-            np.arange(end - first, dtype=np.int32), np.diff(offsets[first : end + 1])
-        )
+        lengths = np.diff(offsets[first : end + 1])
+        session = np.repeat(np.arange(end - first, dtype=np.int32), lengths)
         yield codes[offsets[first] : offsets[end]], session
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}={value!r} must be an integer of at least 1.")
