@@ -76,6 +76,35 @@ class SessionSelection(SessionColumns):
             )
         return self._heads(rows, wanted)._replace(target_start=None)._labelled_again()
 
+    def split_last(self) -> tuple[Self, NDArray[Any], NDArray[np.int64]]:
+        """Last event of every session, parted from what comes before it.
+
+        Sessions of a single event, or of none, are left out.
+
+        Returns
+        -------
+        inputs : Sessions
+            The other sessions without their last events, as :meth:`prefixes` cuts them;
+            `target_start` stays.
+        last_events : ndarray of shape (n_inputs,)
+            Item ids.
+        rows : ndarray of shape (n_inputs,), int64
+            Index of the session that each input is taken from.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> inputs, last_events, rows = Sessions.from_lists([["a"], ["b", "c", "d"]]).split_last()
+        >>> inputs.to_lists(), last_events.tolist(), rows.tolist()
+        ([['b', 'c']], ['d'], [1])
+        """
+        rows = np.flatnonzero(self.lengths >= 2)
+        inputs = self.prefixes(rows, self.lengths[rows] - 1)
+        if self.target_start is not None:
+            inputs = inputs._replace(target_start=self.target_start[rows])
+        last_events = self.vocabulary.decode(self.codes[self.offsets[rows + 1] - 1])
+        return inputs, last_events, rows
+
     def filter(
         self,
         *,
