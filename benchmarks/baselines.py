@@ -25,7 +25,6 @@ from sklearn.base import clone
 
 from sessionprompt import baselines
 from sessionprompt.datasets import load_parquet
-from sessionprompt.metrics import cut_last_events
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
@@ -104,7 +103,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model, tried = getattr(baselines, args.model)(), []
     if args.choose:
         model, tried = choose(model, GRIDS.get(args.model, {}), train, args.monitor)
-    visitors = cut_last_events(test)[0]
+    visitors = test.split_last()[0]
     _, fit = timed(lambda: model.fit(train))
     ranked, ranking = timed(lambda: model.ranks(test))
     _, predicting = timed(lambda: model.predict(visitors, k=20))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._checks import check_choice, check_integer, check_number
 from .encoding import check_prompts
-from .metrics import parse_metric
+from .metrics import check_monitor
 from .network import GATES, SCORINGS, resolve_backbone
 from .scoring import PRECISIONS
 
@@ -52,7 +52,7 @@ def check_parameters(params: Any) -> tuple[str, ...]:
     _check_numbers(params)
     for name, known in CHOICES.items():
         check_choice(name, getattr(params, name), known)
-    _check_monitor(params.monitor)
+    check_monitor(params.monitor)
     _check_one_pass(params)
     return check_prompts(params.prompts)
 
@@ -75,13 +75,6 @@ def _check_numbers(params: Any) -> None:
     if fraction is not None:
         bound = "between 0 and 1, or None"
         check_number("validation_fraction", fraction, lambda value: 0 < value < 1, bound)
-
-
-def _check_monitor(monitor: str) -> None:
-    if parse_metric(monitor)[0] == "coverage":
-        raise ValueError(
-            f"monitor={monitor!r} is no metric of ranks; choose mrr@k, recall@k or ndcg@k."
-        )
 
 
 def _check_one_pass(params: Any) -> None:

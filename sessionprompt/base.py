@@ -1,4 +1,4 @@
-"""What every recommender offers, made of two things it can do: find the best items, and rank the targets."""
+"""Mixin of the recommenders: what each offers, once it can find best items and rank targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import numpy as np
 
 from ._checks import check_fitted, check_k
 from .encoding import EncodedSessions, NextItemTargets, SessionEncoder
-from .metrics import RankedTargets, metric_names, parse_metric, session_weights
+from .metrics import (
+    RankedTargets,
+    check_labels,
+    list_length,
+    metric_names,
+    session_weights,
+)
 from .sessions import Sessions, as_sessions
 from .vocabulary import Vocabulary
 
@@ -32,22 +38,22 @@ class SessionRecommenderMixin:
         encoded: EncodedSessions,
         k: int,
         allowed: np.ndarray | None,
-        hidden: tuple[np.ndarray, np.ndarray] | None,
+        excluded: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Codes and scores of the `k` best items of each session, each of shape (n_sessions, k).
 
-        `allowed` are the codes that may be recommended, `hidden` pairs (session, code) that may
+        `allowed` are the codes that may be recommended, `excluded` pairs (session, code) that may
         not.
         """
         raise NotImplementedError
 
     def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
-        """Rank every next item of cut sessions, and keep the `top` best items."""
+        """Rank of every next item of cut sessions, and the `top` best items."""
         raise NotImplementedError
 
     # ------------------------------------------------------------------ recommending
     def predict(self, X: Any, k: int = 10) -> np.ndarray:
-        """Recommend the `k` best next items for each session.
+        """Best `k` next items for each session.
 
         Parameters
         ----------
@@ -76,7 +82,7 @@ class SessionRecommenderMixin:
         exclude_seen: bool = False,
         candidates: Iterable[Any] | None = None,
     ) -> Any:
-        """Recommend the `k` best next items for each session, with more say in which.
+        """Best `k` next items for each session, with more say in which.
 
         Parameters
         ----------
@@ -103,20 +109,23 @@ class SessionRecommenderMixin:
         """
         check_fitted(self, "encoder_")
         sessions = as_sessions(X)
-        allowed = (
-            None if candidates is None else _candidate_codes(self.encoder_.vocabulary, candidates)
-        )
-        check_k(
-            k,
-            self.n_items_ if allowed is None else len(allowed),
-            "known items" if allowed is None else "candidates",
-        )
+        allowed = None
+        excluded = None
+        if candidates is None:
+            check_k(k, self.n_items_, "known items")
+        else:
+            allowed = _candidate_codes(self.encoder_.vocabulary, candidates)
+            check_k(k, len(allowed), "candidates")
         _refuse_empty(sessions)
         encoded = self.encoder_.encode(sessions)
-        hidden = _seen_pairs(encoded, allowed, k, self.n_items_) if exclude_seen else None
-        codes, scores = self._best_items(encoded, k, allowed, hidden)
+        if exclude_seen:
+            excluded = _seen_pairs(encoded, self.n_items_)
+            _check_left(excluded, len(encoded), k, allowed, self.n_items_)
+        codes, scores = self._best_items(encoded, k, allowed, excluded)
         items = self.items_[codes]
-        return (items, scores) if return_scores else items
+        if return_scores:
+            return items, scores
+        return items
 
     # ------------------------------------------------------------------ scoring
     def score(
@@ -130,13 +139,13 @@ class SessionRecommenderMixin:
             Whole sessions; each event but the first is a target.
         y : ignored
         sample_weight : array-like of shape (n_sessions,), optional
-        metric : {"mrr", "recall", "hr", "ndcg"}, default="mrr"
+        metric : {"mrr", "recall", "hr", "ndcg"} or another metric, default="mrr"
+            Name before the @, see :func:`~sessionprompt.metrics.parse_metric`.
         k : int, default=5
 
         Returns
         -------
         float
-            In 0..1.
         """
         name = f"{metric}@{k}"
         return self.evaluate(X, metrics=[name], sample_weight=sample_weight)[name]
@@ -151,16 +160,18 @@ class SessionRecommenderMixin:
         sample_weight: Any = None,
         last_events: Any = None,
     ) -> dict[str, Any]:
-        """Rank the next item of every prefix among all known items and report metrics.
+        """Metrics of the next item of every prefix, ranked among all known items.
 
         Parameters
         ----------
         X : Sessions or list of lists
         metrics : str or list of str
-            Such as ``"mrr@20"``, ``"recall@20"`` (= ``"hr@20"``), ``"ndcg@10"``, ``"coverage@20"``.
+            Such as ``"mrr@20"``, ``"recall@20"`` (= ``"hr@20"``), ``"ndcg@10"``, ``"coverage@20"``,
+            ``"novelty@20"`` or one of your own, see
+            :func:`~sessionprompt.metrics.register_metric`.
         slices : list of {"length", "popularity", "repeat"}, optional
             Also report the metrics by length of the prefix, by training frequency of the target,
-            and by whether the target occurred in the prefix.
+            and apart for targets that occurred in the prefix.
         ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
             Where a target stands among items of the same score.
         sample_weight : array-like of shape (n_sessions,), optional
@@ -173,18 +184,26 @@ class SessionRecommenderMixin:
         dict
             The metrics by name, ``n_targets``, ``n_unknown_targets`` (targets not known to the
             model: they count as misses) and ``slices`` if asked for.
+
+        Raises
+        ------
+        ValueError
+            If a metric is not known or reads what the model does not know, no session has a next
+            item, or the weights do not fit.
         """
         names = metric_names(metrics)
-        top = max((k for kind, k in map(parse_metric, names) if kind == "coverage"), default=0)
+        check_fitted(self, "encoder_")
+        check_labels(names, self.encoder_)
         sessions = as_sessions(X)
         weights = session_weights(sample_weight, len(sessions))
+        top = list_length(names)
         ranked = self.ranks(sessions, ties=ties, last_events=last_events, top=top)
         return ranked.summary(names, slices, weights)
 
     def ranks(
         self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0
     ) -> RankedTargets:
-        """Rank of every target of X, one row each, for statistics of your own.
+        """Ranks of all targets of X, one row each, for statistics of your own.
 
         Parameters
         ----------
@@ -211,7 +230,7 @@ class SessionRecommenderMixin:
 
 
 def warn_of_unknown(n: int, stacklevel: int) -> None:
-    """Say how many sessions hold nothing that the model knows, if there are any."""
+    """Warn of the `n` sessions that hold nothing that the model knows, if there are any."""
     if n:
         warnings.warn(
             f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
@@ -220,12 +239,14 @@ def warn_of_unknown(n: int, stacklevel: int) -> None:
 
 
 def _candidate_codes(vocabulary: Vocabulary, candidates: Iterable[Any]) -> np.ndarray:
-    ids = candidates if isinstance(candidates, np.ndarray) else list(candidates)
-    codes = vocabulary.encode(ids, name="candidates")
-    if (codes < 0).any():
+    if not isinstance(candidates, np.ndarray):
+        candidates = list(candidates)
+    codes = vocabulary.encode(candidates, name="candidates")
+    unknown = np.flatnonzero(codes < 0)
+    if len(unknown):
         raise ValueError(
-            f"candidates holds {ids[int((codes < 0).argmax())]!r}, which the model does not know "
-            f"({int((codes < 0).sum())} such ids); leave out ids that are not in items_."
+            f"candidates holds {candidates[unknown[0]]!r}, which the model does not know "
+            f"({len(unknown)} such ids); leave out ids that are not in items_."
         )
     return np.unique(codes)
 
@@ -236,26 +257,37 @@ def _refuse_empty(sessions: Sessions) -> None:
     empty = np.flatnonzero(sessions.lengths == 0)
     if len(empty):
         raise ValueError(
-            f"session {empty[0]} of X is empty ({len(empty)} such sessions); a session needs at least one event. "
-            "For visitors without any event, recommend popular items."
+            f"session {empty[0]} of X is empty ({len(empty)} such sessions); a session needs at "
+            "least one event. For visitors without any event, recommend popular items."
         )
 
 
-def _seen_pairs(
-    encoded: EncodedSessions, allowed: np.ndarray | None, k: int, n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(session, item) pairs that may not be recommended; an error if too few items are left for `k`."""
+def _seen_pairs(encoded: EncodedSessions, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (session, code) of the known items of each session, each once, in order."""
     session = np.repeat(np.arange(len(encoded)), encoded.lengths)
-    pairs = np.unique((session * n_items + encoded.items)[encoded.items >= 0])
+    known = encoded.items >= 0
+    pairs = np.unique((session * n_items + encoded.items)[known])
     row, code = np.divmod(pairs, n_items)
-    counted = np.ones(len(code), bool) if allowed is None else np.isin(code, allowed)
-    left = (n_items if allowed is None else len(allowed)) - np.bincount(
-        row[counted], minlength=len(encoded)
-    )
+    return row, code
+
+
+def _check_left(
+    excluded: tuple[np.ndarray, np.ndarray],
+    n_sessions: int,
+    k: int,
+    allowed: np.ndarray | None,
+    n_items: int,
+) -> None:
+    """Raise if a session leaves fewer than `k` items to recommend."""
+    row, code = excluded
+    n_allowed = n_items
+    if allowed is not None:
+        row = row[np.isin(code, allowed)]
+        n_allowed = len(allowed)
+    left = n_allowed - np.bincount(row, minlength=n_sessions)
     worst = int(left.argmin())
     if left[worst] < k:
         raise ValueError(
-            f"k={k} is larger than the {left[worst]} items that session {worst} leaves after exclude_seen; "
-            f"ask for at most {left[worst]}."
+            f"k={k} is larger than the {left[worst]} items that session {worst} leaves after "
+            f"exclude_seen; ask for at most {left[worst]}."
         )
-    return row, code

@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
-from .metrics import RankedTargets, cut_last_events, session_weights
+from .metrics import RankedTargets, evaluate_pipeline, split_and_transform, transform_steps
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
 from .storage import save
@@ -63,24 +63,18 @@ class Pipeline(SklearnPipeline):
         name, last = self.steps[-1]
         own = {key.removeprefix(f"{name}__"): value for key, value in params.items()}
         annotated = self._fit_front(as_sessions(X))
-        last.fit(annotated, y, X_val=self._transform_steps(as_sessions(X_val, "X_val")), **own)
+        annotated_val = transform_steps(self, as_sessions(X_val, "X_val"))
+        last.fit(annotated, y, X_val=annotated_val, **own)
         return self
 
     def _fit_front(self, X: Any) -> Any:
-        """Fit the steps before the last, through the cache if there is one; return the sessions they make."""
+        """Sessions that the steps before the last make, once fitted, through the cache if any."""
         if len(self.steps) == 1:
             return X
         front = self[:-1]
         annotated = front.fit_transform(X)
         self.steps[:-1] = front.steps  # with a cache, they are clones
         return annotated
-
-    def _transform_steps(self, X: Any) -> Any:
-        """Sessions as the last step gets them."""
-        # as scikit-learn's transform, whose preliminaries take longer than the steps
-        for _, step in self.steps[:-1]:
-            X = X if step is None or step == "passthrough" else step.transform(X)
-        return X
 
     def partial_fit(self, X: Any, y: None = None) -> Pipeline:
         """Go on learning from new sessions: fitted clusters stay, the recommender trains one epoch.
@@ -95,12 +89,14 @@ class Pipeline(SklearnPipeline):
         self
         """
         last = self.steps[-1][1]
-        fitted = last.__sklearn_is_fitted__()
-        last.partial_fit(self._transform_steps(X) if fitted else self._fit_front(X))
+        if last.__sklearn_is_fitted__():
+            last.partial_fit(transform_steps(self, X))
+        else:
+            last.partial_fit(self._fit_front(X))
         return self
 
     def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
-        """Recommend the `k` best next items, see :meth:`PromptedSessionRecommender.predict_topk`.
+        """Best `k` next items, see :meth:`PromptedSessionRecommender.predict_topk`.
 
         Parameters
         ----------
@@ -113,7 +109,7 @@ class Pipeline(SklearnPipeline):
         -------
         ndarray of shape (n_sessions, k), and the scores if asked for
         """
-        return self.steps[-1][1].predict_topk(self._transform_steps(X), k=k, **params)
+        return self.steps[-1][1].predict_topk(transform_steps(self, X), k=k, **params)
 
     def score(
         self,
@@ -124,14 +120,14 @@ class Pipeline(SklearnPipeline):
         metric: str = "mrr",
         k: int = 5,
     ) -> float:
-        """Mean metric over the next items of all prefixes, see :meth:`PromptedSessionRecommender.score`.
+        """Mean metric of all next items, see :meth:`PromptedSessionRecommender.score`.
 
         Parameters
         ----------
         X : Sessions or list of lists
         y : ignored
         sample_weight : array-like of shape (n_sessions,), optional
-        metric : {"mrr", "recall", "hr", "ndcg"}, default="mrr"
+        metric : {"mrr", "recall", "hr", "ndcg"} or another metric, default="mrr"
         k : int, default=5
 
         Returns
@@ -150,7 +146,7 @@ class Pipeline(SklearnPipeline):
         ties: str = "pessimistic",
         sample_weight: Any = None,
     ) -> dict[str, Any]:
-        """Rank the next item of every prefix, see :meth:`PromptedSessionRecommender.evaluate`.
+        """Metrics of every next item, see :meth:`PromptedSessionRecommender.evaluate`.
 
         Parameters
         ----------
@@ -162,20 +158,10 @@ class Pipeline(SklearnPipeline):
         -------
         dict
         """
-        sessions = as_sessions(X)
-        inputs, last_events, rows = cut_last_events(sessions)
-        weights = session_weights(sample_weight, len(sessions))
-        return self.steps[-1][1].evaluate(
-            self._transform_steps(inputs),
-            metrics=metrics,
-            slices=slices,
-            ties=ties,
-            sample_weight=None if weights is None else weights[rows],
-            last_events=last_events,
-        )
+        return evaluate_pipeline(self, X, sample_weight, metrics=metrics, slices=slices, ties=ties)
 
     def ranks(self, X: Any, *, ties: str = "pessimistic", top: int = 0) -> RankedTargets:
-        """Rank of every target, see :meth:`PromptedSessionRecommender.ranks`.
+        """Ranks of all targets, see :meth:`PromptedSessionRecommender.ranks`.
 
         Parameters
         ----------
@@ -187,10 +173,8 @@ class Pipeline(SklearnPipeline):
         -------
         RankedTargets
         """
-        inputs, last_events, rows = cut_last_events(as_sessions(X))
-        ranked = self.steps[-1][1].ranks(
-            self._transform_steps(inputs), ties=ties, last_events=last_events, top=top
-        )
+        inputs, last_events, rows = split_and_transform(self, X)
+        ranked = self.steps[-1][1].ranks(inputs, ties=ties, last_events=last_events, top=top)
         return replace(ranked, sessions=rows[ranked.sessions])
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -138,7 +138,7 @@ class TestNames:
             "mrr@-1",
             "mrr@05",
             "mrr@5.0",
-            "precision@5",
+            "accuracy@5",
             "MRR@5",
             "",
             5,

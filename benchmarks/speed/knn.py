@@ -85,10 +85,9 @@ def environ(threads: int) -> dict[str, str]:
 def write_matrices(folder: Path, args: argparse.Namespace) -> None:
     """Sessions by items, in training and of visitors, each item of a session once."""
     from sessionprompt.datasets import load_parquet
-    from sessionprompt.metrics import cut_last_events
 
     train, test = load_parquet(data_file(args.data, "diginetica"))
-    for name, sessions in {"train": train, "visitors": cut_last_events(test)[0]}.items():
+    for name, sessions in {"train": train, "visitors": test.split_last()[0]}.items():
         shape = (len(sessions), len(sessions.vocabulary))
         parts = (
             np.ones(len(sessions.codes), np.float32),
@@ -124,10 +123,9 @@ def ours(args: argparse.Namespace) -> Side:
     """This library's nearest items, from sessions."""
     from sessionprompt.baselines import ItemKNN
     from sessionprompt.datasets import load_parquet
-    from sessionprompt.metrics import cut_last_events
 
     train, test = load_parquet(data_file(args.data, "diginetica"))
-    visitors = cut_last_events(test)[0]
+    visitors = test.split_last()[0]
     model = ItemKNN(n_neighbors=NEIGHBOURS, shrinkage=0, last_n=None)
 
     def similarities() -> np.ndarray:

@@ -230,7 +230,7 @@ class SessionEncoder:
         return np.where(items[:, None] < 0, annotated, self.candidate_codes["cluster"][items])
 
     def _label_codes(self, labels: np.ndarray) -> np.ndarray:
-        """Rows of the common table: each column has its own; labels not of the training are blank."""
+        """Rows of the common table, apart by column; labels not of the training are blank."""
         if labels.shape[1] != len(self.cluster_sizes):
             raise ValueError(
                 f"X carries {labels.shape[1]} label columns, the model was fitted with "

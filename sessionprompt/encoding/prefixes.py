@@ -40,7 +40,7 @@ class PrefixData:
         return self.next_items[self.examples.ends]
 
     def parts(self, batch_size: int, rng: np.random.Generator | None = None) -> Iterator[Examples]:
-        """Examples of about `batch_size` prefixes each, shuffled by `rng` or, without one, in order.
+        """Examples of about `batch_size` prefixes each, in order or, with `rng`, shuffled.
 
         A window is never torn apart: it goes where its last prefix goes.
         """

@@ -1,28 +1,51 @@
-"""Metrics over exact ranks, their slices and arithmetic, and a scorer for scikit-learn's tools."""
+"""Metrics of exact ranks and of lists, their slices and arithmetic, and a scorer for scikit-learn.
+
+A metric is a function that says by its parameters what it reads; :func:`register_metric` adds one.
+"""
 
 from __future__ import annotations
 
+from . import built_in  # noqa: F401 - the library's own metrics get their names
 from .arithmetic import check_arithmetic
-from .metrics import coverage, metric_names, parse_metric, ranking_metrics
-from .ranked import SLICES, RankedTargets
+from .lists import coverage, diversity, gini, novelty
+from .pipelines import evaluate_pipeline, split_and_transform, transform_steps
+from .ranked import SLICES, RankedTargets, check_labels
+from .ranking import ranking_metrics
 from .ranks import target_ranks
-from .scorer import SessionScorer, cut_last_events, session_weights
+from .registry import (
+    check_monitor,
+    list_length,
+    metric_names,
+    parse_metric,
+    register_metric,
+)
+from .scorer import SessionScorer
 from .slices import slice_by_length, slice_by_popularity, slice_by_repeat, sliced_metrics
+from .weights import session_weights
 
 __all__ = [
     "SLICES",
     "RankedTargets",
     "SessionScorer",
     "check_arithmetic",
+    "check_labels",
+    "check_monitor",
     "coverage",
-    "cut_last_events",
+    "diversity",
+    "evaluate_pipeline",
+    "gini",
+    "list_length",
     "metric_names",
+    "novelty",
     "parse_metric",
     "ranking_metrics",
+    "register_metric",
     "session_weights",
     "slice_by_length",
     "slice_by_popularity",
     "slice_by_repeat",
     "sliced_metrics",
+    "split_and_transform",
     "target_ranks",
+    "transform_steps",
 ]

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from ..encoding import NextItemTargets, SessionEncoder
-from .metrics import coverage, metric_names, parse_metric, ranking_metrics
-from .slices import slice_by_length, slice_by_popularity, slice_by_repeat, sliced_metrics
+from .ranking import check_ranks
+from .registry import QUANTITIES, check_reads, metric_names
+from .slices import slice_by_length, slice_by_popularity, slice_by_repeat
+from .values import averages, averages_by_label, metric_values
+from .weights import check_weights
 
-__all__ = ["SLICES", "RankedTargets"]
+__all__ = ["SLICES", "RankedTargets", "check_labels"]
 
 SLICES = ("length", "popularity", "repeat")
 
 
 @dataclass(frozen=True)
 class RankedTargets:
-    """One row per target: where it stands and how the model ranked it.
+    """Targets of an evaluation, one row each: where a target stands and how the model ranked it.
 
     Attributes
     ----------
@@ -33,8 +36,12 @@ class RankedTargets:
         Training events of the target; 0 if unknown.
     repeated : ndarray of shape (n,), bool
     top : ndarray of shape (n, k) or None
-        Codes of the best items, where coverage was asked for.
+        Codes of the best items, where lists were asked for.
     n_items : int
+    item_counts : ndarray of shape (n_items,) or None
+        Training events of each item.
+    item_labels : ndarray of shape (n_items, n_columns) or None
+        Clusters of each item, where the model knows them.
     """
 
     sessions: np.ndarray
@@ -44,6 +51,8 @@ class RankedTargets:
     repeated: np.ndarray
     top: np.ndarray | None
     n_items: int
+    item_counts: np.ndarray | None = None
+    item_labels: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -54,7 +63,7 @@ class RankedTargets:
         ranks: np.ndarray,
         top: np.ndarray | None = None,
     ) -> RankedTargets:
-        """Put the ranks of some targets into the order of the sessions.
+        """Ranked targets in the order of the sessions.
 
         Parameters
         ----------
@@ -67,16 +76,20 @@ class RankedTargets:
         """
         order = np.argsort(places, kind="stable")
         events = places[order]
-        known = cut.next_items[events]
+        codes = cut.next_items[events]
         session = np.searchsorted(cut.inputs.offsets, events, side="right") - 1
+        if top is not None:
+            top = top[order]
         return cls(
             sessions=cut.rows[session],
             positions=events - cut.inputs.offsets[session] + 1,
             ranks=ranks[order],
-            counts=np.where(known < 0, 0, encoder.item_counts[known]),
+            counts=np.where(codes < 0, 0, encoder.item_counts[codes]),
             repeated=cut.repeated[events],
-            top=None if top is None else top[order],
+            top=top,
             n_items=encoder.n_items,
+            item_counts=encoder.item_counts,
+            item_labels=known_labels(encoder),
         )
 
     def summary(
@@ -85,34 +98,83 @@ class RankedTargets:
         slices: Iterable[str] | None = None,
         sample_weight: Any = None,
     ) -> dict[str, Any]:
-        """Metrics over all targets, their number, the number of unknown ones, and slices if asked for."""
+        """Metrics over all targets, the numbers of targets and of unknown ones, and slices.
+
+        Parameters
+        ----------
+        metrics : str or iterable of str
+            Names as in :func:`parse_metric`.
+        slices : iterable of {"length", "popularity", "repeat"}, optional
+            Groups of targets to report apart; metrics that are a single number are left out there.
+        sample_weight : array-like of shape (n_sessions,), optional
+            Weight of every target of a session.
+
+        Returns
+        -------
+        dict
+            As of :meth:`PromptedSessionRecommender.evaluate`.
+
+        Raises
+        ------
+        ValueError
+            If a metric or a slice is not known, or reads what is not there.
+        """
         names = metric_names(metrics)
-        weights = (
-            None if sample_weight is None else np.asarray(sample_weight, dtype=float)[self.sessions]
-        )
-        ranked = [name for name in names if parse_metric(name)[0] != "coverage"]
-        values = ranking_metrics(self.ranks, ranked, weights=weights) if ranked else {}
-        for name in set(names) - set(ranked):
-            values[name] = coverage(self.top, parse_metric(name)[1], self.n_items)  # type: ignore[arg-type]
-        result: dict[str, Any] = {name: values[name] for name in names}
+        quantities = self._quantities()
+        check_reads(names, quantities)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight, dtype=float)[self.sessions]
+        weights = check_weights(sample_weight, len(self.ranks))
+        values = metric_values(names, quantities)
+        result: dict[str, Any] = {**averages(values, weights)}
         result["n_targets"] = len(self.ranks)
         result["n_unknown_targets"] = int(np.isinf(self.ranks).sum())
         if slices:
-            result["slices"] = sliced_metrics(
-                self.ranks, ranked, self._groups(slices), weights=weights
-            )
+            result["slices"] = averages_by_label(values, self._groups(slices), weights)
         return result
 
-    def _groups(self, slices: Iterable[str]) -> dict[str, np.ndarray]:
-        slices = [slices] if isinstance(slices, str) else list(slices)
-        unknown = [name for name in slices if name not in SLICES]
-        if unknown:
-            raise ValueError(
-                f"slices={slices!r} names {unknown[0]!r}; known slices are {list(SLICES)}."
-            )
-        made = {
-            "length": lambda: slice_by_length(self.positions),
-            "popularity": lambda: slice_by_popularity(self.counts),
-            "repeat": lambda: slice_by_repeat(self.repeated),
+    def _quantities(self) -> dict[str, Any]:
+        """Quantities that metrics may read, see :func:`register_metric`; those that are there."""
+        quantities = {
+            "ranks": check_ranks(self.ranks),
+            "target_counts": self.counts,
+            "prefix_lengths": self.positions,
+            "is_repeat": self.repeated,
+            "topk_codes": self.top,
+            "n_items": self.n_items,
+            "item_counts": self.item_counts,
+            "item_labels": self.item_labels,
         }
-        return {name: made[name]() for name in slices}
+        return {name: value for name, value in quantities.items() if value is not None}
+
+    def _groups(self, slices: Iterable[str]) -> dict[str, np.ndarray]:
+        """Labels of the targets by name of the slice."""
+        if isinstance(slices, str):
+            slices = [slices]
+        labels = {
+            "length": slice_by_length(self.positions),
+            "popularity": slice_by_popularity(self.counts),
+            "repeat": slice_by_repeat(self.repeated),
+        }
+        names = list(slices)
+        for name in names:
+            if name not in SLICES:
+                raise ValueError(
+                    f"slices={names!r} names {name!r}; known slices are {list(SLICES)}."
+                )
+        return {name: labels[name] for name in names}
+
+
+def known_labels(encoder: SessionEncoder) -> np.ndarray | None:
+    """Clusters of an encoder's items; None where it has learned none."""
+    if encoder.item_labels.shape[1] == 0:
+        return None
+    return encoder.item_labels
+
+
+def check_labels(names: Iterable[str], encoder: SessionEncoder) -> None:
+    """Raise if a metric reads clusters of items and the encoder has learned none."""
+    known = set(QUANTITIES)
+    if known_labels(encoder) is None:
+        known.remove("item_labels")
+    check_reads(names, known)

@@ -12,7 +12,7 @@ TIES = ("pessimistic", "midpoint", "optimistic")
 
 
 def target_ranks(scores: Any, targets: Any, *, ties: str = "pessimistic") -> Any:
-    """Rank every target among all items by score, the best being 1.
+    """Rank of every target among all items by score, the best being 1.
 
     ``rank = 1 + #{score > score of the target}`` plus the share of the ties that `ties` names. A
     NaN among the scores counts as above the target, and a target whose own score is NaN comes last,
@@ -25,7 +25,7 @@ def target_ranks(scores: Any, targets: Any, *, ties: str = "pessimistic") -> Any
     targets : integer array or tensor of shape (n,)
         Codes 0..n_items-1. Give unknown targets the rank ``inf`` instead of asking for it here.
     ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
-        Whether all, half or none of the other items with the target's score stand before it.
+        All, half or none of the other items with the target's score stand before it.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def target_ranks(scores: Any, targets: Any, *, ties: str = "pessimistic") -> Any
 
 
 def _count(mask: Any) -> Any:
-    """Count what is true in each row, eight at a time in NumPy."""
+    """Number of true entries of each row, counted eight at a time in NumPy."""
     if isinstance(mask, np.ndarray):
         return np.bitwise_count(np.packbits(mask, axis=1)).sum(1, dtype=np.int64)
     return mask.sum(1)
@@ -73,12 +73,15 @@ def _check_ranking(scores: Any, targets: Any, ties: str) -> None:
         raise ValueError(f"ties={ties!r} is not known; choose one of {list(TIES)}.")
     if scores.ndim != 2 or tuple(targets.shape) != tuple(scores.shape[:1]):
         raise ValueError(
-            f"scores of shape {tuple(scores.shape)} and targets of shape {tuple(targets.shape)} do not fit; "
-            "pass shapes (n, n_items) and (n,)."
+            f"scores of shape {tuple(scores.shape)} and targets of shape {tuple(targets.shape)} "
+            "do not fit; pass shapes (n, n_items) and (n,)."
         )
+    if not len(targets):
+        return
     n_items = scores.shape[1]
-    for code in (int(targets.min()), int(targets.max())) if len(targets) else ():
+    for code in (int(targets.min()), int(targets.max())):
         if not 0 <= code < n_items:
             raise ValueError(
-                f"targets hold {code}, but codes run 0..{n_items - 1}; give unknown targets the rank inf."
+                f"targets hold {code}, but codes run 0..{n_items - 1}; "
+                "give unknown targets the rank inf."
             )

@@ -1,20 +1,22 @@
-"""Slices: labels of targets, and metrics for each label apart."""
+"""Slices: labels of targets, and metrics of ranks for each label apart."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from .metrics import _check_ranks, _check_weights, ranking_metrics
+from .ranking import check_ranks, known_of_ranks
+from .registry import metric_names
+from .values import averages_by_label, metric_values
+from .weights import check_weights
 
 __all__ = ["slice_by_length", "slice_by_popularity", "slice_by_repeat", "sliced_metrics"]
 
 
 def slice_by_length(prefix_lengths: npt.ArrayLike) -> np.ndarray:
-    """Label every target by the number of events before it: "1", "2", "3-4", "5-9" or "10+".
+    """Labels of targets by the number of events before each: "1", "2", "3-4", "5-9" or "10+".
 
     Parameters
     ----------
@@ -35,13 +37,12 @@ def slice_by_length(prefix_lengths: npt.ArrayLike) -> np.ndarray:
     >>> slice_by_length([1, 4, 12]).tolist()
     ['1', '3-4', '10+']
     """
-    return _binned(
-        prefix_lengths, "prefix_lengths", (1, 2, 3, 5, 10), ("1", "2", "3-4", "5-9", "10+")
-    )
+    labels = ("1", "2", "3-4", "5-9", "10+")
+    return _binned(prefix_lengths, "prefix_lengths", (1, 2, 3, 5, 10), labels)
 
 
 def slice_by_popularity(target_counts: npt.ArrayLike) -> np.ndarray:
-    """Label every target by its training events: "unknown", "1-5", "6-20", "21-100" or "101+".
+    """Labels of targets by their training events: "unknown", "1-5", "6-20", "21-100", "101+".
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def slice_by_popularity(target_counts: npt.ArrayLike) -> np.ndarray:
 
 
 def slice_by_repeat(is_repeat: npt.ArrayLike) -> np.ndarray:
-    """Label every target by whether it occurred before in its session: "repeat" or "new".
+    """Labels of targets: "repeat" for those that occurred before in their session, else "new".
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def sliced_metrics(
     groups: Mapping[str, npt.ArrayLike],
     weights: npt.ArrayLike | None = None,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Compute :func:`ranking_metrics` separately for the targets of each label.
+    """Metrics of the targets of each label apart, see :func:`ranking_metrics`.
 
     Parameters
     ----------
@@ -124,23 +125,8 @@ def sliced_metrics(
     >>> sliced_metrics([1, 2, 9], "recall@5", {"length": slice_by_length([1, 1, 3])})
     {'length': {'1': {'n': 2, 'recall@5': 1.0}, '3-4': {'n': 1, 'recall@5': 0.0}}}
     """
-    ranks = _check_ranks(ranks)
-    weights = _check_weights(weights, len(ranks))
-    tables: dict[str, dict[str, dict[str, float]]] = {}
-    for slice_name, group in groups.items():
-        labels = np.asarray(group)
-        if labels.shape != ranks.shape:
-            raise ValueError(
-                f"groups[{slice_name!r}] has shape {labels.shape}; pass one label per rank."
-            )
-        tables[slice_name] = {}
-        for label in sorted(set(labels[weights > 0].tolist()), key=_leading_number):
-            rows = (labels == label) & (weights > 0)
-            values = ranking_metrics(ranks[rows], metrics, weights=weights[rows])
-            tables[slice_name][label] = {"n": int(rows.sum()), **values}
-    return tables
-
-
-def _leading_number(label: str) -> tuple[int, str]:
-    digits = re.match(r"\d*", label)
-    return int(digits[0]) if digits and digits[0] else 0, label
+    names = metric_names(metrics)
+    ranks = check_ranks(ranks)
+    weights = check_weights(weights, len(ranks))
+    values = metric_values(names, known_of_ranks(names, ranks))
+    return averages_by_label(values, groups, weights)
