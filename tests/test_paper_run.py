@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,31 @@ def test_an_experiment_takes_over_what_another_has_trained(tmp_path: Path) -> No
     taken = [line for line in smoke("table3", tmp_path) if line.get("same_run_as")]
     assert [line["same_run_as"] for line in taken] == ["table2"]
     assert taken[0]["test"] == trained["test"]
+
+
+def test_lines_outlive_their_ranks_which_one_option_makes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gru4rec(*options: str) -> list[str]:
+        """Lines after a run of one backbone with one seed, in this process."""
+        words = ["run.py", "table2", "--output", str(tmp_path)]
+        words += ["--only", "gru4rec", "--arms", "plain,prompted", "--seeds", "0"]
+        monkeypatch.setattr(sys, "argv", [*words, *options])
+        runpy.run_path(str(BENCHMARKS / "paper" / "run.py"), run_name="__main__")
+        return [text for file in sorted(tmp_path.glob("*.jsonl")) for text in file.open()]
+
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS / "paper"), str(BENCHMARKS), *sys.path])
+    ranks = tmp_path / "ranks"
+    comparisons = tmp_path / "table2.comparisons.jsonl"
+    lines = gru4rec()
+    kept = {path.name: path.read_bytes() for path in ranks.iterdir()}
+    shutil.rmtree(ranks)
+    assert gru4rec() == lines and not ranks.exists()
+    comparisons.unlink()
+    with pytest.raises(SystemExit, match="--ranks makes missing ranks again"):
+        gru4rec()
+    assert gru4rec("--ranks") == lines
+    assert {path.name: path.read_bytes() for path in ranks.iterdir()} == kept
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Run an experiment of the paper: one command, resumable, one line of results for every model.
 
 python benchmarks/paper/run.py table2 --tier small --data FOLDER [--only gru4rec,narm --arms
-plain,prompted --seeds 0]
+plain,prompted --seeds 0] [--ranks]
 
 What an experiment holds is in its TOML file, the arms it compares in `arms.toml`. Lines go to
 `benchmarks/results/paper/TIER/EXPERIMENT.jsonl`; a model whose line is there, or in the file of
@@ -10,7 +10,9 @@ are compared over the test sessions.
 
 Every arm searches the same grid on the validation sessions, with the first seed; the other seeds
 take what it chose. The test sessions are ranked once for each line, by the model that validation
-chose. Ranks are kept beside the lines (folder `ranks`), since comparisons need them.
+chose. Ranks stay beside the lines (folder `ranks`, left out of the repository), since comparisons
+are made of them; ``--ranks`` makes those that are missing again, from the settings that the lines
+say were chosen.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -32,10 +34,11 @@ import numpy as np
 import torch
 
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
-from _compare import compare, keep_ranks
+from _compare import compare
 from _data import data_hash, load
 from _others import baselines, partitions, shape
 from _quality import measured
+from _ranks import are_kept, keep_ranks
 from _shared import METRICS, data_option, write_line
 from _train import ControlClusterer, outfit
 
@@ -47,6 +50,7 @@ from sessionprompt.recommender import PromptedSessionRecommender
 HERE = Path(__file__).parent
 EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 ARMS = tomllib.loads((HERE / "arms.toml").read_text())
+SAME_FIGURES = 1e-6  # the report lets a comparison differ by as much from its runs
 AXES = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
 
 
@@ -100,12 +104,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument("--tier", choices=["smoke", "small", "full"], default="smoke")
     data_option(parser)
-    for name in ("only", "arms", "sets", "protocols", "inits"):
-        parser.add_argument(
-            f"--{name}",
-            help=f"{'backbones' if name == 'only' else name}, with commas; all by default",
-        )
-    parser.add_argument("--seeds", help="seeds, with commas; all by default")
+    parser.add_argument("--only", help="backbones, with commas; all by default")
+    for name in ("arms", "sets", "protocols", "inits", "seeds"):
+        parser.add_argument(f"--{name}", help=f"{name}, with commas; all by default")
+    parser.add_argument(
+        "--ranks", action="store_true", help="make the ranks of earlier lines again where missing"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, help="folder of the lines")
@@ -123,21 +127,14 @@ def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
     for seed, init, resolution, arm, backbone in itertools.product(*axes):
         if backbone is None or not (asked(args.only, backbone) and asked(args.arms, arm)):
             continue
-        if asked(args.seeds, str(seed)) and asked(args.inits, init):
-            resolution = (
-                resolution if resolution is not None else arm_of(arm).get("resolution", 1.0)
-            )
-            has_clusters = "cluster" in arm_of(arm)["prompts"]
-            place = (
-                block["data"],
-                block["protocol"],
-                init,
-                backbone,
-                arm,
-                resolution if has_clusters else None,
-                seed,
-            )
-            yield Cell(*place, block)
+        if not (asked(args.seeds, str(seed)) and asked(args.inits, init)):
+            continue
+        if "cluster" not in arm_of(arm)["prompts"]:
+            resolution = None
+        elif resolution is None:
+            resolution = arm_of(arm).get("resolution", 1.0)
+        place = (block["data"], block["protocol"], init, backbone, arm, resolution, seed)
+        yield Cell(*place, block)
 
 
 def asked(words: str | None, word: str) -> bool:
@@ -148,7 +145,9 @@ def asked(words: str | None, word: str) -> bool:
 def arm_of(name: str) -> dict[str, Any]:
     """Parameters of an arm, with those of the arm that it is like."""
     arm = dict(ARMS[name])
-    return {**arm_of(arm.pop("like")), **arm} if "like" in arm else arm
+    if "like" not in arm:
+        return arm
+    return {**arm_of(arm.pop("like")), **arm}
 
 
 def head(args: argparse.Namespace) -> dict[str, Any]:
@@ -159,7 +158,9 @@ def head(args: argparse.Namespace) -> dict[str, Any]:
 
 def lines_of(file: Path) -> list[dict[str, Any]]:
     """The lines of a file that may not be there yet."""
-    return [json.loads(text) for text in file.read_text().splitlines()] if file.exists() else []
+    if not file.exists():
+        return []
+    return [json.loads(text) for text in file.read_text().splitlines()]
 
 
 def known(folder: Path) -> list[dict[str, Any]]:
@@ -174,28 +175,40 @@ def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
         for line in known(file.parent)
         if cell.key.items() <= line.items() and line["kind"] == "run"
     ]
-    if any(line["experiment"] == args.experiment for line in found):
+    if not found:
+        in_own_process(train_and_test, cell, file, args)
         return
-    if found:
-        write_line(
-            {**found[0], "experiment": args.experiment, "same_run_as": found[0]["experiment"]}, file
-        )
-    elif args.tier == "smoke":
-        train_and_test(cell, file, args)
-    else:
-        # of its own, for its own peak of memory
-        with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            process.submit(train_and_test, cell, file, args).result()
+    if not any(line["experiment"] == args.experiment for line in found):
+        taken = {"experiment": args.experiment, "same_run_as": found[0]["experiment"]}
+        write_line({**found[0], **taken}, file)
+    if args.ranks and not are_kept(file.parent / "ranks", found[0]):
+        in_own_process(make_ranks_again, cell, found[0], file.parent / "ranks", args)
+
+
+def in_own_process(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function in a process of its own, for its own peak of memory; not in the smallest tier."""
+    args = arguments[-1]
+    if args.tier == "smoke":
+        function(*arguments)
+        return
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        process.submit(function, *arguments).result()
+
+
+def loaded(cell: Cell, args: argparse.Namespace) -> Split:
+    """The data of a cell."""
+    return load(cell.data, cell.protocol, args.data, **cell.block.get("choices", {}))
 
 
 def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
     """Choose on validation, test once, write the line."""
     torch.set_num_threads(args.threads)
-    split = load(cell.data, cell.protocol, args.data, **cell.block.get("choices", {}))
+    split = loaded(cell, args)
     best, tried = chosen(cell, split, known(file.parent), args)
-    ranked, model = best.ranks(split.test), best[-1]
+    ranked = best.ranks(split.test)
+    model = best[-1]
     digest = data_hash(split)
-    keep_ranks(file.parent, cell.name, digest, ranked)
+    keep_ranks(file.parent / "ranks", cell.name, digest, ranked)
     seconds = [row["dur"] for row in model.history_]
     line = {
         "kind": "run",
@@ -222,6 +235,33 @@ def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
     write_line({**line, **outfit(args)}, file)
 
 
+def make_ranks_again(
+    cell: Cell, line: dict[str, Any], folder: Path, args: argparse.Namespace
+) -> None:
+    """Train the model of a line anew with the setting that it chose, and keep its ranks.
+
+    Ranks that are not those of the line's figures are not kept: another processor or another
+    version of torch trains another model.
+    """
+    torch.set_num_threads(args.threads)
+    split = loaded(cell, args)
+    digest = data_hash(split)
+    if digest != line["data_hash"]:
+        sys.exit(f"{cell.name} was trained on data of hash {line['data_hash']}, this is {digest}")
+    pipeline = build(cell, line["tuned"], args).fit(split.train, X_val=split.valid)
+    ranked = pipeline.ranks(split.test)
+    figures = measured(ranked)["test"]
+    apart = max(abs(figures[name] - line["test"][name]) for name in METRICS)
+    if apart <= SAME_FIGURES:
+        keep_ranks(folder, cell.name, digest, ranked)
+        return
+    print(
+        f"{cell.name}: trained anew, a metric differs by {apart:.2g} from its line, so its ranks "
+        "are not kept; an empty --output makes lines and ranks of this machine",
+        file=sys.stderr,
+    )
+
+
 def chosen(
     cell: Cell, split: Split, lines: list[dict[str, Any]], args: argparse.Namespace
 ) -> tuple[Pipeline, list[dict[str, Any]]]:
@@ -234,18 +274,19 @@ def chosen(
     settings = earlier[:1] or [
         dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
     ]
-    best, tried = None, []
+    best_score = -np.inf
+    tried = []
     for setting in settings:
         started = time.perf_counter()
         pipeline = build(cell, setting, args).fit(split.train, X_val=split.valid)
+        seconds = round(time.perf_counter() - started, 1)
         score = pipeline[-1].best_score_
-        tried.append(
-            {"setting": setting, "score": score, "seconds": round(time.perf_counter() - started, 1)}
-        )
-        if best is None or score > best[0]:
-            best = score, pipeline, setting
-    assert best is not None
-    return best[1], [*tried, {"setting": best[2]}]
+        tried.append({"setting": setting, "score": score, "seconds": seconds})
+        if score > best_score:
+            best_score = score
+            best = pipeline
+            best_setting = setting
+    return best, [*tried, {"setting": best_setting}]
 
 
 def build(cell: Cell, setting: dict[str, Any], args: argparse.Namespace) -> Pipeline:
@@ -259,12 +300,13 @@ def build(cell: Cell, setting: dict[str, Any], args: argparse.Namespace) -> Pipe
     )
     if "cluster" not in arm["prompts"]:
         return Pipeline([("rec", recommender)])
-    resolution = tuple(cell.resolution) if isinstance(cell.resolution, list) else cell.resolution
-    if kind == "leiden":
-        return Pipeline(
-            [("clu", ItemClusterer(resolution, random_state=cell.seed)), ("rec", recommender)]
-        )
-    return Pipeline([("clu", ControlClusterer(kind, resolution, cell.seed)), ("rec", recommender)])
+    resolution = cell.resolution
+    if isinstance(resolution, list):
+        resolution = tuple(resolution)
+    clusterer = ItemClusterer(resolution, random_state=cell.seed)
+    if kind != "leiden":
+        clusterer = ControlClusterer(kind, resolution, cell.seed)
+    return Pipeline([("clu", clusterer), ("rec", recommender)])
 
 
 def clusters(pipeline: Pipeline) -> dict[str, Any]:
