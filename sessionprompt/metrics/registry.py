@@ -45,6 +45,7 @@ WAYS_OUT = {
     ),
 }
 ALIASES = {"hr": "recall"}
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _quantities(function: Callable[..., Any]) -> tuple[str, ...]:
     """Quantities that a function reads; its other parameters need defaults."""
     reads = []
     for name, parameter in inspect.signature(function).parameters.items():
-        if name in QUANTITIES:
+        if name in QUANTITIES and parameter.kind in NAMED:
             reads.append(name)
         elif parameter.default is parameter.empty:
             raise ValueError(
