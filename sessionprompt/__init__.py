@@ -1,4 +1,4 @@
-"""Session-based recommendation with cluster prompts: scikit-learn on the outside, PyTorch inside."""
+"""Session-based recommendation with cluster prompts: scikit-learn outside, PyTorch inside."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {  # of the public names
     "ItemClusterer": "clustering",
     "Pipeline": "pipeline",
     "PrecomputedClusters": "clustering",
@@ -35,10 +35,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: the command line and light users need no torch."""
-    if name not in _HOMES:
+    """A public name, imported when it is first asked for: not every use needs torch."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    module = import_module(f".{_MODULES[name]}", __name__)
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

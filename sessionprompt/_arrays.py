@@ -1,4 +1,4 @@
-"""Arrays: stable orders of integer keys, and index arithmetic on rows of different lengths."""
+"""Index arithmetic on arrays: stable orders of keys, ranges of different lengths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ragged_range", "repeated", "stable_order"]
 
 
 def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Return ``np.lexsort(keys)``: the last key orders first, equal ones stay as they are.
+    """``np.lexsort(keys)``: the last key orders first, equal ones stay as they are.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def repeated(*keys: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the rows that an earlier row equals in all keys.
+    """Mask of the rows that an earlier row equals in all keys.
 
     Parameters
     ----------
@@ -52,33 +52,41 @@ def repeated(*keys: NDArray[Any]) -> NDArray[np.bool_]:
     array([False, False, False,  True])
     """
     order = stable_order(*keys)
+    before = order[:-1]
+    after = order[1:]
     marks = np.zeros(len(order), dtype=bool)
-    marks[order[1:]] = np.all([key[order[1:]] == key[order[:-1]] for key in keys], axis=0)
+    marks[after] = np.all([key[after] == key[before] for key in keys], axis=0)
     return marks
 
 
 def _argsort(key: NDArray[Any]) -> NDArray[np.int64]:
-    numbers = key.view(np.int64) if key.dtype.kind == "M" else key
+    """Stable order of one key, by buckets or by packing where its range allows it."""
+    numbers = key
+    if key.dtype.kind == "M":
+        numbers = key.view(np.int64)
     if numbers.dtype.kind != "i" or len(key) == 0:
         return np.argsort(key, kind="stable")
-    low, bits = int(numbers.min()), (len(key) - 1).bit_length()
+    low = int(numbers.min())
     span = int(numbers.max()) - low
+    bits = (len(key) - 1).bit_length()  # of the last place
     if span.bit_length() + bits > 63:
         return np.argsort(key, kind="stable")
     above = numbers.astype(np.int64, copy=False) - low
-    return _bucketed(above, span + 1) if span < 4 * len(key) else _packed(above, bits)
+    if span < 4 * len(key):
+        return _bucketed(above, span + 1)
+    return _packed(above, bits)
 
 
 def _bucketed(key: NDArray[np.int64], n_buckets: int) -> NDArray[np.int64]:
-    """Small numbers: transposing a matrix of one row is a bucket sort by column."""
-    row = sparse.csr_array(
-        (np.arange(len(key)), key, np.array([0, len(key)])), shape=(1, n_buckets)
-    )
+    """Order of small numbers: transposing a matrix of one row is a bucket sort by column."""
+    places = np.arange(len(key))
+    bounds = np.array([0, len(key)])
+    row = sparse.csr_array((places, key, bounds), shape=(1, n_buckets))
     return row.tocsc().data
 
 
 def _packed(key: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    """Numbers that leave room for their place in the lower bits: sorting numbers beats sorting places."""
+    """Order of numbers that carry their places in the lower bits: sorting numbers is faster."""
     packed = key << bits
     packed |= np.arange(len(key))
     packed.sort()

@@ -1,4 +1,4 @@
-"""The command line: fit a model on a file of events, evaluate it on another, recommend for a third."""
+"""Command line: fit a model on a file of events, evaluate it, recommend with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FILTERS = ("min_length", "min_item_support")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command of ``sessionprompt``, see ``sessionprompt --help``.
+    """Exit status of a command of ``sessionprompt``, see ``sessionprompt --help``.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (ValueError, TypeError, KeyError, ImportError, OSError) as error:
-        print(f"sessionprompt: error: {str(error).partition(chr(10))[0]}", file=sys.stderr)
+        first_line, *_ = str(error).split("\n")
+        print(f"sessionprompt: error: {first_line}", file=sys.stderr)
         return 2
     return 0
 
@@ -61,7 +62,7 @@ def _show_warning(
     print(f"sessionprompt: warning: {message}", file=sys.stderr)
 
 
-# ---------------------------------------------------------------------- words
+# ---------------------------------------------------------------------- options
 def _parser() -> argparse.ArgumentParser:
     from . import __version__
 
@@ -70,27 +71,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sessionprompt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_fit(_command(commands, "fit", _fit, "learn a model from events and save it"))
-    _add_evaluate(
-        _command(
-            commands, "evaluate", _evaluate, "rank the next items of other sessions, print JSON"
-        )
-    )
-    _add_recommend(
-        _command(commands, "recommend", _recommend, "list the best next items of sessions")
-    )
+    fit = _command(commands, "fit", "learn a model from events and save it")
+    evaluate = _command(commands, "evaluate", "rank the next items of other sessions, print JSON")
+    recommend = _command(commands, "recommend", "list the best next items of sessions")
     demo = commands.add_parser(
         "demo", help="the whole job on synthetic sessions", allow_abbrev=False
     )
+    fit.set_defaults(run=_fit)
+    evaluate.set_defaults(run=_evaluate)
+    recommend.set_defaults(run=_recommend)
     demo.set_defaults(run=_demo)
+    _add_filters(fit)
+    _add_model(fit)
+    fit.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
+    _add_measures(evaluate)
+    _add_lists(recommend)
     return parser
 
 
-def _command(
-    commands: Any, name: str, run: Callable[[Any], None], text: str
-) -> argparse.ArgumentParser:
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Parser of a command that reads events and knows a model."""
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.set_defaults(run=run)
     parser.add_argument("events", help="file of events, one per row: .csv, .csv.gz or .parquet")
     parser.add_argument(
         "--model", required=True, metavar="PATH", help="folder of the model, or a file in .zip"
@@ -111,65 +112,47 @@ def _command(
     return parser
 
 
-def _add_fit(parser: argparse.ArgumentParser) -> None:
-    filters = parser.add_argument_group("filters", argument_default=argparse.SUPPRESS)
-    filters.add_argument(
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("filters", argument_default=argparse.SUPPRESS)
+    group.add_argument(
         "--min-length", type=int, metavar="N", help="drop sessions with fewer events"
     )
-    filters.add_argument(
+    group.add_argument(
         "--min-item-support", type=int, metavar="N", help="drop items with fewer events"
     )
-    model = parser.add_argument_group("model", argument_default=argparse.SUPPRESS)
-    model.add_argument("--backbone", metavar="NAME", help="session model, such as gru4rec or narm")
-    model.add_argument(
-        "--prompts",
-        type=_prompts,
-        metavar="KINDS",
-        help="cluster, user, session with commas, or none",
-    )
-    model.add_argument(
-        "--resolution", type=_resolution, metavar="R", help="of the clusters, one or more: .3,1,8"
-    )
-    model.add_argument(
-        "--epochs", dest="max_epochs", type=int, metavar="N", help="most epochs to train"
-    )
-    model.add_argument("--dim", type=int, metavar="N", help="size of the embeddings")
-    model.add_argument("--batch-size", type=int, metavar="N", help="prefixes per step")
-    model.add_argument("--lr", type=float, metavar="X", help="learning rate")
-    model.add_argument("--device", metavar="NAME", help="cpu, cuda or auto")
-    model.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="the same seed, the same model (default: 0)",
-    )
-    parser.add_argument(
-        "--quiet", action="store_true", help="print nothing but warnings and errors"
-    )
 
 
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    words: dict[str, Any] = {"type": _words, "default": argparse.SUPPRESS}
-    parser.add_argument(
-        "--metrics", metavar="NAMES", help="such as mrr@5,recall@20,coverage@20", **words
-    )
-    parser.add_argument(
-        "--slices", metavar="NAMES", help="length, popularity, repeat, with commas", **words
-    )
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model", argument_default=argparse.SUPPRESS)
+    add = group.add_argument
+    add("--backbone", metavar="NAME", help="session model, such as gru4rec or narm")
+    prompts = "cluster, user, session with commas, or none"
+    add("--prompts", type=_prompts, metavar="KINDS", help=prompts)
+    resolution = "of the clusters, one or more: .3,1,8"
+    add("--resolution", type=_resolution, metavar="R", help=resolution)
+    add("--epochs", dest="max_epochs", type=int, metavar="N", help="most epochs to train")
+    add("--dim", type=int, metavar="N", help="size of the embeddings")
+    add("--batch-size", type=int, metavar="N", help="prefixes per step")
+    add("--lr", type=float, metavar="X", help="learning rate")
+    add("--device", metavar="NAME", help="cpu, cuda or auto")
+    seed = "the same seed, the same model (default: 0)"
+    add("--seed", type=int, default=0, metavar="N", help=seed)
+
+
+def _add_measures(parser: argparse.ArgumentParser) -> None:
+    words: dict[str, Any] = {"type": _words, "default": argparse.SUPPRESS, "metavar": "NAMES"}
+    parser.add_argument("--metrics", help="such as mrr@5,recall@20,coverage@20", **words)
+    parser.add_argument("--slices", help="length, popularity, repeat, with commas", **words)
     parser.add_argument("--output", metavar="FILE", help="write the JSON there as well")
 
 
-def _add_recommend(parser: argparse.ArgumentParser) -> None:
+def _add_lists(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", type=int, default=10, help="items per session (default: 10)")
     parser.add_argument(
         "--exclude-seen", action="store_true", help="leave out the items of the session itself"
     )
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        help=".jsonl, .csv or .parquet; by default JSON lines are printed",
-    )
+    output = ".jsonl, .csv or .parquet; by default JSON lines are printed"
+    parser.add_argument("--output", metavar="FILE", help=output)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -177,7 +160,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _prompts(text: str) -> tuple[str, ...]:
-    return () if text == "none" else _words(text)
+    if text == "none":
+        return ()
+    return _words(text)
 
 
 def _resolution(text: str) -> float | tuple[float, ...]:
@@ -187,7 +172,14 @@ def _resolution(text: str) -> float | tuple[float, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a number nor numbers with commas."
         ) from error
-    return values if len(values) > 1 else values[0]
+    if len(values) == 1:
+        return values[0]
+    return values
+
+
+def _given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    """Options of these names that stand on the command line."""
+    return {name: getattr(arguments, name) for name in names if name in arguments}
 
 
 # ---------------------------------------------------------------------- commands
@@ -197,9 +189,7 @@ def _fit(given: argparse.Namespace) -> None:
 
     check_replaceable(given.model, PARTS)  # before the work, not after it
     pipeline = _new_pipeline(given)
-    sessions = _read_sessions(
-        given, **{name: getattr(given, name) for name in FILTERS if name in given}
-    )
+    sessions = _read_sessions(given, **_given(given, FILTERS))
     if not given.quiet:
         print(sessions.report)
     save(pipeline.fit(sessions), given.model)
@@ -211,27 +201,31 @@ def _new_pipeline(given: argparse.Namespace) -> Pipeline:
     from .pipeline import Pipeline, make_session_pipeline
     from .recommender import PromptedSessionRecommender
 
-    params: dict[str, Any] = {name: getattr(given, name) for name in MODEL_OPTIONS if name in given}
-    params |= {"random_state": given.seed, "verbose": 0 if given.quiet else 1}
-    clusters = {"resolution": given.resolution} if "resolution" in given else {}
+    params = _given(given, MODEL_OPTIONS)
+    params |= {"random_state": given.seed, "verbose": int(not given.quiet)}
+    clusters = _given(given, ["resolution"])
     if "cluster" in params.get("prompts", ("cluster",)):
         return make_session_pipeline(**params, **clusters)
     if clusters:
         raise ValueError(
-            "--resolution needs clusters, and --prompts names none of them; leave one of the two out."
+            "--resolution needs clusters, and --prompts names none of them; "
+            "leave one of the two out."
         )
     return Pipeline([("rec", PromptedSessionRecommender(**params))])
 
 
 def _summary(sessions: Sessions, pipeline: Pipeline) -> str:
+    """Two lines on what was learned."""
     import numpy as np
 
-    model, front = pipeline.steps[-1][1], pipeline.steps[:-1]
-    clusters = " + ".join(f"{n:,}" for _, step in front for n in np.ravel(step.n_clusters_)) or "no"
+    *front, (_, model) = pipeline.steps
+    sizes = [f"{n:,}" for _, step in front for n in np.ravel(step.n_clusters_)]
+    clusters = " + ".join(sizes) or "no"
     return (
         f"{len(sessions):,} sessions, {model.n_items_:,} items, {clusters} clusters\n"
-        f"best epoch {model.best_epoch_} of {model.n_epochs_}: {model.monitor} {model.best_score_:.4f} on the newest "
-        f"{model.validation_fraction:.0%} of the sessions"
+        f"best epoch {model.best_epoch_} of {model.n_epochs_}: "
+        f"{model.monitor} {model.best_score_:.4f} "
+        f"on the newest {model.validation_fraction:.0%} of the sessions"
     )
 
 
@@ -239,8 +233,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     from .storage import write_atomically
 
     model = _open_model(given.model)
-    wanted = {name: getattr(given, name) for name in ("metrics", "slices") if name in given}
-    result = model.evaluate(_read_sessions(given, model), **wanted)
+    sessions = _read_sessions(given, model)
+    result = model.evaluate(sessions, **_given(given, ["metrics", "slices"]))
     text = json.dumps(result, indent=2)
     print(text)
     if given.output is not None:
@@ -258,12 +252,14 @@ def _recommend(given: argparse.Namespace) -> None:
     items, scores = model.predict_topk(
         sessions, k=given.k, return_scores=True, exclude_seen=given.exclude_seen
     )
-    owners = {"session": sessions.ids} | (
-        {} if sessions.users is None else {"user": sessions.users}
-    )
-    (_write_lines if as_lines else _write_table)(
-        given.output, owners, items, scores.astype(float).round(6)
-    )
+    scores = scores.astype(float).round(6)
+    owners = {"session": sessions.ids}
+    if sessions.users is not None:
+        owners["user"] = sessions.users
+    if as_lines:
+        _write_lines(given.output, owners, items, scores)
+    else:
+        _write_table(given.output, owners, items, scores)
 
 
 def _write_lines(path: str | None, owners: dict[str, Any], items: Any, scores: Any) -> None:
@@ -272,14 +268,15 @@ def _write_lines(path: str | None, owners: dict[str, Any], items: Any, scores: A
 
     columns = {**owners, "items": items, "scores": scores}
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = (
-        json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) + "\n"
-        for row in rows
-    )
+    lines = (_json_line(dict(zip(columns, row, strict=True))) for row in rows)
     if path is None:
         sys.stdout.writelines(lines)
     else:
         write_atomically(path, lambda file: file.writelines(line.encode() for line in lines))
+
+
+def _json_line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str) + "\n"
 
 
 def _write_table(path: str, owners: dict[str, Any], items: Any, scores: Any) -> None:
@@ -289,11 +286,13 @@ def _write_table(path: str, owners: dict[str, Any], items: Any, scores: Any) -> 
     from .sessions import write_table
 
     n, k = items.shape
-    columns = {name: np.repeat(column, k).tolist() for name, column in owners.items()}
-    ranks = np.tile(np.arange(1, k + 1), n)
-    write_table(
-        path, {**columns, "rank": ranks, "item": items.ravel().tolist(), "score": scores.ravel()}
-    )
+    columns: dict[str, Any] = {}
+    for name, column in owners.items():
+        columns[name] = np.repeat(column, k).tolist()
+    columns["rank"] = np.tile(np.arange(1, k + 1), n)
+    columns["item"] = items.ravel().tolist()
+    columns["score"] = scores.ravel()
+    write_table(path, columns)
 
 
 def _demo(given: argparse.Namespace) -> None:
@@ -311,14 +310,14 @@ def _read_sessions(
 
     if given.session is None and given.user is None:
         raise ValueError(
-            "name the column that says which events belong together: --session, or --user with --gap."
+            "name the column that says which events belong together: "
+            "--session, or --user with --gap."
         )
-    roles: dict[str, Any] = {
-        role: getattr(given, role)
-        for role in ("item", "session", "user")
-        if getattr(given, role) is not None
-    }
-    text = [] if model is None else [roles[role] for role in _string_roles(model) if role in roles]
+    roles = {role: getattr(given, role) for role in ("item", "session", "user")}
+    roles = {role: column for role, column in roles.items() if column is not None}
+    text = []
+    if model is not None:
+        text = [roles[role] for role in _string_roles(model) if role in roles]
     events = read_table(given.events, roles.values(), time=given.time, text=text)
     return Sessions.from_events(
         events, **roles, time=given.time, gap=given.gap, unit=given.unit, **filters
@@ -326,12 +325,14 @@ def _read_sessions(
 
 
 def _string_roles(model: Pipeline) -> list[str]:
+    """Roles whose ids are strings to the model."""
     encoder = model.steps[-1][1].encoder_
     known = {"item": encoder.vocabulary, **encoder.owners}
     return [role for role, vocabulary in known.items() if vocabulary.ids.dtype == object]
 
 
 def _open_model(path: str) -> Pipeline:
+    """Saved model as a pipeline, whether it was saved as one or as its last step alone."""
     from sklearn.pipeline import Pipeline as SklearnPipeline
 
     from .persistence import load
@@ -339,9 +340,12 @@ def _open_model(path: str) -> Pipeline:
     from .recommender import PromptedSessionRecommender
 
     model = load(path)
-    steps = model.steps if isinstance(model, SklearnPipeline) else [("rec", model)]
-    if not isinstance(steps[-1][1], PromptedSessionRecommender):
+    steps = [("rec", model)]
+    if isinstance(model, SklearnPipeline):
+        steps = model.steps
+    _, last = steps[-1]
+    if not isinstance(last, PromptedSessionRecommender):
         raise ValueError(
-            f"{path} holds {type(steps[-1][1]).__name__}, which recommends nothing; fit a model first."
+            f"{path} holds {type(last).__name__}, which recommends nothing; fit a model first."
         )
     return Pipeline(steps)

@@ -1,4 +1,4 @@
-"""Whether one model beats another on the same test sessions, or only seems to."""
+"""Comparison of two models on the same test sessions: how far apart, and how sure that is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING = 1e-12  # gains and losses that cancel need not do so to the last bit
 
 @dataclass(frozen=True)
 class Comparison:
-    """By how much a is better than b, and how sure that is.
+    """Difference of a metric between a and b, its confidence interval and p-value.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def paired_bootstrap(
     level: float = 0.95,
     random_state: int | np.random.Generator | None = None,
 ) -> Comparison:
-    """Compare two models on the same test sessions by resampling the sessions.
+    """Comparison of two models on the same test sessions, by resampling the sessions.
 
     Let d be what a gains over b in one session, summed over its targets and averaged over the
     seeds, and n the number of its targets. The difference of the metric is ``sum(d) / sum(n)``.
@@ -114,16 +114,17 @@ def paired_bootstrap(
     >>> found.low > 0, found.wins, found.n_sessions
     (True, 1, 100)
     """
-    sides = _seeds("a", a), _seeds("b", b)
-    _check_sides(*sides)
-    r = _check_resampling(n_resamples, level)
-    gains = _worth(sides[0], metric) - _worth(sides[1], metric)
+    ours = _seeds("a", a)
+    theirs = _seeds("b", b)
+    _check_sides(ours, theirs)
+    r = _interval_end(n_resamples, level)
+    gains = _worth(ours, metric) - _worth(theirs, metric)  # (n_seeds, n_targets)
     n_seeds, n_targets = gains.shape
-    _, session = np.unique(sides[0][0].sessions, return_inverse=True)
-    d, n = np.bincount(session, gains.sum(0)), np.bincount(session)
-    resampled = (
-        np.sort(_resampled(d, n, n_resamples, np.random.default_rng(random_state))) / n_seeds
-    )
+    _, session = np.unique(ours[0].sessions, return_inverse=True)  # (n_targets,)
+    d = np.bincount(session, gains.sum(0))  # (n_sessions,)
+    n = np.bincount(session)  # (n_sessions,)
+    ratios = _resampled(d, n, n_resamples, np.random.default_rng(random_state))
+    resampled = np.sort(ratios) / n_seeds  # (n_resamples,)
     resampled[np.abs(resampled) < ROUNDING] = 0.0
     least = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
     return Comparison(
@@ -141,17 +142,18 @@ def paired_bootstrap(
 def _resampled(
     d: np.ndarray, n: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Ratio of the sums of d and n in every resample of the sessions, as many at once as memory should hold."""
+    """Ratio of the sums of d and n in every resample of the sessions, shape (n_resamples,)."""
     ratios = np.empty(n_resamples)
     step = max(1, DRAWS_AT_ONCE // len(d))
     for start in range(0, n_resamples, step):
-        drawn = rng.integers(len(d), size=(min(step, n_resamples - start), len(d)))
+        n_drawn = min(step, n_resamples - start)
+        drawn = rng.integers(len(d), size=(n_drawn, len(d)))  # (n_drawn, n_sessions)
         ratios[start : start + step] = d[drawn].sum(1) / n[drawn].sum(1)
     return ratios
 
 
 def _worth(side: list[RankedTargets], metric: str) -> np.ndarray:
-    """What each target is worth at its rank, of shape (n_seeds, n_targets)."""
+    """Worth of each target at its rank, shape (n_seeds, n_targets)."""
     _, k = parse_metric(metric)
     ranks = np.stack([ranked.ranks for ranked in side])
     distinct, place = np.unique(np.where(ranks > k, np.inf, ranks), return_inverse=True)
@@ -160,7 +162,10 @@ def _worth(side: list[RankedTargets], metric: str) -> np.ndarray:
 
 
 def _seeds(name: str, side: RankedTargets | Sequence[RankedTargets]) -> list[RankedTargets]:
-    seeds = [side] if isinstance(side, RankedTargets) else list(side)
+    """Ranked targets of one side, one per seed."""
+    if isinstance(side, RankedTargets):
+        return [side]
+    seeds = list(side)
     if not seeds:
         raise ValueError(
             f"{name} is empty; pass the ranked targets of at least one seed, from ranks(X_test)."
@@ -168,7 +173,8 @@ def _seeds(name: str, side: RankedTargets | Sequence[RankedTargets]) -> list[Ran
     for k, ranked in enumerate(seeds):
         if not isinstance(ranked, RankedTargets):
             raise TypeError(
-                f"{name}[{k}] is a {type(ranked).__name__}; pass what ranks(X_test) of a model returns."
+                f"{name}[{k}] is a {type(ranked).__name__}; "
+                "pass what ranks(X_test) of a model returns."
             )
     return seeds
 
@@ -176,7 +182,8 @@ def _seeds(name: str, side: RankedTargets | Sequence[RankedTargets]) -> list[Ran
 def _check_sides(a: list[RankedTargets], b: list[RankedTargets]) -> None:
     if len(a) != len(b) and 1 not in (len(a), len(b)):
         raise ValueError(
-            f"a holds {len(a)} seeds and b {len(b)}; pass the same seeds on both sides, or one for a model without any."
+            f"a holds {len(a)} seeds and b {len(b)}; pass the same seeds on both sides, "
+            "or one for a model without any."
         )
     if not len(a[0].ranks):
         raise ValueError("a[0] holds no target; rank sessions of at least two events.")
@@ -192,16 +199,18 @@ def _check_same(first: RankedTargets, other: RankedTargets, name: str) -> None:
             f"{name} holds {len(other.ranks)} targets, a[0] {len(first.ranks)}; {way_out}"
         )
     for column in ("sessions", "positions"):
-        ours, theirs = getattr(first, column), getattr(other, column)
-        if (apart := np.flatnonzero(ours != theirs)).size:
-            row = apart[0]
+        ours = getattr(first, column)
+        theirs = getattr(other, column)
+        apart = ours != theirs
+        if apart.any():
+            row = apart.argmax()
             raise ValueError(
                 f"{name}.{column}[{row}] is {theirs[row]}, that of a[0] {ours[row]}; {way_out}"
             )
 
 
-def _check_resampling(n_resamples: Any, level: Any) -> int:
-    """Return which of the sorted resamples, counted from either end, ends the interval."""
+def _interval_end(n_resamples: Any, level: Any) -> int:
+    """Number of the sorted resample that ends the interval, counted from either end."""
     check_integer("n_resamples", n_resamples)
     check_number("level", level, lambda value: 0 < value < 1, "between 0 and 1, such as 0.95")
     r = int((n_resamples + 1) * (1 - level) / 2 + ROUNDING)
@@ -214,7 +223,7 @@ def _check_resampling(n_resamples: Any, level: Any) -> int:
 
 
 def holm(p_values: npt.ArrayLike) -> np.ndarray:
-    """Adjust the p-values of one family, so that all of them together err as seldom as one would.
+    """P-values of one family, adjusted so that all together err as seldom as one would.
 
     The i-th smallest of n p-values, counted from 1, is multiplied by ``n - i + 1``; none may fall
     below the one before it, and none exceeds 1. Rejecting what stays at or below alpha keeps the
@@ -248,9 +257,11 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1:
         raise ValueError(f"p_values have shape {p.shape}; pass one list, of shape (n,).")
-    if (wrong := ~((p >= 0) & (p <= 1))).any():
+    wrong = ~((p >= 0) & (p <= 1))
+    if wrong.any():
         raise ValueError(f"p_values hold {p[wrong][0]}; a p-value is in 0..1.")
     order = np.argsort(p, kind="stable")
+    raised = p[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
     return adjusted

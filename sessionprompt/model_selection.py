@@ -1,27 +1,26 @@
-"""Ways to part sessions for training and testing: by time for a fair test, or as the reference code does."""
+"""Splits of sessions for training and testing: by time, or inside sessions for parity."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from .sessions import Sessions, as_sessions
+from ._checks import check_integer, is_integer, is_number
+from .sessions import Sessions, as_sessions, span_seconds
 
 __all__ = ["TemporalSessionSplit", "temporal_train_test_split", "within_session_split"]
 
-SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+LATEST = 1e11  # seconds, in the year 5138: what is larger counts in smaller units
 
 
 def temporal_train_test_split(
     X: Sessions | list[Any], *, test_size: float | str | timedelta | np.timedelta64 = 0.1
 ) -> tuple[Sessions, Sessions]:
-    """Split off the newest sessions for testing.
+    """Sessions to train on, and the newest ones for testing.
 
     A session is as new as its last event; without times, later rows are newer. Both parts keep the
     order of the rows. Of sessions that end at the same moment, later rows are newer.
@@ -31,8 +30,9 @@ def temporal_train_test_split(
     X : Sessions or list of lists
     test_size : float, int, str, timedelta or timedelta64, default=0.1
         A share of the sessions between 0 and 1, rounded, with at least one session on either side;
-        or a number of sessions; or, if X has times, a span such as ``"1d"``: the sessions that end
-        within it before the newest end are the test part. Numeric times are then taken as seconds.
+        or a number of sessions; or, if X has times, a span such as ``"1d"`` (s, min, h, d): the
+        sessions that end within it before the newest end are the test part. Numeric times are then
+        taken as seconds.
 
     Returns
     -------
@@ -57,22 +57,27 @@ def temporal_train_test_split(
     if isinstance(test_size, str | timedelta | np.timedelta64):
         is_test = _ends_within(X, test_size)
     else:
+        newest = _oldest_first(X)[-_n_newest(len(X), test_size) :]
         is_test = np.zeros(len(X), dtype=bool)
-        is_test[_oldest_first(X)[-_n_newest(len(X), test_size) :]] = True
+        is_test[newest] = True
     return X[~is_test], X[is_test]
 
 
 def _oldest_first(X: Sessions) -> np.ndarray:
-    return np.arange(len(X)) if X.times is None else np.argsort(X.times, kind="stable")
+    """Rows by their ends, those of equal ends as they are, shape (n,)."""
+    if X.times is None:
+        return np.arange(len(X))
+    return np.argsort(X.times, kind="stable")
 
 
 def _n_newest(n: int, test_size: Any) -> int:
-    if isinstance(test_size, bool) or not isinstance(test_size, Real):
+    """Number of test sessions, of a share or a number."""
+    if not is_number(test_size):
         raise TypeError(
             f"test_size={test_size!r} must be a share, a number of sessions or a span of time."
         )
     size = float(test_size)
-    if isinstance(test_size, Integral):
+    if is_integer(test_size):
         if not 1 <= size < n:
             raise ValueError(f"test_size={test_size} is outside 1..{n - 1}, as X has {n} sessions.")
         return int(size)
@@ -84,39 +89,30 @@ def _n_newest(n: int, test_size: Any) -> int:
 
 
 def _ends_within(X: Sessions, span: str | timedelta | np.timedelta64) -> np.ndarray:
-    """Mark the sessions that end within `span` before the newest end."""
+    """Mask of the sessions that end within `span` before the newest end, shape (n,)."""
     if X.times is None:
         raise ValueError(
             f"test_size={span!r} needs times, and X has none; pass a share or a number."
         )
-    newest, dated = np.fmax.reduce(X.times), X.times.dtype.kind == "M"
-    if not dated and newest > 1e11:
+    seconds = span_seconds("test_size", span)
+    newest = np.fmax.reduce(X.times)
+    if X.times.dtype.kind == "M":
+        oldest = newest - np.timedelta64(round(seconds * 1e6), "us")
+    elif newest <= LATEST:
+        oldest = newest - seconds
+    else:
         raise ValueError(
-            f"test_size={span!r} takes times as seconds, but {newest} looks like milliseconds; make sessions "
-            "of datetimes, or pass a share or a number."
+            f"test_size={span!r} takes times as seconds, but {newest} looks like milliseconds; "
+            "make sessions of datetimes, or pass a share or a number."
         )
-    seconds = _seconds(span)
-    is_test = X.times >= newest - (np.timedelta64(round(seconds * 1e6), "us") if dated else seconds)
+    is_test = X.times >= oldest
     if is_test.all():
         raise ValueError(f"test_size={span!r} spans all {len(X)} sessions; pass a shorter span.")
     return is_test
 
 
-def _seconds(span: str | timedelta | np.timedelta64) -> float:
-    if isinstance(span, str):
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h|d)", span)
-        seconds = float(found[1]) * SECONDS[found[2]] if found else 0.0
-    else:
-        seconds = float(np.timedelta64(span) / np.timedelta64(1, "s"))
-    if not seconds > 0:
-        raise ValueError(
-            f"test_size={span!r} is no span above zero; write one in s, min, h or d, as in '12h'."
-        )
-    return seconds
-
-
 class TemporalSessionSplit:
-    """Cross-validation in the order of time: every fold tests on sessions newer than all it trains on.
+    """Cross-validation in the order of time: every fold tests on newer sessions than it trains on.
 
     The newest sessions are cut into `n_splits` test parts of equal size, taken from the oldest to
     the newest, each after training on all sessions before it. The rows may come in any order;
@@ -150,7 +146,7 @@ class TemporalSessionSplit:
     def split(
         self, X: Sessions | list[Any], y: object = None, groups: object = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the rows to train on and the rows to test on of each fold, both ascending.
+        """Rows to train on and rows to test on of each fold, both ascending.
 
         Parameters
         ----------
@@ -163,29 +159,34 @@ class TemporalSessionSplit:
 
         Raises
         ------
+        TypeError
+            If a parameter is no integer.
         ValueError
             If a parameter is below 1, or there are too few sessions for the folds.
         """
         X = as_sessions(X)
-        order, size = _oldest_first(X), self._fold_size(len(X))
+        order = _oldest_first(X)
+        size = self._fold_size(len(X))
         for start in range(len(X) - self.n_splits * size, len(X), size):
             oldest = max(0, start - (self.max_train_size or start))
             yield np.sort(order[oldest:start]), np.sort(order[start : start + size])
 
     def _fold_size(self, n: int) -> int:
+        """Sessions in each test part of n sessions."""
         for name, value in vars(self).items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name}={value} is below 1.")
+            if name == "n_splits" or value is not None:
+                check_integer(name, value)
         size = self.test_size or max(1, n // (self.n_splits + 1))
         if n <= self.n_splits * size:
             raise ValueError(
-                f"n_splits={self.n_splits} test parts of {size} need at least {self.n_splits * size + 1} "
-                f"sessions, but X has {n}; ask for fewer or smaller ones."
+                f"n_splits={self.n_splits} test parts of {size} need at least "
+                f"{self.n_splits * size + 1} sessions, but X has {n}; "
+                "ask for fewer or smaller ones."
             )
         return size
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
-        """Return the number of folds.
+        """Number of folds.
 
         Parameters
         ----------
@@ -203,7 +204,7 @@ class TemporalSessionSplit:
 
 
 def within_session_split(X: Sessions | list[Any]) -> tuple[Sessions, Sessions, Sessions]:
-    """Split inside every session, the protocol of CLIP-SBR's released code: it leaks, so only for parity.
+    """Split inside every session, as CLIP-SBR's released code does: it leaks, so only for parity.
 
     The n - 1 targets of a session of n events go to training, validation and test in the order of
     time: the last tenth, rounded down but at least one, to test, as many before them to validation,
@@ -236,14 +237,14 @@ def within_session_split(X: Sessions | list[Any]) -> tuple[Sessions, Sessions, S
     n_test = np.where(n_targets >= 2, tenth, 0)
     n_valid = np.where(n_targets >= 3, tenth, 0)
     n_train = n_targets - n_valid - n_test
-    return (
-        _with_targets(X, np.ones_like(n_train), n_train),
-        _with_targets(X, 1 + n_train, n_valid),
-        _with_targets(X, 1 + n_train + n_valid, n_test),
-    )
+    train = _with_targets(X, np.ones_like(n_train), n_train)
+    valid = _with_targets(X, 1 + n_train, n_valid)
+    test = _with_targets(X, 1 + n_train + n_valid, n_test)
+    return train, valid, test
 
 
 def _with_targets(X: Sessions, start: np.ndarray, n_targets: np.ndarray) -> Sessions:
-    """Return the sessions with targets, cut after the last of them, the first being at position `start`."""
+    """Sessions with targets, cut after the last of them; the first is at position `start`."""
     rows = np.flatnonzero(n_targets)
-    return replace(X.prefixes(rows, (start + n_targets)[rows]), target_start=start[rows])
+    cut = X.prefixes(rows, (start + n_targets)[rows])
+    return replace(cut, target_start=start[rows])
