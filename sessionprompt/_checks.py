@@ -53,13 +53,10 @@ def check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: s
         raise ValueError(f"{name}={value} must be {bound}.")
 
 
-def check_choice(name: str, value: Any, known: Iterable[str], *, advice: str | None = None) -> None:
-    """Raise unless `value` is one of the known names; `advice` says so in other words."""
-    if isinstance(value, str) and value in known:
-        return
-    if advice is None:
-        advice = f"choose one of {sorted(known)}"
-    raise ValueError(f"{name}={value!r} is not known; {advice}.")
+def check_choice(name: str, value: Any, known: Iterable[str]) -> None:
+    """Raise unless `value` is one of the known names."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name}={value!r} is not known; choose one of {sorted(known)}.")
 
 
 def check_k(k: Any, available: int, what: str) -> None:

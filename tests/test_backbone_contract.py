@@ -261,6 +261,6 @@ def test_narm_softmax_weights_sum_to_one() -> None:
 
 def test_narm_knows_its_norms() -> None:
     with pytest.raises(
-        ValueError, match=r"attention_norm='l2' is not known; choose 'none' or 'softmax'"
+        ValueError, match=r"attention_norm='l2' is not known; choose one of \['none', 'softmax'\]"
     ):
         NARM(3, attention_norm="l2")

@@ -670,7 +670,7 @@ DATED = EVENTS.assign(ts=pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03
             EVENTS,
             {"unit": "min"},
             ValueError,
-            "unit='min' is not known; use 's', 'ms', 'us' or 'ns'",
+            r"unit='min' is not known; choose one of \['ms', 'ns', 's', 'us'\]",
         ),
         (EVENTS, {"duplicates": "first"}, ValueError, "duplicates='first' is not known"),
         (

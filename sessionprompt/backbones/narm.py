@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_choice
 from ..batches import SessionBatch
 from ._attention import AdditiveEnergy
 from ._base import Backbone
@@ -51,10 +52,7 @@ class NARM(Backbone):
         attention_norm: str = "none",
     ) -> None:
         super().__init__(dim)
-        if attention_norm not in ("none", "softmax"):
-            raise ValueError(
-                f"attention_norm={attention_norm!r} is not known; choose 'none' or 'softmax'."
-            )
+        check_choice("attention_norm", attention_norm, ("none", "softmax"))
         self.attention_norm = attention_norm
         self.drop_in, self.drop_out = (Dropout(p) for p in dropouts)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)

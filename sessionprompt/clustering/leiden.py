@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 from threading import Lock
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .._checks import check_choice
+from .._checks import check_choice, is_integer, is_number
 from ..graphs import strengths
 from .base import GraphClusterer
 from .numbering import by_falling_size
@@ -119,14 +118,14 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
                 f"resolution={self.resolution!r} is empty; give at least one number above 0."
             )
         for gamma in self._resolutions():
-            if not isinstance(gamma, Real) or isinstance(gamma, bool):
+            if not is_number(gamma):
                 raise TypeError(
                     f"resolution={self.resolution!r} must be a number or a tuple of numbers."
                 )
             if not 0 < gamma < np.inf:
                 raise ValueError(f"resolution={self.resolution!r} must be above 0 and finite.")
         n = self.n_iterations
-        if not isinstance(n, Integral) or isinstance(n, bool) or (n < 1 and n != -1):
+        if not is_integer(n) or (n < 1 and n != -1):
             raise ValueError(
                 f"n_iterations={n!r} must be an integer of at least 1, or -1: until stable."
             )

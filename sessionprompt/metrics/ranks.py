@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_choice
+
 __all__ = ["target_ranks"]
 
 TIES = ("pessimistic", "midpoint", "optimistic")
@@ -69,8 +71,7 @@ def _count(mask: Any) -> Any:
 
 
 def _check_ranking(scores: Any, targets: Any, ties: str) -> None:
-    if ties not in TIES:
-        raise ValueError(f"ties={ties!r} is not known; choose one of {list(TIES)}.")
+    check_choice("ties", ties, TIES)
     if scores.ndim != 2 or tuple(targets.shape) != tuple(scores.shape[:1]):
         raise ValueError(
             f"scores of shape {tuple(scores.shape)} and targets of shape {tuple(targets.shape)} "

@@ -101,7 +101,7 @@ def read_events(
     events: Any, *, item: str, time: str | None, user: str | None, session: str | None, unit: str
 ) -> EventTable:
     """Named columns of a pandas, polars or pyarrow table, read and checked."""
-    check_choice("unit", unit, PER_SECOND, advice="use 's', 'ms', 'us' or 'ns'")
+    check_choice("unit", unit, PER_SECOND)
     if user is None and session is None:
         raise ValueError(
             "nothing says which events belong together; pass session=, or user= (with gap=)."
