@@ -7,9 +7,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .scoring import TargetAttention, _rounds, linear_cross_entropy
+from .scoring import (
+    PRECISIONS,
+    Candidates,
+    EncodedPrefixes,
+    TargetAttention,
+    linear_cross_entropy,
+    scores_against,
+)
 
-__all__ = ["FullSoftmax", "SampledSoftmax"]
+__all__ = ["PRECISIONS", "FullSoftmax", "SampledSoftmax", "linear_cross_entropy"]
+
+States = Tensor | TargetAttention
 
 
 class FullSoftmax(nn.Module):
@@ -19,22 +28,26 @@ class FullSoftmax(nn.Module):
     ----------
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         See :func:`linear_cross_entropy`.
+
+    Examples
+    --------
+    >>> states, table = torch.eye(2), torch.eye(2)
+    >>> round(FullSoftmax("float32")((states, table), torch.tensor([0, 1])).item(), 4)
+    0.3133
     """
 
     def __init__(self, precision: str = "auto") -> None:
         super().__init__()
         self.precision = precision
 
-    def forward(self, scored: tuple[Tensor | TargetAttention, Tensor], targets: Tensor) -> Tensor:
+    def forward(self, scored: EncodedPrefixes | tuple[States, Tensor], targets: Tensor) -> Tensor:
         """Mean loss of states (B, d) against the candidate table (N, d)."""
         states, table = scored
-        if isinstance(states, TargetAttention):
-            return states.cross_entropy(table, targets, _rounds(self.precision, table))
-        return linear_cross_entropy(states, table, targets, self.precision)
+        return scores_against(states, Candidates(table)).cross_entropy(targets, self.precision)
 
 
 class SampledSoftmax(nn.Module):
-    """Criterion over (states, function that embeds items) and targets: cross-entropy over a sample of the catalogue.
+    """Criterion over (states, function that embeds items) and targets: cross-entropy over a sample.
 
     All rows of a batch share `n_negatives` items, drawn with replacement in proportion to
     popularity^power, and the targets of the batch. A row's normaliser adds to its own target the
@@ -77,32 +90,27 @@ class SampledSoftmax(nn.Module):
         super().__init__()
         counts = popularity.double().clamp(min=1)
         chances = counts**power
-        self.n_negatives, self.precision = n_negatives, precision
-        self.register_buffer("bounds", (chances / chances.sum()).cumsum(0))
+        shares = chances / chances.sum()
+        self.n_negatives = n_negatives
+        self.precision = precision
+        self.register_buffer("bounds", shares.cumsum(0))
         self.register_buffer("drawn", (n_negatives * chances / chances.sum()).float())
         self.register_buffer("met", (counts / counts.sum()).float())
 
     def forward(
-        self, scored: tuple[Tensor | TargetAttention, Callable[[Tensor], Tensor]], targets: Tensor
+        self,
+        scored: EncodedPrefixes | tuple[States, Callable[[Tensor], Tensor]],
+        targets: Tensor,
     ) -> Tensor:
         """Mean loss of states (B, d) against targets and negatives, which the function embeds."""
-        states, embed = scored
+        if isinstance(scored, tuple):
+            scored = EncodedPrefixes(*scored)
         drawn = torch.cat([targets, self.draw()])  # (B + n,)
-        # of m different items
-        items, place, counts = torch.unique(drawn, return_inverse=True, return_counts=True)
-        table, right = embed(items), place[: len(targets)]  # (m, d), (B,)
+        items, place, counts = torch.unique(drawn, return_inverse=True, return_counts=True)  # (m,)
         expected = self.drawn[items] + len(targets) * self.met[items]  # (m,)
-        log_weights = (counts / expected).log().to(table.dtype)  # (m,)
-        if not isinstance(states, TargetAttention):
-            return linear_cross_entropy(states, table, right, self.precision, log_weights)
-        scores = states.scores(table)  # (B, m)
-        own = scores.gather(1, right.unsqueeze(1))  # (B, 1)
-        others = (
-            (scores + log_weights)
-            .scatter(1, right.unsqueeze(1), -torch.inf)
-            .logsumexp(1, keepdim=True)
-        )
-        return (torch.logaddexp(own, others) - own).mean()
+        log_weights = (counts / expected).log()  # (m,)
+        right = place[: len(targets)]  # (B,)
+        return scored.against(items).cross_entropy(right, self.precision, log_weights)
 
     def draw(self) -> Tensor:
         """Item codes of the negatives, shape (n_negatives,)."""

@@ -277,8 +277,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
         """Go on learning: one epoch over new sessions.
 
-        Their new items, users and clusters are added. Cluster labels must come from the clusterer of the first fit (its ``transform``), since a
-        new clustering numbers its clusters anew.
+        Their new items, users and clusters are added. Cluster labels must come from the clusterer
+        of the first fit (its ``transform``), since a new clustering numbers its clusters anew.
 
         Parameters
         ----------
@@ -361,8 +361,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             k,
             batch_size=self.batch_size,
             candidates=allowed,
-            hidden=hidden,
-            inputs=inputs,
+            excluded=hidden,
+            input_vectors=inputs,
         )
 
     def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
@@ -390,7 +390,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         if self._table is None:
             network = self.network_.eval()
             with torch.no_grad():
-                self._table = network.inputs(), network.table()
+                self._table = network.input_vectors(), network.candidate_vectors()
         return self._table
 
     # ------------------------------------------------------------------ storage

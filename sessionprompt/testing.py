@@ -29,7 +29,7 @@ from .datasets import make_sessions
 from .encoding import EncodedSessions, Examples, last_prefixes, prefix_examples
 from .metrics import SessionScorer
 from .model_selection import temporal_train_test_split
-from .scoring import TargetAttention
+from .scoring import AttentionScores, Candidates, InnerProduct, scores_against
 from .sessions import Sessions
 
 __all__ = ["check_backbone", "check_session_estimator", "tiny_world"]
@@ -126,7 +126,7 @@ def check_backbone(backbone: Callable[..., Backbone], dim: int = 8, **params: An
 
 @dataclass(frozen=True)
 class _Case:
-    """A model in double precision, the vectors of the items it reads, and of candidates it may score."""
+    """A model in double precision, with the vectors of the items it reads and of candidates."""
 
     model: Backbone
     table: Tensor
@@ -152,21 +152,29 @@ class _Case:
         self.model.double().eval()
 
     def encode(self, examples: Examples | Iterable[list[int]] = WINDOWS) -> Tensor:
-        """Answers to the prefixes asked for, by default to each of some windows as a whole."""
+        """Scores of the candidates for the prefixes asked for, by default for whole windows."""
+        return self.scored(examples).matrix()
+
+    def scored(
+        self, examples: Examples | Iterable[list[int]] = WINDOWS
+    ) -> InnerProduct | AttentionScores:
+        """Encoded prefixes against the candidates."""
         if not isinstance(examples, Examples):
             numbered = [
                 [self.numbers[code] if code >= 0 else code for code in window]
                 for window in examples
             ]
             examples = last_prefixes(_encoded(numbered), MAX_LENGTH)
-        return _answers(self.model, SessionBatch.collate(examples), self.table, self.candidates)
+        return _scored(self.model, SessionBatch.collate(examples), self.table, self.candidates)
 
 
-def _answers(model: Backbone, batch: SessionBatch, table: Tensor, candidates: Tensor) -> Tensor:
-    """Session embeddings, or the scores of some candidates where those depend on the candidate."""
+def _scored(
+    model: Backbone, batch: SessionBatch, table: Tensor, candidates: Tensor
+) -> InnerProduct | AttentionScores:
+    """Encoded prefixes of a batch against some candidates."""
     x = table[batch.items.clamp(min=0)] * (batch.items >= 0).unsqueeze(1)
     states = model(x, batch, table.__getitem__) if model.needs_items else model(x, batch)
-    return states.scores(candidates) if isinstance(states, TargetAttention) else states
+    return scores_against(states, Candidates(candidates))
 
 
 def _encoded(windows: Iterable[list[int]]) -> EncodedSessions:
@@ -183,21 +191,18 @@ def _same(one: Tensor, other: Tensor, promise: str, tolerance: float = 1e-9) -> 
 
 
 def _check_embeddings(case: _Case) -> None:
-    states, batch = (
-        case.encode(),
-        SessionBatch.collate(last_prefixes(_encoded(WINDOWS), MAX_LENGTH)),
-    )
-    expected = [(len(WINDOWS), len(answers)) for answers in (case.table.T, case.candidates)]
-    assert tuple(states.shape) in expected, (
-        f"embeddings have shape {tuple(states.shape)}, not {expected[0]}"
-    )
-    assert states.dtype == torch.float64, f"float64 vectors became {states.dtype} embeddings"
-    assert states.isfinite().all(), "embeddings are not finite"
-    _same(states, case.encode(), "evaluation is not deterministic", 0)
-    single = _answers(
-        copy.deepcopy(case.model).float(), batch, case.table.float(), case.candidates.float()
-    )
-    _same(states, single, "float32 is far from float64", 1e-3)
+    scored = case.scored()
+    shape = tuple(scored.states.shape)
+    expected = (len(WINDOWS), case.model.dim)
+    assert shape == expected, f"embeddings have shape {shape}, not {expected}"
+    assert scored.dtype == torch.float64, f"float64 vectors became {scored.dtype} embeddings"
+    scores = scored.matrix()
+    assert scores.isfinite().all(), "embeddings are not finite"
+    _same(scores, case.encode(), "evaluation is not deterministic", 0)
+    batch = SessionBatch.collate(last_prefixes(_encoded(WINDOWS), MAX_LENGTH))
+    short = copy.deepcopy(case.model).float()
+    single = _scored(short, batch, case.table.float(), case.candidates.float()).matrix()
+    _same(scores, single, "float32 is far from float64", 1e-3)
 
 
 def _check_company(case: _Case) -> None:
@@ -266,9 +271,8 @@ def _check_weights(case: _Case, other: _Case) -> None:
 
 def _check_gpu(case: _Case) -> None:
     batch = SessionBatch.collate(last_prefixes(_encoded(WINDOWS), MAX_LENGTH)).to("cuda")
-    there = _answers(
-        copy.deepcopy(case.model).cuda(), batch, case.table.cuda(), case.candidates.cuda()
-    )
+    model = copy.deepcopy(case.model).cuda()
+    there = _scored(model, batch, case.table.cuda(), case.candidates.cuda()).matrix()
     _same(case.encode(), there.cpu(), "the GPU disagrees with the CPU", 1e-6)
 
 

@@ -196,7 +196,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     from sessionprompt.encoding import NextItemTargets, SessionEncoder, prefix_data
     from sessionprompt.network import SessionNetwork, rank_sessions, start_from_graph
     from sessionprompt.recommender import PromptedSessionRecommender
-    from sessionprompt.scoring import low_precision
+    from sessionprompt.scoring import uses_bfloat16
     from sessionprompt.training import TrainingPlan, train_network
 
     line: dict[str, Any] = since(start, "import")
@@ -221,7 +221,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     )
     start_from_graph(network, codes, train.offsets, args.seed)
     line |= since(start, "build") | {
-        "bfloat16_products": low_precision(args.precision, torch.device("cpu"))
+        "bfloat16_products": uses_bfloat16(args.precision, torch.device("cpu"))
     }
     first = FirstBatches(
         batches_of(data, args.batch, rng), args.warmup + args.steps, lambda pair: len(pair[0])

@@ -10,7 +10,7 @@ from .build import (
     resolve_backbone,
     resolve_device,
 )
-from .inference import _Scores, rank_sessions, rank_targets, top_items
+from .inference import rank_sessions, rank_targets, top_items
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
@@ -21,7 +21,6 @@ __all__ = [
     "FixedCodes",
     "PromptBlend",
     "SessionNetwork",
-    "_Scores",
     "build_network",
     "empty_network",
     "graph_vectors",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,15 +10,11 @@ from torch import Tensor
 
 from ..batches import batches_of
 from ..encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
-from ..metrics import RankedTargets, target_ranks
-from ..scoring import LEAST, Screened, can_screen_rows, can_screen_table, score_blocks
+from ..metrics import RankedTargets
+from ..scoring import Candidates, KnownOrPopular, Scores, scores_against
 from .network import SessionNetwork
 
 __all__ = ["rank_sessions", "rank_targets", "top_items"]
-
-# of a block that are searched at a time on the CPU: what is made of them on the way stays in cache
-ROWS = 32
-SLICE = 64  # items whose highest score stands for all of them while the best are searched
 
 
 @torch.no_grad()
@@ -31,7 +26,7 @@ def rank_targets(
     top: int = 0,
     losses: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Exact rank of every target among all items.
+    """Exact ranks of all targets among all items.
 
     Parameters
     ----------
@@ -54,121 +49,78 @@ def rank_targets(
     best : ndarray of shape (n_prefixes, top)
         Codes of the best items, best first.
     """
-    table = network.eval().table()
-    ranks, lost = np.empty(len(data)), np.empty(len(data))
+    network.eval()
+    answers = _Answers(network, network.candidate_vectors(), network.popularity)
+    ranks = np.full(len(data), np.inf)
+    lost = np.full(len(data), np.nan)
     best = np.empty((len(data), top), dtype=np.int64)
-    for places, targets, scored in _scored(network, data, table, network.popularity, batch_size):
-        unknown, codes = (targets < 0).cpu().numpy(), targets.clamp(min=0)
-        ranks[places] = np.where(unknown, np.inf, scored.ranks(codes, ties))
+    for places, targets, scores in answers.blocks(data, batch_size):
+        known = (targets >= 0).cpu().numpy()  # (rows,)
+        codes = targets.clamp(min=0)  # (rows,)
+        ranks[places[known]] = scores.ranks(codes, ties).cpu().numpy()[known]
         if top:
-            best[places] = scored.highest(top)[0]
-        lost[places] = np.where(unknown, np.nan, scored.losses(codes)) if losses else np.nan
+            best[places] = scores.topk(top)[0].cpu().numpy()
+        if losses:
+            lost[places[known]] = scores.losses(codes).cpu().numpy()[known]
     return ranks, lost, best
 
 
-def _scored(
-    network: SessionNetwork,
-    data: PrefixData,
-    table: Tensor,
-    popularity: Tensor,
-    batch_size: int,
-    inputs: Tensor | None = None,
-) -> Iterator[tuple[np.ndarray, Tensor, Screened | _Scores]]:
-    """Yield (places, targets, their scores) of a few prefixes at a time; popularity where nothing is known of one.
+class _Answers:
+    """Scores that a network gives to prefixes, and popularity to those of which it knows nothing.
 
-    What is kept of a block belongs into an array made beforehand: small tensors kept among the
-    large ones that come and go would break the heap into pieces that no block fits into again.
+    Parameters
+    ----------
+    network : SessionNetwork
+    candidate_vectors : Tensor of shape (N, d)
+    popularity : Tensor of shape (N,)
+    input_vectors : Tensor of shape (n_items, d), optional
+        The network's input vectors, to look up instead of making them.
     """
-    first, screens = 0, len(data) >= LEAST and can_screen_table(table)
-    for batch, targets in batches_of(data, batch_size):
-        batch, targets, places = (
-            batch.to(table.device),
-            targets.to(table.device),
-            first + np.arange(len(batch)),
-        )
-        states, known = network.states(batch, inputs), batch.known
-        if screens and can_screen_rows(states) and known.any():
-            yield places[known.numpy()], targets[known], Screened(states[known], table)
-            places, targets, states, known = (
-                places[~known.numpy()],
-                targets[~known],
-                states[~known],
-                known[~known],
-            )
-        for rows, scores in score_blocks(states, table):
-            if not known.all():
-                scores[~known[rows]] = popularity
-            yield places[rows], targets[rows], _Scores(scores)
-        first += len(batch)
 
+    def __init__(
+        self,
+        network: SessionNetwork,
+        candidate_vectors: Tensor,
+        popularity: Tensor,
+        input_vectors: Tensor | None = None,
+    ) -> None:
+        self.network = network
+        self.candidates = Candidates(candidate_vectors)
+        self.popularity = popularity
+        self.input_vectors = input_vectors
 
-@dataclass(frozen=True)
-class _Scores:
-    """Rows of scores (n, n_items), and what :class:`~sessionprompt._screening.Screened` gives without them."""
+    def blocks(
+        self, data: PrefixData, batch_size: int
+    ) -> Iterator[tuple[np.ndarray, Tensor, Scores]]:
+        """Yield (places, targets, scores) of a few prefixes at a time.
 
-    scores: Tensor
-
-    def ranks(self, targets: Tensor, ties: str) -> np.ndarray:
-        """Rank of each row's target."""
-        if self.scores.device.type != "cpu":
-            return target_ranks(self.scores, targets, ties=ties).cpu().numpy()
-        # NumPy compares and counts several times faster
-        scores, columns = self.scores.numpy(), targets.numpy()
-        return np.concatenate(
-            [target_ranks(scores[part], columns[part], ties=ties) for part in _parts(self.scores)]
-        )
-
-    def losses(self, targets: Tensor) -> np.ndarray:
-        """Cross-entropy of each row's target; uses the scores up."""
-        own = self.scores.gather(1, targets[:, None])
-        highest = self.scores.amax(dim=1, keepdim=True)
-        losses = self.scores.sub_(highest).exp_().sum(dim=1, keepdim=True).log_() + highest - own
-        return losses.squeeze(1).cpu().numpy()
-
-    def highest(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Places and values of the `k` highest scores of each row, highest first."""
-        found = [_top(self.scores[part], k) for part in _parts(self.scores)]
-        places, values = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
-        return places, values
-
-
-def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Find the highest scores in the slices with the highest maxima, since no other slice can hold one of them."""
-    n = scores.shape[1]
-    n_slices, whole = n // SLICE, n - n % SLICE
-    if n_slices < 4 * k or len(scores) == 1:  # too few slices, or too few rows, to save anything
-        values, places = scores.topk(k, dim=1)
-        return places, values
-    chosen = (
-        scores[:, :whole]
-        .unflatten(1, (n_slices, SLICE))
-        .amax(dim=2)
-        .topk(k, dim=1, sorted=False)
-        .indices
-    )
-    inside = (chosen[:, :, None] * SLICE + torch.arange(SLICE, device=chosen.device)).flatten(1)
-    rest = torch.arange(whole, n, device=chosen.device).expand(len(scores), -1)
-    among = torch.cat([inside, rest], dim=1)
-    values, order = scores.gather(1, among).topk(k, dim=1)
-    return among.gather(1, order), values
-
-
-def _parts(scores: Tensor) -> list[slice]:
-    step = ROWS if scores.device.type == "cpu" else len(scores)
-    return [slice(start, start + step) for start in range(0, len(scores), step)]
+        What is kept of a block belongs into an array made beforehand: small tensors kept among the
+        large ones that come and go would break the heap into pieces that no block fits into again.
+        """
+        device = self.candidates.vectors.device
+        first = 0
+        for batch, targets in batches_of(data, batch_size):
+            batch = batch.to(device)
+            states = self.network.states(batch, self.input_vectors)  # (B, d)
+            scores = scores_against(states, self.candidates)  # (B, N)
+            answers = KnownOrPopular(scores, batch.known.cpu(), self.popularity)
+            places = torch.arange(first, first + len(batch))  # (B,)
+            for rows, part in answers.blocks():
+                yield places[rows].numpy(), targets[rows].to(device), part
+            first += len(batch)
 
 
 @torch.no_grad()
 def top_items(
     network: SessionNetwork,
     data: PrefixData,
-    table: Tensor,
+    candidate_vectors: Tensor,
     k: int,
     *,
     batch_size: int,
     candidates: np.ndarray | None = None,
-    hidden: tuple[np.ndarray, np.ndarray] | None = None,
-    inputs: Tensor | None = None,
+    excluded: tuple[np.ndarray, np.ndarray] | None = None,
+    input_vectors: Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best `k` item codes of each prefix and their scores, best first.
 
@@ -176,16 +128,16 @@ def top_items(
     ----------
     network : SessionNetwork
     data : PrefixData
-    table : Tensor of shape (n_items, d)
-        The network's candidate table.
+    candidate_vectors : Tensor of shape (n_items, d)
+        The network's candidate vectors.
     k : int
     batch_size : int
         Prefixes encoded at a time.
     candidates : ndarray of codes, optional
         Items that may be recommended.
-    hidden : pair of ndarrays (prefix, code), optional
+    excluded : pair of ndarrays (prefix, code), optional
         Items that may not be recommended for a prefix.
-    inputs : Tensor of shape (n_items, d), optional
+    input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
 
     Returns
@@ -195,43 +147,57 @@ def top_items(
     """
     if network.training:
         network.eval()
-    popularity, veil = network.popularity, _Exclusions(hidden, candidates, len(table))
+    exclusions = _Exclusions(excluded, candidates, len(candidate_vectors))
+    popularity = network.popularity
     if candidates is not None:
-        index = torch.from_numpy(candidates).to(table.device, torch.long)
-        table, popularity = table[index], popularity[index]
+        index = torch.from_numpy(candidates).to(candidate_vectors.device, torch.long)
+        candidate_vectors = candidate_vectors[index]
+        popularity = popularity[index]
+    answers = _Answers(network, candidate_vectors, popularity, input_vectors)
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
-    for places, _, scored in _scored(network, data, table, popularity, batch_size, inputs):
-        found, value = scored.highest(k + veil.most)
-        codes = found if candidates is None else candidates[found]
-        best[places], values[places] = veil.leave_out(places, codes, value, k)
+    for places, _, scores in answers.blocks(data, batch_size):
+        found, value = (part.cpu().numpy() for part in scores.topk(k + exclusions.most))
+        if candidates is not None:
+            found = candidates[found]
+        best[places], values[places] = exclusions.leave_out(places, found, value, k)
     return best, values
 
 
 class _Exclusions:
-    """Pairs (prefix, code) that may not be recommended; of a prefix at most `most` among the candidates."""
+    """Pairs (prefix, code) that may not be recommended.
+
+    Attributes
+    ----------
+    most : int
+        Largest number of candidates that are excluded for one prefix.
+    """
 
     def __init__(
         self,
-        hidden: tuple[np.ndarray, np.ndarray] | None,
+        excluded: tuple[np.ndarray, np.ndarray] | None,
         candidates: np.ndarray | None,
         n_items: int,
     ) -> None:
-        self.n_items, self.most = n_items, 0
-        if hidden is not None:
-            prefix, code = hidden
-            self.pairs = prefix * n_items + code
-            counted = prefix if candidates is None else prefix[np.isin(code, candidates)]
-            self.most = int(np.bincount(counted, minlength=1).max())
+        self.n_items = n_items
+        self.most = 0
+        if excluded is None:
+            return
+        prefix, code = excluded
+        self.pairs = prefix * n_items + code
+        if candidates is not None:
+            prefix = prefix[np.isin(code, candidates)]
+        self.most = int(np.bincount(prefix, minlength=1).max())
 
     def leave_out(
         self, places: np.ndarray, codes: np.ndarray, values: np.ndarray, k: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The first `k` of each row of codes and values, without what is hidden from its prefix."""
+        """First `k` of each row of codes and values that are not excluded for its prefix."""
         if not self.most:
             return codes, values
-        hidden = np.isin(places[:, None] * self.n_items + codes, self.pairs)
-        first = np.argsort(hidden, axis=1, kind="stable")[:, :k]
+        pairs = places[:, None] * self.n_items + codes
+        excluded = np.isin(pairs, self.pairs)
+        first = np.argsort(excluded, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(codes, first, 1), np.take_along_axis(values, first, 1)
 
 
@@ -246,7 +212,7 @@ def rank_sessions(
     ties: str = "pessimistic",
     top: int = 0,
 ) -> RankedTargets:
-    """Rank the target of every prefix of some cut sessions, in the order of the sessions."""
+    """Ranks of the targets of all prefixes of some cut sessions, in the order of the sessions."""
     data, places = prefix_data(cut, encoder, max_length, one_pass)
     ranks, _, best = rank_targets(network, data, batch_size, ties, top, losses=False)
     return RankedTargets.of(cut, encoder, places, ranks, best if top else None)

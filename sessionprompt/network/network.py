@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..backbones import Backbone, unit
 from ..batches import SessionBatch
-from ..scoring import TargetAttention
+from ..scoring import EncodedPrefixes, TargetAttention
 from .prompts import FixedCodes, PromptBlend, scaled_table
 
 __all__ = ["SCORINGS", "SessionNetwork"]
@@ -20,10 +20,11 @@ SCORINGS = ("cosine", "dot")
 
 
 class SessionNetwork(nn.Module):
-    """Embed, prompt, encode: a batch of sessions in, session embeddings and the candidate table out.
+    """Item table, prompts and backbone: a batch of sessions in, scores against the candidates out.
 
-    A score is the product of the two. With cosine scoring both are scaled to unit length and the
-    session embedding is divided by the temperature, so scores lie within 1 / temperature of zero.
+    A score is the product of a session embedding and a candidate vector. With cosine scoring both
+    are scaled to unit length and the session embedding is divided by the temperature, so scores lie
+    within 1 / temperature of zero.
 
     Parameters
     ----------
@@ -63,63 +64,92 @@ class SessionNetwork(nn.Module):
         self.backbone = backbone
         self.blend = blend
         self.prompt_candidates = prompt_candidates and bool(candidate_codes)
-        self.scoring, self.temperature, self.sparse = scoring, temperature, False
+        self.scoring = scoring
+        self.temperature = temperature
+        self.sparse = False
         self.popularity: Tensor
         self.register_buffer("popularity", popularity)
         self._candidate_codes = candidate_codes
         self._fixed: dict[str, FixedCodes] = {}
 
-    def forward(self, batch: SessionBatch) -> tuple[Tensor | TargetAttention, Tensor]:
-        """Session embeddings (P, d), ready to be multiplied with the candidate table (N, d)."""
-        return self.states(batch), self.table()
+    def forward(self, batch: SessionBatch) -> EncodedPrefixes:
+        """Encoded prefixes, which a criterion scores against all candidates or a sample of them."""
+        return EncodedPrefixes(self.states(batch), self.candidate_vectors)
 
-    def states(self, batch: SessionBatch, inputs: Tensor | None = None) -> Tensor | TargetAttention:
-        """Session embeddings of the prefixes asked for, (P, d); `inputs` may hold what :meth:`inputs` gives."""
-        known = batch.items >= 0
-        if inputs is not None and known.all():
-            x = inputs[batch.items]  # (T, d)
+    def states(
+        self, batch: SessionBatch, input_vectors: Tensor | None = None
+    ) -> Tensor | TargetAttention:
+        """Session embeddings (P, d) of the prefixes asked for.
+
+        Parameters
+        ----------
+        batch : SessionBatch
+        input_vectors : Tensor of shape (N, d), optional
+            Those of :meth:`input_vectors`, to look up instead of making them.
+        """
+        x = self._event_vectors(batch, input_vectors)  # (T, d)
+        if self.backbone.needs_items:
+            states = self.backbone(x, batch, self.lookup)  # (P, d)
         else:
-            x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
-            x = x * known.unsqueeze(1)  # unknown items are blank
-            x = x if self.blend is None else self.blend(x, batch.prompts)  # (T, d)
-        extra = (self.lookup,) if self.backbone.needs_items else ()
-        states = self.backbone(x, batch, *extra)  # (P, d)
-        return unit(states) / self.temperature if self.scoring == "cosine" else states
+            states = self.backbone(x, batch)  # (P, d)
+        if self.scoring == "cosine":
+            return unit(states) / self.temperature
+        return states
+
+    def _event_vectors(self, batch: SessionBatch, input_vectors: Tensor | None) -> Tensor:
+        """Prompted vectors (T, d) of the events of a batch; unknown items are blank."""
+        known = batch.items >= 0  # (T,)
+        if input_vectors is not None and known.all():
+            return input_vectors[batch.items]  # (T, d)
+        x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
+        x = x * known.unsqueeze(1)  # (T, d)
+        if self.blend is None:
+            return x
+        return self.blend(x, batch.prompts)  # (T, d)
 
     def lookup(self, items: Tensor) -> Tensor:
         """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
         x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
-        return x if self.blend is None else self.blend(x, self._codes_of(items))
+        if self.blend is None:
+            return x
+        return self.blend(x, self._codes_of(items))  # (n, d)
 
-    def inputs(self) -> Tensor | None:
+    def input_vectors(self) -> Tensor | None:
         """Input vectors of all items, (N, d), where nothing but the item decides on them."""
         if self.blend is not None and set(self.blend.tables) != set(self._candidate_codes):
             return None
-        return self.lookup(torch.arange(len(self.items), device=self.items.device))
+        return self.lookup(torch.arange(len(self.items), device=self.items.device))  # (N, d)
 
-    def table(self, items: Tensor | None = None) -> Tensor:
-        """Candidate embeddings: of all items, (N, d), or of some item codes, (n, d)."""
-        if items is not None:
-            table = (
-                self.lookup(items)
-                if self.prompt_candidates
-                else F.embedding(items, self.items, sparse=self.sparse)
-            )
+    def candidate_vectors(self, items: Tensor | None = None) -> Tensor:
+        """Candidate vectors of all items, (N, d), or of some item codes, (n, d)."""
+        if items is None:
+            vectors = self._all_items()  # (N, d)
+        elif self.prompt_candidates:
+            vectors = self.lookup(items)  # (n, d)
         else:
-            table = (
-                self.blend(self.items, self._fixed_codes())
-                if self.prompt_candidates
-                else self.items
-            )  # type: ignore[misc]
-        table = self.backbone.candidates(table)
-        return unit(table) if self.scoring == "cosine" else table
+            vectors = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
+        vectors = self.backbone.candidates(vectors)
+        if self.scoring == "cosine":
+            return unit(vectors)
+        return vectors
+
+    def _all_items(self) -> Tensor:
+        """Vectors (N, d) of all items, prompted if candidates are."""
+        if not self.prompt_candidates or self.blend is None:
+            return self.items
+        return self.blend(self.items, self._fixed_codes())
 
     @torch.no_grad()
     def center_prompts(self, noise: float) -> None:
-        """Move the prompt of every cluster to the mean of its items' vectors; some of where it was stays as noise."""
-        if self.blend is not None:
-            for kind, codes in self._fixed_codes().items():
-                self.blend.tables[kind].mul_(noise).add_(unit(codes.mean_rows(self.items)))
+        """Move the prompt of every cluster to the mean of its items' vectors.
+
+        A share `noise` of the place where it was stays.
+        """
+        if self.blend is None:
+            return
+        for kind, codes in self._fixed_codes().items():
+            means = unit(codes.mean_rows(self.items))  # (n_clusters, d)
+            self.blend.tables[kind].mul_(noise).add_(means)
 
     def _codes_of(self, items: Tensor) -> dict[str, Tensor]:
         return {
@@ -129,8 +159,9 @@ class SessionNetwork(nn.Module):
     def _fixed_codes(self) -> dict[str, FixedCodes]:
         """Candidate codes on the device of the table, made when first needed there."""
         device = self.items.device
-        if not self._fixed or next(iter(self._fixed.values())).matrix.device != device:
-            tables = self.blend.tables  # type: ignore[union-attr]
+        made_on = {codes.matrix.device for codes in self._fixed.values()}
+        if made_on != {device} and self.blend is not None:
+            tables = self.blend.tables
             self._fixed = {
                 kind: FixedCodes(codes.to(device), len(tables[kind]))
                 for kind, codes in self._candidate_codes.items()
@@ -150,21 +181,26 @@ class SessionNetwork(nn.Module):
         rows : dict of str to ndarray
             Per table ("item" or a prompt kind), where the other's rows stand in this one's.
         """
+        mine = self.state_dict()
+        theirs = other.state_dict()
+        _check_layers(mine, theirs)
         tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
-        seen_in_training = {"popularity", *(f"backbone.{name}" for name in self.backbone.precomputed)}
-        mine, theirs = self.state_dict(), other.state_dict()
-        if mine.keys() != theirs.keys() or any(
-            mine[name].shape[1:] != theirs[name].shape[1:] for name in mine
-        ):
-            raise ValueError(
-                "the network of the previous fit has other layers than the parameters ask for now; restore them, "
-                "or start anew with fit and warm_start=False."
-            )
+        precomputed = {f"backbone.{name}" for name in self.backbone.precomputed}
         for name, weights in theirs.items():
             if name in tables:
-                mine[name][torch.from_numpy(rows[tables[name]]).long()] = weights.to(
-                    mine[name].device
-                )
-            elif name not in seen_in_training:
+                places = torch.from_numpy(rows[tables[name]]).long()
+                mine[name][places] = weights.to(mine[name].device)
+            elif name != "popularity" and name not in precomputed:
                 mine[name].copy_(weights)
         self.backbone.merge_precomputed(other.backbone, rows["item"])
+
+
+def _check_layers(mine: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
+    """Raise unless two networks have the same layers, of whatever number of rows."""
+    mine_without_rows = {name: weights.shape[1:] for name, weights in mine.items()}
+    theirs_without_rows = {name: weights.shape[1:] for name, weights in theirs.items()}
+    if mine_without_rows != theirs_without_rows:
+        raise ValueError(
+            "the network of the previous fit has other layers than the parameters ask for now; "
+            "restore them, or start anew with fit and warm_start=False."
+        )

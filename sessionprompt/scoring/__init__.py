@@ -1,20 +1,27 @@
-"""Scores of sessions against the catalogue: implementations of one protocol, and their kernels."""
+"""Scores of prefixes against candidates: one protocol, its implementations, and their kernels."""
 
 from __future__ import annotations
 
-from .inner_product import PRECISIONS, _rounds, linear_cross_entropy, low_precision, score_blocks
-from .screening import LEAST, Screened, can_screen_rows, can_screen_table
-from .target_attention import TargetAttention
+from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
+from .dense import DenseScores
+from .inner_product import Candidates, InnerProduct
+from .prefixes import EncodedPrefixes, KnownOrPopular, scores_against
+from .protocol import Rows, Scores, ScoresInBlocks
+from .target_attention import AttentionScores, TargetAttention
 
 __all__ = [
-    "LEAST",
     "PRECISIONS",
-    "Screened",
+    "AttentionScores",
+    "Candidates",
+    "DenseScores",
+    "EncodedPrefixes",
+    "InnerProduct",
+    "KnownOrPopular",
+    "Rows",
+    "Scores",
+    "ScoresInBlocks",
     "TargetAttention",
-    "_rounds",
-    "can_screen_rows",
-    "can_screen_table",
     "linear_cross_entropy",
-    "low_precision",
-    "score_blocks",
+    "scores_against",
+    "uses_bfloat16",
 ]

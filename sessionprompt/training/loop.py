@@ -18,6 +18,7 @@ from ..encoding import PrefixData
 from ..losses import FullSoftmax, SampledSoftmax
 from ..metrics import ranking_metrics
 from ..network import SessionNetwork, rank_targets
+from ..scoring import EncodedPrefixes
 from .callbacks import (
     BestWeights,
     CheckpointFile,
@@ -87,22 +88,27 @@ class SessionNet(NeuralNet):
         if training and iterator is not None:
             epoch = len(self.history)
             torch.manual_seed(_mix(self.seed, epoch))
-            shuffled = batches_of(
-                iterator, self.batch_size, np.random.default_rng([self.seed, epoch])
-            )
-            super().run_single_epoch(
-                self._groups(shuffled), training, prefix, step_fn, **fit_params
-            )
+            rng = np.random.default_rng([self.seed, epoch])
+            groups = self._groups(batches_of(iterator, self.batch_size, rng))
+            super().run_single_epoch(groups, training, prefix, step_fn, **fit_params)
         elif iterator is not None:
-            ranks, losses, _ = rank_targets(self.module_, iterator, self.batch_size)
-            self.history.record(
-                "valid_loss",
-                float(np.nanmean(losses)) if np.isfinite(losses).any() else float("nan"),
-            )
-            self.history.record(self.monitor, ranking_metrics(ranks, [self.monitor])[self.monitor])
+            self._validate(iterator)
+
+    def _validate(self, data: PrefixData) -> None:
+        """Write loss and monitored metric of the validation targets into the history."""
+        ranks, losses, _ = rank_targets(self.module_, data, self.batch_size)
+        valid_loss = float("nan")
+        if np.isfinite(losses).any():
+            valid_loss = float(np.nanmean(losses))
+        self.history.record("valid_loss", valid_loss)
+        targets = data.targets
+        popularity = self.module_.popularity.cpu().numpy()
+        counts = np.where(targets < 0, 0, popularity[targets])
+        values = ranking_metrics(ranks, [self.monitor], target_counts=counts)
+        self.history.record(self.monitor, values[self.monitor])
 
     def _groups(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, ...]]:
-        """The batches of each step."""
+        """Batches of each step."""
         batches = iter(batches)
         while group := tuple(islice(batches, self.accumulate)):
             yield group
@@ -110,28 +116,29 @@ class SessionNet(NeuralNet):
     def train_step_single(self, group: tuple[Batch, ...], **fit_params: Any) -> dict[str, Any]:
         """Add up the gradients of the mean loss over the examples of some batches."""
         self._set_training(True)
-        total, losses = sum(len(targets) for _, targets in group), []
+        total = sum(len(targets) for _, targets in group)
+        losses = []
         for batch, targets in group:
-            loss = self.get_loss(self.infer(batch), targets, training=True) * (len(targets) / total)
+            mean_loss = self.get_loss(self.infer(batch), targets, training=True)
+            loss = mean_loss * (len(targets) / total)
             loss.backward()
             losses.append(loss.detach())
         return {"loss": sum(losses), "y_pred": None}
 
-    def infer(self, x: SessionBatch, **fit_params: Any) -> tuple[Any, Any]:
-        """Session embeddings of a batch, and the candidate table or, for a sample of it, the function that embeds."""
-        batch = x.to(self.device)
-        if isinstance(self.criterion_, SampledSoftmax):
-            return self.module_.states(batch), self.module_.table
-        return self.module_(batch)
+    def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:
+        """Encoded prefixes of a batch, ready to be scored by the criterion."""
+        return self.module_(x.to(self.device))
 
 
 def _mix(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    """Seed of 63 bits that depends on all numbers."""
+    words = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return int(words[0] >> np.uint64(1))
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """The parameters of :class:`~sessionprompt.recommender.PromptedSessionRecommender` that training reads."""
+    """Parameters of a :class:`~sessionprompt.PromptedSessionRecommender` that training reads."""
 
     max_epochs: int
     patience: int | None
@@ -149,7 +156,7 @@ class TrainingPlan:
 
     @classmethod
     def of(cls, estimator: Any) -> TrainingPlan:
-        """Read the parameters off an estimator."""
+        """Plan with the parameters of an estimator."""
         return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
 
 
@@ -160,7 +167,7 @@ def build_net(
     seed: int = 0,
     callbacks: Sequence[Callback] = (),
 ) -> SessionNet:
-    """Put a network into a net that can train it.
+    """Net that can train a network.
 
     Parameters
     ----------
@@ -175,7 +182,8 @@ def build_net(
     SessionNet
         Initialized; the network keeps its weights.
     """
-    own, given = _loss_settings(network, plan), plan.net_params or {}
+    own = _loss_settings(network, plan)
+    given = plan.net_params or {}
     # other losses may leave the item table with nothing but lookups
     network.sparse = "criterion" not in given
     if not network.sparse:
@@ -198,20 +206,18 @@ def build_net(
 
 
 def _loss_settings(network: SessionNetwork, plan: TrainingPlan) -> dict[str, Any]:
-    """Criterion and optimizer: over the full catalogue, or over a sample, of which a step touches a few rows."""
+    """Criterion and optimizer; against a sample of the catalogue, a step touches few rows."""
     common = {"optimizer__weight_decay": plan.weight_decay, "criterion__precision": plan.precision}
     if plan.n_negatives is None:
-        return common | {"criterion": FullSoftmax, "optimizer": torch.optim.Adam}
-    sample = {
-        "popularity": network.popularity,
-        "n_negatives": plan.n_negatives,
-        "power": plan.negatives_power,
+        return {**common, "criterion": FullSoftmax, "optimizer": torch.optim.Adam}
+    return {
+        **common,
+        "criterion": SampledSoftmax,
+        "criterion__popularity": network.popularity,
+        "criterion__n_negatives": plan.n_negatives,
+        "criterion__power": plan.negatives_power,
+        "optimizer": RowAdam,
     }
-    return (
-        common
-        | {"criterion": SampledSoftmax, "optimizer": RowAdam}
-        | {f"criterion__{k}": v for k, v in sample.items()}
-    )
 
 
 def train_network(
@@ -224,7 +230,7 @@ def train_network(
     checkpoint: str | None = None,
     identity: str = "",
 ) -> dict[str, Any]:
-    """Train a network in place and report how it went.
+    """Learned attributes of a training run, which trains a network in place.
 
     The caller's torch random state must be guarded by the caller.
 
@@ -247,26 +253,40 @@ def train_network(
         Learned attributes: ``net_``, ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``,
         ``stop_reason_``.
     """
-    best = BestWeights(plan.monitor, plan.patience if valid is not None else None)
-    file = CheckpointFile(checkpoint, identity, best) if checkpoint else None
+    best = BestWeights(plan.monitor, plan.patience)
+    if valid is None:
+        best = BestWeights(plan.monitor, None)
+    file = None
+    if checkpoint:
+        file = CheckpointFile(checkpoint, identity, best)
     net = build_net(network, plan, seed=seed, callbacks=_callbacks(plan, best, file))
-    done = file.resume(net) if file else 0
+    done = 0
+    if file is not None:
+        done = file.resume(net)
+    epochs_left = plan.max_epochs - done
+    if best.out_of_patience(done):
+        epochs_left = 0
     with spare_kept():
-        net.partial_fit(
-            (train, valid), epochs=0 if best.out_of_patience(done) else plan.max_epochs - done
-        )
+        net.partial_fit((train, valid), epochs=epochs_left)
     net.optimizer_.state.clear()  # its moments are as large as two more models
     best.weights_ = None
-    columns = ("epoch", "train_loss", "valid_loss", plan.monitor, "dur")
-    history = [
-        {name: row[name] for name in columns if name in row} for row in net.history if "dur" in row
-    ]
+    return _outcome(net, best)
+
+
+def _outcome(net: SessionNet, best: BestWeights) -> dict[str, Any]:
+    """Learned attributes of a net that was trained."""
+    columns = ("epoch", "train_loss", "valid_loss", net.monitor, "dur")
+    rows = [row for row in net.history if "dur" in row]
+    history = [{name: row[name] for name in columns if name in row} for row in rows]
+    best_score = best.best_score_
+    if not np.isfinite(best_score):
+        best_score = float("nan")
     return {
         "net_": net,
         "history_": history,
         "n_epochs_": len(history),
         "best_epoch_": best.best_epoch_,
-        "best_score_": best.best_score_ if np.isfinite(best.best_score_) else float("nan"),
+        "best_score_": best_score,
         "stop_reason_": best.stop_reason_,
     }
 
@@ -274,13 +294,15 @@ def train_network(
 def _callbacks(
     plan: TrainingPlan, best: BestWeights, file: CheckpointFile | None
 ) -> list[Callback]:
-    """An epoch's end is judged, then written down; only then may training stop."""
-    schedule = LinearDecay() if plan.lr_schedule == "linear" else None
-    bar = ProgressBar(plan.monitor) if plan.verbose else None
-    own = (plan.net_params or {}).get("callbacks", ())
-    return [
-        *filter(None, (best, file, schedule, bar)),
-        SpareMemory(),
-        *own,
-        StopWhenOutOfPatience(best),
-    ]
+    """Callbacks in order: an epoch is judged, then written down; only then may training stop."""
+    callbacks: list[Callback] = [best]
+    if file is not None:
+        callbacks.append(file)
+    if plan.verbose:
+        callbacks.append(ProgressBar(plan.monitor))
+    callbacks.append(SpareMemory())
+    callbacks.extend((plan.net_params or {}).get("callbacks", ()))
+    if plan.lr_schedule == "linear":
+        callbacks.append(LinearDecay())  # after those that read the rate of the step
+    callbacks.append(StopWhenOutOfPatience(best))
+    return callbacks

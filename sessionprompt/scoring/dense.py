@@ -1,0 +1,132 @@
+"""Scores that exist as a matrix: the exact answers, searched in parts that caches hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..metrics import target_ranks
+from . import sizes
+from .protocol import Rows, Scores
+
+__all__ = ["DenseScores"]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseScores(Scores):
+    """Scores of B prefixes against N candidates, all of them.
+
+    Parameters
+    ----------
+    values : Tensor of shape (B, N)
+
+    Examples
+    --------
+    >>> scores = DenseScores(torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.5, 0.0]]))
+    >>> scores.ranks(torch.tensor([2, 0]))
+    tensor([2, 2])
+    >>> scores.topk(2)[0]
+    tensor([[1, 2],
+            [0, 1]])
+    """
+
+    values: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of prefixes and of candidates, (B, N)."""
+        n_prefixes, n_candidates = self.values.shape
+        return n_prefixes, n_candidates
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores."""
+        return self.values.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the scores."""
+        return self.values.device
+
+    def __getitem__(self, rows: Rows) -> DenseScores:
+        """Scores of some of the prefixes."""
+        return DenseScores(self.values[rows])
+
+    def of(self, codes: Tensor) -> Tensor:
+        """Scores (B, m) of candidates (B, m) of each row."""
+        return self.values.gather(1, codes)
+
+    def matrix(self) -> Tensor:
+        """All scores, (B, N)."""
+        return self.values
+
+    def logsumexp(self) -> Tensor:
+        """Log of the summed exponentials of each row, (B,)."""
+        return torch.cat([values.logsumexp(1) for values in self._parts()])
+
+    def count_greater(self, thresholds: Tensor, excluded: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers of candidates above a threshold of each row and level with it, (B,) and (B,)."""
+        level = thresholds.unsqueeze(1)  # (B, 1)
+        greater = torch.empty_like(excluded)  # (B,)
+        equal = torch.empty_like(excluded)  # (B,)
+        start = 0
+        for values in self._parts():
+            rows = slice(start, start + len(values))
+            not_above = torch.count_nonzero(values <= level[rows], dim=1)  # (rows,)
+            greater[rows] = values.shape[1] - not_above
+            equal[rows] = torch.count_nonzero(values == level[rows], dim=1)
+            start = rows.stop
+        counted = excluded >= 0  # (B,)
+        left_out = self.of(excluded.clamp(min=0).unsqueeze(1)).squeeze(1)  # (B,)
+        greater -= (counted & ~(left_out <= thresholds)).long()
+        equal -= (counted & (left_out == thresholds)).long()
+        return greater, equal
+
+    def ranks(self, targets: Tensor, ties: str = "pessimistic") -> Tensor:
+        """Rank (B,) of the right candidate (B,) of each row, the best being 1."""
+        if self.device.type != "cpu":
+            return target_ranks(self.values, targets, ties=ties)
+        # NumPy compares and counts several times faster
+        codes = targets.split(sizes.SEARCH_ROWS)
+        parts = [
+            target_ranks(values.detach().numpy(), code.numpy(), ties=ties)
+            for values, code in zip(self._parts(), codes, strict=True)
+        ]
+        return torch.cat([torch.from_numpy(ranks) for ranks in parts])
+
+    def topk(self, k: int) -> tuple[Tensor, Tensor]:
+        """Codes (B, k) and scores (B, k) of the best candidates of each row, best first."""
+        found = [_topk(values, k) for values in self._parts()]
+        codes, values = zip(*found, strict=True)
+        return torch.cat(codes), torch.cat(values)
+
+    def _parts(self) -> Iterator[Tensor]:
+        """Some rows at a time on the CPU, all at once elsewhere."""
+        if self.device.type == "cpu":
+            return iter(self.values.split(sizes.SEARCH_ROWS))
+        return iter([self.values])
+
+
+def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Codes and values of the highest scores, searched in the slices with the highest maxima.
+
+    No other slice can hold one of them.
+    """
+    n_rows, n = scores.shape
+    n_slices = n // sizes.SEARCH_SLICE
+    if n_slices < 4 * k or n_rows == 1:  # too few slices, or too few rows, to save anything
+        values, codes = scores.topk(k, dim=1)
+        return codes, values
+    whole = n_slices * sizes.SEARCH_SLICE
+    slices = scores[:, :whole].unflatten(1, (n_slices, sizes.SEARCH_SLICE))
+    highest = slices.amax(dim=2)  # (rows, n_slices)
+    chosen = highest.topk(k, dim=1, sorted=False).indices.unsqueeze(2)  # (rows, k, 1)
+    inside = torch.arange(sizes.SEARCH_SLICE, device=scores.device)  # (slice,)
+    in_slices = (chosen * sizes.SEARCH_SLICE + inside).flatten(1)  # (rows, k * slice)
+    rest = torch.arange(whole, n, device=scores.device).expand(n_rows, -1)
+    candidates = torch.cat([in_slices, rest], dim=1)  # (rows, candidates)
+    values, order = scores.gather(1, candidates).topk(k, dim=1)  # (rows, k)
+    return candidates.gather(1, order), values
