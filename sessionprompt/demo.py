@@ -17,10 +17,11 @@ from .sessions import Sessions
 __all__ = ["run"]
 
 METRICS = ["mrr@5", "recall@5", "recall@20"]
+NAME_COLUMNS = 56
 
 
 def run() -> None:
-    """Print how a model learns a world in which four of ten steps are predictable, and what it is good for."""
+    """Print how a model learns a world in which four of ten steps are predictable."""
     sessions = make_sessions(
         6000,
         n_items=300,
@@ -31,49 +32,44 @@ def run() -> None:
         random_state=0,
     )
     train, test = temporal_train_test_split(sessions, test_size=0.1)
-    print(
-        f"{len(train):,} sessions to learn from, the newest {len(test):,} to test on; for example"
-    )
+    print(f"{len(train):,} sessions to learn from,", end=" ")
+    print(f"the newest {len(test):,} to test on; for example")
     print("   ", " > ".join(train[0]), "\n")
-
     model = make_session_pipeline("gru4rec", max_epochs=10, random_state=0).fit(train)
-    clusterer, recommender = model["clu"], model["rec"]
-    print(
-        f"{recommender.n_items_} items fall into {clusterer.n_clusters_} clusters by who follows whom."
-    )
-    print(
-        f"{recommender.n_epochs_} epochs trained, the best was number {recommender.best_epoch_}.\n"
-    )
-
+    _print_model(model)
     _print_evaluation(model, train, test)
     _print_recommendations(model, test[0][:2])
     _save_and_load(model, test)
 
 
+def _print_model(model: Pipeline) -> None:
+    n_clusters = model["clu"].n_clusters_
+    recommender = model["rec"]
+    epochs = f"{recommender.n_epochs_} epochs trained"
+    print(f"{recommender.n_items_} items fall into {n_clusters} clusters by who follows whom.")
+    print(f"{epochs}, the best was number {recommender.best_epoch_}.\n")
+
+
 def _print_evaluation(model: Pipeline, train: Sessions, test: Sessions) -> None:
     ranked = model.ranks(test)
-    print(
-        f"{len(ranked.ranks):,} next items to find, each ranked among all items".ljust(56),
-        *METRICS,
-        sep="  ",
-    )
-    for name, ranks in (
-        ("most popular items", _popularity_ranks(ranked, train)),
-        ("this model", ranked.ranks),
-    ):
-        values = ranking_metrics(ranks, METRICS)
-        print(
-            f"  {name}".ljust(56),
-            *(f"{values[metric]:.3f}".rjust(len(metric)) for metric in METRICS),
-            sep="  ",
-        )
+    title = f"{len(ranked.ranks):,} next items to find, each ranked among all items"
+    print(title.ljust(NAME_COLUMNS), *METRICS, sep="  ")
+    _print_metrics("most popular items", _popularity_ranks(ranked, train))
+    _print_metrics("this model", ranked.ranks)
     print()
 
 
+def _print_metrics(name: str, ranks: np.ndarray) -> None:
+    values = ranking_metrics(ranks, METRICS)
+    cells = [f"{values[metric]:.3f}".rjust(len(metric)) for metric in METRICS]
+    print(f"  {name}".ljust(NAME_COLUMNS), *cells, sep="  ")
+
+
 def _popularity_ranks(ranked: RankedTargets, train: Sessions) -> np.ndarray:
-    """Rank of each target when all visitors get the most frequent items; unknown targets stay misses."""
+    """Rank of each target if everybody gets the most frequent items; unknown targets are misses."""
     counts = np.sort(np.bincount(train.codes))
-    return np.where(ranked.counts > 0, len(counts) - np.searchsorted(counts, ranked.counts), np.inf)
+    ranks = len(counts) - np.searchsorted(counts, ranked.counts)
+    return np.where(ranked.counts > 0, ranks, np.inf)
 
 
 def _print_recommendations(model: Pipeline, session: list[str]) -> None:
@@ -88,6 +84,9 @@ def _save_and_load(model: Pipeline, test: Sessions) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.zip")
         model.save(path)
-        same = (load(path).predict_topk(test, k=5) == model.predict_topk(test, k=5)).all()
-        verdict = "the same answers" if same else "other answers"
-        print(f"Saved in {path.stat().st_size / 1000:.0f} kB, loaded again: {verdict}.")
+        kilobytes = path.stat().st_size / 1000
+        loaded = load(path)
+    verdict = "other answers"
+    if np.array_equal(loaded.predict_topk(test, k=5), model.predict_topk(test, k=5)):
+        verdict = "the same answers"
+    print(f"Saved in {kilobytes:.0f} kB, loaded again: {verdict}.")

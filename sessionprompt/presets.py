@@ -1,4 +1,4 @@
-"""Parameters of published configurations, to be passed as ``PromptedSessionRecommender(**PAPER)``."""
+"""Parameters of published configurations, as in ``PromptedSessionRecommender(**PAPER)``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 __all__ = ["PAPER", "RELEASED_CODE"]
 
-#: The configuration that the text of arXiv 2410.04756 describes: prompted inputs, raw candidates scored by inner
-#: product, one scalar gate, early stopping on MRR@5 with a patience of 50 epochs. Batch size and learning rate were
-#: tuned over {64, ..., 1024} and {.001, ..., .05}; the values here are one point of that grid.
+#: The configuration that the text of arXiv 2410.04756 describes: prompted inputs, raw candidates
+#: scored by inner product, one scalar gate, early stopping on MRR@5 with a patience of 50 epochs.
+#: Batch size and learning rate were tuned over {64, ..., 1024} and {.001, ..., .05}; the values
+#: here are one point of that grid.
 PAPER: dict[str, Any] = {
     "prompts": ("cluster",),
     "gate": "scalar",
@@ -22,9 +23,10 @@ PAPER: dict[str, Any] = {
     "lr": 0.001,
 }
 
-#: The choices of the code released with the paper, without its defects: two elementwise gates, early stopping on
-#: MRR@10 after 11 epochs without a better one, at most 50 epochs, its batch size and learning rate for Last.fm and
-#: Xing. Its protocol is :func:`sessionprompt.model_selection.within_session_split`.
+#: The choices of the code released with the paper, without its defects: two elementwise gates,
+#: early stopping on MRR@10 after 11 epochs without a better one, at most 50 epochs, its batch size
+#: and learning rate for Last.fm and Xing. Its protocol is
+#: :func:`sessionprompt.model_selection.within_session_split`.
 RELEASED_CODE: dict[str, Any] = {
     "prompts": ("cluster",),
     "gate": "elementwise",

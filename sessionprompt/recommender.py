@@ -20,7 +20,6 @@ from .encoding import (
     PrefixData,
     SessionEncoder,
     last_prefixes,
-    prefix_data,
 )
 from .metrics import RankedTargets
 from .model_selection import temporal_train_test_split
