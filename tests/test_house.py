@@ -1,265 +1,230 @@
-"""Rules of the house that no linter knows, checked on the source: floors, doors and docstrings."""
+"""Import contracts, doors, docstrings, and figures of how the code reads."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import house
 import pytest
+from house import ROOT, sources
 
-import sessionprompt
+SOURCES = sources()
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+CONTRACTS = {contract["name"]: contract for contract in SETTINGS["contracts"]}
 
-PACKAGE = Path(sessionprompt.__file__).parent
-
-# From the ground up. A room is a file or folder of the package; it imports from floors below and
-# from itself.
-FLOORS: tuple[set[str], ...] = (
-    {"vocabulary", "_checks", "_files", "_memory", "_order", "_ragged", "_catalogue"},
-    {"_compiled", "_frames", "_filters"},
-    {"sessions"},
-    {"metrics", "model_selection", "graphs", "segments", "_sweeps"},
-    {"_attach", "_screening"},
-    {"clustering"},
-    {"encoding"},
-    {"batches", "targets"},
-    {"session_graphs", "_recommending", "comparison"},
-    {"backbones"},
-    {"prompts", "presets", "losses", "optimizers"},
-    {"sampling"},
-    {"network"},
-    {"inference", "initialization", "_parameters"},
-    {"evaluation", "callbacks"},
-    {"training"},
-    {"recommender"},
-    {"pipeline"},
-)
-FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-
-# They import what they like, and nothing on a floor imports them, except where saving and loading
-# begin.
-ASIDE = {"persistence", "cli", "demo", "baselines", "plotting", "datasets", "testing", "__main__"}
-# the rooms behind persistence and cli
-ASIDE |= {"_archive", "_plain", "_records", "_shelf", "_tables"}
-SAVERS = {
-    ("recommender", "save"),
-    ("recommender", "load"),
-    ("pipeline", "save"),
-    ("pipeline", "load"),
+# lines that break a contract, each in a module of a copy of the package
+BROKEN = {
+    "metrics/ranks.py": ("from ..recommender import anything", "Floors:"),
+    "recommender.py": ("def f():\n    from .encoding.encoder import anything", "Door of encoding"),
+    "storage/files.py": ("from . import archive", "No circles"),
+    "graphs.py": ("import igraph", "Leiden's libraries"),
+    "sessions/events.py": ("import pandas", "Tables of events"),
+    "backbones/narm.py": ("from sklearn.base import anything", "A backbone knows"),
+    "vocabulary.py": ("import torch", "What stands before"),
 }
 
-# Who may open which library; pandas and its like are reached through narwhals.
-DOORS: dict[str, set[str]] = {
-    "igraph": {"clustering"},
-    "leidenalg": {"clustering"},
-    "matplotlib": {"plotting"},
-    "pandas": set(),
-    "polars": set(),
-    "pyarrow": set(),
-}
-UNKNOWN_TO_BACKBONES = {"sklearn", "skorch", "narwhals", "prompts", "sessions", "_frames"}
 
-
-@dataclass(frozen=True)
-class Import:
-    """What one import statement brings in, and where it stands."""
-
-    place: str
-    room: str
-    function: str
-    target: tuple[str, ...]
-
-    @property
-    def brings(self) -> str:
-        """The room of the package or the library that is imported."""
-        return (
-            (*self.target, "__init__")[1] if self.target[0] == "sessionprompt" else self.target[0]
-        )
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is a room of the package."""
-        return self.target[0] == "sessionprompt"
-
-
-def module_parts(path: Path) -> tuple[str, ...]:
-    """`sessionprompt/backbones/narm.py` -> ("sessionprompt", "backbones", "narm")."""
-    return path.relative_to(PACKAGE.parent).with_suffix("").parts
-
-
-def imports_of(source: str, parts: tuple[str, ...]) -> list[Import]:
-    """Return all imports of a module but those for the type checker only."""
-    return [
-        Import(f"{'/'.join(parts)}.py:{node.lineno}", parts[1], function, target)
-        for node, function in run_time_nodes(ast.parse(source), "")
-        for target in targets(node, parts)
-    ]
-
-
-def run_time_nodes(tree: ast.AST, function: str) -> Iterator[tuple[ast.AST, str]]:
-    """Yield every node and the name of the function it is in, but nothing under `if TYPE_CHECKING`."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) in (
-            "TYPE_CHECKING",
-            "typing.TYPE_CHECKING",
-        ):
-            continue
-        yield node, function
-        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
-        yield from run_time_nodes(node, inner)
-
-
-def targets(node: ast.AST, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the full names of the modules that a statement imports."""
-    if isinstance(node, ast.Import):
-        return [tuple(alias.name.split(".")) for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
-    base = (parts[: -node.level] if node.level else ()) + tuple(
-        (node.module or "").split(".") if node.module else ()
+def contracts(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Verdict of import-linter on the package in a folder."""
+    command = [sys.executable, "-c", "from importlinter.cli import *; lint_imports_command()"]
+    options = ["--no-logo", "--no-cache"]
+    variables = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
+    return subprocess.run(
+        [*command, *options], cwd=folder, env=variables, capture_output=True, text=True
     )
-    if base == ("sessionprompt",):  # each name may be a room
-        return [(*base, alias.name) if is_room(alias.name) else base for alias in node.names]
-    return [base]
 
 
-def is_room(name: str) -> bool:
-    """Whether the package has a file or folder of this name."""
-    return (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder with the settings and a copy of the package."""
+    unwanted = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(house.PACKAGE, tmp_path / "sessionprompt", ignore=unwanted)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
 
 
-def floor_fault(found: Import) -> str | None:
-    """Say what is wrong with an import between rooms, if anything."""
-    if not found.ours or found.room in ASIDE | {"__init__", found.brings}:
-        return None
-    if found.brings == "persistence" and (found.room, found.function) in SAVERS:
-        return None
-    if FLOOR.get(found.brings, len(FLOORS)) < FLOOR[found.room]:
-        return None
-    return f"{found.place}: {found.room} imports {found.brings}, which is not on a floor below"
+def module_file(copy: Path, name: str) -> Path:
+    """File of a module, or of the package that it has become."""
+    file = copy / "sessionprompt" / name
+    if file.exists():
+        return file
+    return file.with_suffix("") / "__init__.py"
 
 
-def door_fault(found: Import) -> str | None:
-    """Say which library is opened by the wrong room, if any is."""
-    if found.room == "backbones" and found.brings in UNKNOWN_TO_BACKBONES:
-        return f"{found.place}: a backbone knows no {found.brings}"
-    if not found.ours and found.room not in DOORS.get(found.brings, {found.room}):
-        return f"{found.place}: {found.brings} is for {sorted(DOORS[found.brings]) or 'nobody'} to import"
-    return None
+needs_linter = pytest.mark.skipif(
+    importlib.util.find_spec("importlinter") is None,
+    reason="needs import-linter, which the extra 'test' installs",
+)
+
+
+@needs_linter
+def test_contracts_hold() -> None:
+    verdict = contracts(ROOT)
+    assert verdict.returncode == 0, verdict.stdout
+
+
+@needs_linter
+def test_every_contract_can_be_broken(copy: Path) -> None:
+    for name, (line, _) in BROKEN.items():
+        with module_file(copy, name).open("a") as file:
+            file.write(f"\n{line}\n")
+    verdict = contracts(copy)
+    broken = re.findall(r"^(.+?) +BROKEN$", verdict.stdout, flags=re.MULTILINE)
+    assert verdict.returncode == 1
+    for _, title in BROKEN.values():
+        assert any(name.startswith(title) for name in broken), (title, verdict.stdout)
+
+
+def without_door(packages: set[str]) -> set[str]:
+    """Packages whose modules anybody could import past their `__init__`."""
+    doors = {name.removeprefix("Door of ") for name in CONTRACTS if name.startswith("Door of ")}
+    return packages - doors
+
+
+def exempted() -> list[str]:
+    """Contracts that let something pass."""
+    return [name for name, contract in CONTRACTS.items() if "ignore_imports" in contract]
+
+
+def test_every_package_has_a_door_and_no_contract_an_exemption() -> None:
+    packages = {path.parent.name for path in house.PACKAGE.glob("*/__init__.py")}
+    assert without_door(packages) == set()
+    assert without_door({*packages, "cellar"}) == {"cellar"}
+    assert exempted() == []
+
+
+def past_a_door(source: str) -> list[str]:
+    """What a script takes from inside a package, or under a private name, of the library."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}:{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += re.findall(r"(?<!\w)sessionprompt(?:\.\w+)+", node.value)
+    ours = [name for name in found if re.match(r"sessionprompt\b", name)]
+    return [name for name in ours if name.count(".") > 1 or re.search(r"[.:]_", name)]
+
+
+def test_benchmarks_use_doors() -> None:
+    scripts = sorted((ROOT / "benchmarks").rglob("*.py"))
+    faults = {path.name: past_a_door(path.read_text()) for path in scripts}
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from sessionprompt.clustering.leiden import ItemClusterer",
+        "import sessionprompt.scoring.kernels as kernels",
+        "from sessionprompt._checks import check_choice",
+        "from sessionprompt.scoring import _rounds",
+        "find_spec('sessionprompt.scoring._kernels')",
+    ],
+)
+def test_a_script_that_goes_past_a_door_is_found(source: str) -> None:
+    assert past_a_door(source)
+    assert not past_a_door("from sessionprompt.clustering import ItemClusterer")
 
 
 def reads_argv(source: str) -> bool:
     """Whether a module reads the command line."""
-    return any(
-        (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.argv")
-        or (
-            isinstance(node, ast.ImportFrom)
-            and node.module == "sys"
-            and "argv" in [a.name for a in node.names]
-        )
-        for node in ast.walk(ast.parse(source))
-    )
-
-
-def undocumented(source: str) -> list[str]:
-    """Return the names of public functions and classes without a docstring."""
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return [
-        node.name
-        for node in ast.parse(source).body
-        if isinstance(node, definitions)
-        and not node.name.startswith("_")
-        and not ast.get_docstring(node)
-    ]
-
-
-SOURCES = {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
-IMPORTS = [
-    found for path, source in SOURCES.items() for found in imports_of(source, module_parts(path))
-]
-
-
-def test_every_file_has_a_floor() -> None:
-    rooms = {module_parts(path)[1] for path in SOURCES}
-    homeless = rooms - set(FLOOR) - ASIDE - {"__init__"}
-    assert not homeless, f"give {sorted(homeless)} a floor in {Path(__file__).name}"
-
-
-def test_modules_import_only_from_lower_floors() -> None:
-    homes = [found for found in IMPORTS if found.room in set(FLOOR) | ASIDE]
-    assert [fault for found in homes if (fault := floor_fault(found))] == []
-
-
-def test_libraries_come_in_through_their_doors() -> None:
-    assert [fault for found in IMPORTS if (fault := door_fault(found))] == []
+    nodes = list(ast.walk(ast.parse(source)))
+    attributes = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "sys"]
+    names = [alias.name for node in imports for alias in node.names]
+    return "sys.argv" in attributes or "argv" in names
 
 
 def test_only_the_command_line_reads_argv() -> None:
-    assert [
-        path.name
-        for path, source in SOURCES.items()
-        if path.name != "cli.py" and reads_argv(source)
-    ] == []
-
-
-def test_what_is_public_has_a_docstring() -> None:
-    assert {
-        path.name: names for path, source in SOURCES.items() if (names := undocumented(source))
-    } == {}
-
-
-@pytest.mark.parametrize(
-    ("room", "source"),
-    [
-        ("metrics", "from .recommender import PromptedSessionRecommender"),
-        ("metrics", "from sessionprompt import Sessions"),
-        ("metrics", "from . import training"),
-        ("metrics", "import sessionprompt.network as net"),
-        ("metrics", "from .model_selection import temporal_train_test_split"),
-        ("batches", "def lazily():\n    from .prompts import PromptBlend"),
-        ("recommender", "from .persistence import save"),
-        ("pipeline", "def fit():\n    from .persistence import save"),
-        ("training", "from .datasets import make_sessions"),
-        ("training", "from .nowhere import anything"),
-    ],
-)
-def test_an_import_from_above_is_found(room: str, source: str) -> None:
-    assert any(map(floor_fault, imports_of(source, ("sessionprompt", room))))
-
-
-@pytest.mark.parametrize(
-    ("room", "source"),
-    [
-        ("metrics", "import numpy as np\nfrom .sessions import Sessions"),
-        ("sessions", "from sessionprompt import _frames"),
-        ("metrics", "if TYPE_CHECKING:\n    from .recommender import PromptedSessionRecommender"),
-        ("recommender", "def save():\n    from .persistence import save"),
-        ("demo", "from sessionprompt import Sessions"),
-        ("__init__", "from .recommender import PromptedSessionRecommender"),
-    ],
-)
-def test_an_import_from_below_is_fine(room: str, source: str) -> None:
-    assert not any(map(floor_fault, imports_of(source, ("sessionprompt", room))))
-
-
-@pytest.mark.parametrize(
-    ("parts", "source"),
-    [
-        (("graphs",), "import igraph"),
-        (("persistence",), "def load():\n    from leidenalg import find_partition"),
-        (("sessions",), "import pandas as pd"),
-        (("backbones", "narm"), "from sklearn.base import BaseEstimator"),
-        (("backbones", "narm"), "from ..sessions import Sessions"),
-        (("backbones", "narm"), "from .. import prompts"),
-    ],
-)
-def test_the_wrong_door_is_found(parts: tuple[str, ...], source: str) -> None:
-    assert any(map(door_fault, imports_of(source, ("sessionprompt", *parts))))
-
-
-def test_the_smaller_rules_find_something_too() -> None:
+    modules = [name for name in SOURCES if name.endswith(".py") and name != "cli.py"]
+    assert [name for name in modules if reads_argv(SOURCES[name])] == []
     assert reads_argv("import sys\nprint(sys.argv[1:])")
     assert reads_argv("from sys import argv")
     assert not reads_argv("import sys\nprint(sys.path)")
+
+
+def undocumented(source: str) -> list[str]:
+    """Names of public functions and classes without a docstring."""
+    kinds = (*house.FUNCTIONS, ast.ClassDef)
+    definitions = [node for node in ast.parse(source).body if isinstance(node, kinds)]
+    public = [node for node in definitions if not node.name.startswith("_")]
+    return [node.name for node in public if not ast.get_docstring(node)]
+
+
+def test_what_is_public_has_a_docstring() -> None:
+    modules = [name for name in SOURCES if name.endswith(".py")]
+    missing = {name: undocumented(SOURCES[name]) for name in modules}
+    assert {name: found for name, found in missing.items() if found} == {}
     assert undocumented("def f(): ...\nclass C: ...\ndef _g(): ...") == ["f", "C"]
+
+
+def test_few_files_at_the_top_of_the_package() -> None:
+    top = house.top_level_files()
+    assert len(top) <= house.TOP_FILES
+    assert len(house.private_files(top)) <= house.TOP_PRIVATE
+    assert house.private_files(["__init__.py", "_checks.py", "graphs.py"]) == ["_checks.py"]
+
+
+def test_plain_assignments() -> None:
+    parallel, conditional = house.shares(SOURCES)
+    assert parallel < house.PARALLEL
+    assert conditional < house.CONDITIONAL
+
+
+def texts_of(found: list[house.Finding]) -> list[str]:
+    """Places and sizes as `python tests/house.py` prints them."""
+    return [str(one) for one in found]
+
+
+def test_short_lines_bodies_and_files() -> None:
+    assert texts_of(house.long_lines(SOURCES)) == []
+    assert texts_of(house.long_bodies(SOURCES)) == []
+    assert texts_of(house.long_files(SOURCES)) == []
+
+
+def test_no_conditional_expression_inside_a_call() -> None:
+    assert texts_of(house.conditionals_in_calls(SOURCES)) == []
+
+
+DENSE = """
+a, b = x, y
+a, b = b, a
+row, column = np.divmod(x, 3)
+c = d = 1 if a else 2
+print(f"{1 if a else 2}", b if a else c, end=1 if b else 2)
+"""
+
+
+def test_figures_count_what_they_say() -> None:
+    dense = {"dense.py": DENSE}
+    assert texts_of(house.parallel_assignments(dense)) == ["dense.py:2 (1)"]
+    assert len(house.conditional_expressions(dense)) == 4
+    assert texts_of(house.conditionals_in_calls(dense)) == ["dense.py:6 (1)"]
+    assert house.shares(dense) == (25.0, 100.0)
+
+
+def test_figures_find_what_is_long() -> None:
+    long = {"long.c": "x" * 101, "long.py": "def f():\n    '''Doc.'''\n" + "    a = 1\n" * 460}
+    assert texts_of(house.long_lines(long)) == ["long.c:1 (101)"]
+    assert texts_of(house.long_bodies(long)) == ["long.py:1 f (460)"]
+    assert texts_of(house.long_files(long)) == ["long.py (462)"]
+
+
+def test_a_constructor_that_only_stores_may_be_long() -> None:
+    names = [f"a{number}" for number in range(40)]
+    head = f"def __init__(self, {', '.join(names)}):\n"
+    stores = head + "".join(f"    self.{name} = {name}\n" for name in names)
+    assert house.long_bodies({"a.py": stores}) == []
+    assert texts_of(house.long_bodies({"a.py": stores + "    self.b = 1\n"})) == [
+        "a.py:1 __init__ (41)"
+    ]
