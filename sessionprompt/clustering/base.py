@@ -21,7 +21,11 @@ from .attach import number_nodes, spread_labels
 __all__ = ["GraphClusterer"]
 
 
-class GraphClusterer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class GraphClusterer(
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
     """Base of the clusterers: the item graph, the labels of events and of unseen items."""
 
     attach: str

@@ -33,7 +33,7 @@ laws = settings(max_examples=50, deadline=None)
 
 @pytest.fixture(scope="module")
 def planted():
-    """Sessions of 5 events inside one of 6 groups of 20, 15 or 10 items, with one step in ten to anywhere."""
+    """Sessions of 5 events inside one of 6 groups of items, with one step in ten to anywhere."""
     rng = np.random.default_rng(7)
     groups = np.repeat(np.arange(6), [20, 20, 20, 15, 15, 10])
     own = groups[rng.integers(100, size=1500)]
@@ -314,8 +314,9 @@ def test_a_chain_of_unseen_items_is_labelled_from_its_known_end():
 
 
 def test_loops_of_an_unseen_item_count_as_the_policy_says():
-    """Three edges to the large cluster weigh more than one to the small, until a loop raises the strength."""
-    train, session = [["a", "b", "c", "a"], ["x", "y"]], ["a", "new", "b", "new", "new", "x"]
+    """Three edges to the large cluster outweigh one to the small, until a loop adds strength."""
+    train = [["a", "b", "c", "a"], ["x", "y"]]
+    session = ["a", "new", "b", "new", "new", "x"]
     dropped, kept = (
         ItemClusterer(0.8, self_loops=policy, random_state=0).fit(train)
         for policy in ("drop", "keep")
@@ -325,7 +326,7 @@ def test_loops_of_an_unseen_item_count_as_the_policy_says():
 
 
 def test_items_that_no_path_leads_to_are_in_the_strongest_cluster():
-    """Three items that were clicked once are the largest cluster, two that alternate the strongest."""
+    """Three items in a ring are the largest cluster, two that alternate the strongest."""
     lists = [["a", "b", "c", "a"], ["x", "y", "x", "y", "x", "y"]]
     clusterer = ItemClusterer((1.0, 0.5), random_state=0).fit(lists)
     assert clusterer.labels_.T.tolist() == [[0, 0, 0, 1, 1]] * 2

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sessionprompt.datasets import _fetch, fetch, load_lastfm
+from sessionprompt.datasets import download, fetch, load_lastfm
 
 pytest.importorskip("pooch", reason="downloading needs the extra 'datasets'")
 
@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    real = _fetch.ARCHIVES["lastfm-1k"]
+    real = download.ARCHIVES["lastfm-1k"]
     with Server() as server:
         server.content = packed(real.member, LOG)
         local = replace(
@@ -76,7 +76,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             md5=hashlib.md5(server.content).hexdigest(),
             member_md5=hashlib.md5(LOG).hexdigest(),
         )
-        monkeypatch.setattr(_fetch, "ARCHIVES", {"lastfm-1k": local})
+        monkeypatch.setattr(download, "ARCHIVES", {"lastfm-1k": local})
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
@@ -99,7 +99,7 @@ def test_a_log_is_downloaded_once_unpacked_and_loads(server: Server, tmp_path: P
 def test_a_broken_download_goes_on(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_ranges: bool
 ) -> None:
-    monkeypatch.setattr(_fetch, "CHUNK", 64)
+    monkeypatch.setattr(download, "CHUNK", 64)
     server.knows_ranges, server.break_at = knows_ranges, 700
     with pytest.raises(OSError):
         fetch("lastfm-1k", tmp_path)

@@ -64,9 +64,8 @@ def test_the_split_within_sessions_is_that_of_the_reference_code() -> None:
 
 
 def test_impossible_splits() -> None:
-    with pytest.raises(
-        ValueError, match="protocol='random' is not known; use 'sessions' or 'within_session'"
-    ):
+    message = r"protocol='random' is not known; choose one of \['sessions', 'within_session'\]"
+    with pytest.raises(ValueError, match=message):
         split_protocol([["a", "b"]] * 5, "random")
     with pytest.raises(ValueError, match="2 sessions cannot be split in three; give at least 3"):
         split_protocol([["a", "b"]] * 2)

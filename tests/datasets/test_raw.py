@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sessionprompt.datasets._kinds import DAY, MAYBE, MILLISECONDS, SECONDS, TEXT, UTC, WHOLE
-from sessionprompt.datasets._raw import RawLog
+from sessionprompt.datasets.kinds import DAY, MAYBE, MILLISECONDS, SECONDS, TEXT, UTC, WHOLE
+from sessionprompt.datasets.raw import RawLog
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 def log(tmp_path: Path, content: str | bytes, name: str = "log.csv", **options: object) -> RawLog:
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return RawLog(path, "Get it from the shelf.", **options)
+    return RawLog(path, "Get it from its page.", **options)
 
 
 def test_byte_order_mark_line_ends_and_quoted_separators(tmp_path: Path) -> None:
@@ -86,22 +86,20 @@ def test_a_damaged_gzip_file_is_an_error(tmp_path: Path, damage: str) -> None:
         "checksum": whole[:-8] + bytes(8),
         "no gzip": b"a,b\n1,2\n",
     }[damage]
-    with pytest.raises(
-        ValueError, match=r"log.csv.gz cannot be read \(.+\). Get it from the shelf"
-    ):
+    with pytest.raises(ValueError, match=r"log.csv.gz cannot be read \(.+\). Get it from its page"):
         log(tmp_path, content, "log.csv.gz").read({"b": WHOLE})
 
 
 @pytest.mark.parametrize(
     ("content", "columns", "message"),
     [
-        ("", {"a": TEXT}, "log.csv is empty. Get it from the shelf."),
+        ("", {"a": TEXT}, "log.csv is empty. Get it from its page."),
         ("\n", {"a": TEXT}, "log.csv is empty"),
         (b"7z\xbc\xaf'\x1c\x00\x04", {"a": TEXT}, "log.csv cannot be read"),
         (
             "a;b\n1;2\n",
             {"a": TEXT},
-            "has no column 'a'; its first line names 'a;b'. Get it from the shelf.",
+            "has no column 'a'; its first line names 'a;b'. Get it from its page.",
         ),
         (
             "a,b\n1,2\n1,x\n",
@@ -155,6 +153,6 @@ def test_a_log_of_other_width_and_a_missing_one(tmp_path: Path) -> None:
     ):
         log(tmp_path, "1,2\n", names=("a", "b", "c")).read({"a": WHOLE}, header=False)
     with pytest.raises(
-        FileNotFoundError, match=r"nowhere.csv: there is no such file. Get it from the shelf."
+        FileNotFoundError, match=r"nowhere.csv: there is no such file. Get it from its page."
     ):
-        RawLog(tmp_path / "nowhere.csv", "Get it from the shelf.").read({"a": WHOLE})
+        RawLog(tmp_path / "nowhere.csv", "Get it from its page.").read({"a": WHOLE})

@@ -69,7 +69,7 @@ def without_repeats(sessions: list[list[Event]]) -> list[list[Event]]:
 
 
 def agree(loaded: Sessions, sessions: list[list[Event]]) -> None:
-    """Check items, users, times and the last line of the report, sessions in the order of their ends."""
+    """Check items, users, times and the report's last line, sessions in the order of their ends."""
     sessions = sorted(sessions, key=lambda session: session[-1][1])
     assert loaded.to_lists() == [[event[2] for event in session] for session in sessions]
     seconds = [event[1] for session in sessions for event in session]
@@ -299,7 +299,8 @@ def yoochoose_log(seed: int) -> tuple[list[str], dict[int, list[int]], dict[int,
             time += int(rng.integers(3))
             clicks.setdefault(session, []).append(int(rng.zipf(1.6)) % 40)
             lines.append(
-                f"{session},{iso(time)[:-1]}.{rng.integers(1000):03}Z,{clicks[session][-1]},{'S0'[session % 2]}"
+                f"{session},{iso(time)[:-1]}.{rng.integers(1000):03}Z,{clicks[session][-1]},"
+                f"{'S0'[session % 2]}"
             )
         ends[session] = time
     return lines, clicks, ends
@@ -403,7 +404,10 @@ def test_retailrocket_refuses_unknown_events(events: Any) -> None:
         load_retailrocket("events.csv", events=events)
 
 
-GLOBO = "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,click_environment\n"
+GLOBO = (
+    "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,"
+    "click_environment\n"
+)
 
 
 @pytest.mark.usefixtures("backend")
@@ -467,9 +471,8 @@ def test_a_wrong_file_says_what_is_expected(load: Any, tmp_path: Path, content: 
     [(load_lastfm, "repeats"), (load_lastfm, "missing_ids"), (load_reddit, "repeats")],
 )
 def test_unknown_choices_are_named(load: Any, name: str) -> None:
-    with pytest.raises(
-        ValueError, match=rf"{name}='collapse' is not known; use '(keep|name)' or 'drop'"
-    ):
+    message = rf"{name}='collapse' is not known; choose one of \['drop', '(keep|name)'\]"
+    with pytest.raises(ValueError, match=message):
         load("log.csv", **{name: "collapse"})
 
 

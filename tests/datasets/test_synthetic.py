@@ -19,7 +19,7 @@ FLAT = {"popularity_skew": 0.0, "cluster_stay": 0.0, "predictability": 0.0}
 
 
 def steps(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
-    """Return the item codes before and after each step."""
+    """Item codes before and after each step."""
     inner = np.ones(sessions.n_events, dtype=bool)
     inner[sessions.offsets[:-1]] = False
     after = np.flatnonzero(inner)
@@ -27,7 +27,7 @@ def steps(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
 
 
 def top_step_share(sessions: Sessions) -> tuple[float, int]:
-    """Return the share of steps that go to the commonest item after theirs, and the number of steps."""
+    """Share of steps that go to the commonest item after theirs, and the number of steps."""
     before, after = steps(sessions)
     counts = np.zeros((len(sessions.vocabulary),) * 2)
     np.add.at(counts, (before, after), 1)

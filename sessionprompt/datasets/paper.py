@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .._checks import check_choice
 from ..model_selection import temporal_train_test_split, within_session_split
 from ..sessions import Sessions, as_sessions
-from ._steps import check_choice, compact, filtered
+from .steps import compact, filtered
 
 __all__ = ["Split", "paper_filter", "split_protocol"]
 
@@ -20,7 +21,9 @@ class Split(NamedTuple):
 
 
 def paper_filter(sessions: Sessions) -> Sessions:
-    """Keep sessions of three events and more, then users with five sessions and more, once (arXiv 2410.04756).
+    """Sessions of three events and more, of users with five of them and more.
+
+    This is the filter of the CLIP-SBR paper (arXiv 2410.04756): first sessions, then users, once.
 
     Parameters
     ----------
@@ -39,7 +42,8 @@ def paper_filter(sessions: Sessions) -> Sessions:
 
     Examples
     --------
-    >>> sessions = Sessions.from_lists([["a", "b", "c"]] * 5 + [["a", "d"]] * 9, users=["ann"] * 5 + ["bob"] * 9)
+    >>> lists = [["a", "b", "c"]] * 5 + [["a", "d"]] * 9
+    >>> sessions = Sessions.from_lists(lists, users=["ann"] * 5 + ["bob"] * 9)
     >>> paper_filter(sessions).report
     step                 sessions  events  items  users  mean length
     start                      14      33      4      2         2.36
@@ -51,16 +55,16 @@ def paper_filter(sessions: Sessions) -> Sessions:
 
 
 def split_protocol(sessions: Sessions | list[Any], protocol: str = "sessions") -> Split:
-    """Split by one of the two protocols that go by the name of the CLIP-SBR paper.
+    """Parts of one of the two splits that go by the name of the CLIP-SBR paper.
 
     Parameters
     ----------
     sessions : Sessions or list of lists
     protocol : {"sessions", "within_session"}
-        ``"sessions"`` is what the paper describes: the newest tenth of the sessions tests, the
-        tenth before it validates, the rest trains. ``"within_session"`` is what its released code
-        does and its figures rest on: the last events of every session test, see
-        `model_selection.within_session_split` for what that leaks.
+        ``"sessions"`` follows the paper: the newest tenth of the sessions tests, the tenth before
+        it validates, the rest trains. ``"within_session"`` follows its released code, on which its
+        figures rest: the last events of every session test, and training knows the rest of the
+        session, see :func:`~sessionprompt.model_selection.within_session_split`.
 
     Returns
     -------

@@ -1,31 +1,31 @@
-"""Reddit: in which subreddits users commented."""
+"""Reddit: comments of users, with subreddits as items."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from .._checks import check_choice, check_count
 from ..sessions import Sessions
-from ._kinds import SECONDS, TEXT
-from ._raw import RawLog
-from ._steps import (
-    check_choice,
-    check_count,
+from .kinds import SECONDS, TEXT
+from .raw import RawLog
+from .steps import (
     cut_sessions,
     filtered,
     finished,
-    keep_events,
     newest_last,
-    not_repeating,
     rows_step,
     split_long,
+    without_repeats,
 )
 
 __all__ = ["load_reddit"]
 
 SOURCE = (
     "It is reddit_data.csv of 'Subreddit Interactions for 25,000 Users', "
-    "https://www.kaggle.com/datasets/colemaclean/subreddit-interactions (columns username, subreddit, utc)."
+    "https://www.kaggle.com/datasets/colemaclean/subreddit-interactions (columns username, "
+    "subreddit, utc)."
 )
 USER = ("username", "user", "user_id")
 TIME = ("utc", "utc_stamp", "utc-stamp", "timestamp", "created_utc")
@@ -73,24 +73,34 @@ def load_reddit(
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "reddit_data.csv")
-    >>> lines = ["username,subreddit,utc", "ann,aww,1482748617.0", "ann,aww,1482748600.0", "ann,pics,1482752217.0"]
+    >>> lines = ["username,subreddit,utc", "ann,aww,1482748617.0", "ann,aww,1482748600.0"]
+    >>> lines += ["ann,pics,1482752217.0"]
     >>> _ = path.write_text("\n".join(lines))
     >>> load_reddit(path, repeats="drop").to_lists()
     [['aww', 'pics']]
     """
     check_choice("repeats", repeats, ("keep", "drop"))
-    check_count("max_length", max_length, 2)
+    if max_length is not None:
+        check_count("max_length", max_length, 2)
     log = RawLog(Path(path), SOURCE)
     fields = log.fields()
-    user, time = (
-        next((name for name in names if name in fields), names[0]) for names in (USER, TIME)
-    )
+    user = _first_present(USER, fields)
+    time = _first_present(TIME, fields)
     rows = log.read({user: TEXT, "subreddit": TEXT, time: SECONDS})
     report = [rows_step("rows read", rows)]
     columns = {"item": "subreddit", "user": user, "time": time}
     sessions = cut_sessions(newest_last(rows), report, f"gap={gap}", gap=gap, **columns)
     if repeats == "drop":
-        sessions = keep_events(sessions, not_repeating(sessions), "repeats=drop")
+        sessions = without_repeats(sessions)
     if max_length is not None:
-        sessions = filtered(split_long(filtered(sessions, min_length=2), max_length), min_length=2)
+        pieces = split_long(filtered(sessions, min_length=2), max_length)
+        sessions = filtered(pieces, min_length=2)
     return finished(sessions)
+
+
+def _first_present(names: Sequence[str], fields: Sequence[str]) -> str:
+    """First of the names that is a field, else the usual name."""
+    for name in names:
+        if name in fields:
+            return name
+    return names[0]

@@ -6,15 +6,16 @@ import os
 from pathlib import Path
 
 from ..sessions import Sessions
-from ._kinds import UTC, WHOLE
-from ._raw import RawLog
-from ._steps import compact, cut_sessions, keep_newest_pairs, rows_step, sr_gnn_split
+from .kinds import UTC, WHOLE
+from .raw import RawLog
+from .steps import compact, cut_sessions, keep_newest_pairs, rows_step, sr_gnn_split
 
 __all__ = ["load_yoochoose"]
 
 SOURCE = (
-    "It is yoochoose-clicks.dat of the RecSys Challenge 2015 (http://2015.recsyschallenge.com/challenge.html), commas "
-    "between session, time, item and category, without a header."
+    "It is yoochoose-clicks.dat of the RecSys Challenge 2015 "
+    "(http://2015.recsyschallenge.com/challenge.html), commas between session, time, item and "
+    "category, without a header."
 )
 NAMES = ("session", "time", "item", "category")
 
@@ -61,17 +62,18 @@ def load_yoochoose(
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "yoochoose-clicks.dat")
-    >>> lines = ["1,2014-04-07T10:51:09.277Z,214536502,0", "1,2014-04-07T10:54:09.868Z,214536500,0"]
-    >>> lines += ["2,2014-04-09T13:56:37.614Z,214536500,0", "2,2014-04-09T13:57:19.373Z,214536502,S"]
+    >>> lines = ["1,2014-04-07T10:51:09.277Z,214536502,0"]
+    >>> lines += ["1,2014-04-07T10:54:09.868Z,214536500,0"]
+    >>> lines += ["2,2014-04-09T13:56:37.614Z,214536500,0"]
+    >>> lines += ["2,2014-04-09T13:57:19.373Z,214536502,S"]
     >>> _ = path.write_text("\n".join(lines))
     >>> train, test = load_yoochoose(path, fraction=1, min_item_support=1)
     >>> train.to_lists(), test.to_lists()
     ([[214536502, 214536500]], [[214536500, 214536502]])
     """
     log = RawLog(Path(path), SOURCE, names=NAMES)
-    rows = log.read(
-        {"session": WHOLE, "time": UTC, "item": WHOLE}, header=not log.fields()[0].isdigit()
-    )
+    has_header = not log.fields()[0].isdigit()
+    rows = log.read({"session": WHOLE, "time": UTC, "item": WHOLE}, header=has_header)
     report = [rows_step("rows read", rows)]
     sessions = cut_sessions(rows, report, "sessions", item="item", session="session", time="time")
     train, test = sr_gnn_split(sessions, min_item_support, test_days)

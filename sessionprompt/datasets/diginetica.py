@@ -8,16 +8,16 @@ from pathlib import Path
 import narwhals as nw
 
 from ..sessions import Sessions
-from ._kinds import DAY, WHOLE
-from ._raw import RawLog
-from ._steps import compact, cut_sessions, rows_step, sr_gnn_split
+from .kinds import DAY, WHOLE
+from .raw import RawLog
+from .steps import compact, cut_sessions, rows_step, sr_gnn_split
 
 __all__ = ["load_diginetica"]
 
 SOURCE = (
     "It is train-item-views.csv of the CIKM Cup 2016, track 2 "
-    "(https://competitions.codalab.org/competitions/11161), separated by semicolons, with the columns sessionId, "
-    "userId, itemId, timeframe, eventdate."
+    "(https://competitions.codalab.org/competitions/11161), separated by semicolons, with the "
+    "columns sessionId, userId, itemId, timeframe, eventdate."
 )
 
 
@@ -75,5 +75,6 @@ def load_diginetica(
     sessions = cut_sessions(
         rows, report, "sessions", item="itemId", session="sessionId", time="eventdate"
     )
-    train, test = compact(*sr_gnn_split(sessions, min_item_support, test_days))
+    train, test = sr_gnn_split(sessions, min_item_support, test_days)
+    train, test = compact(train, test)
     return train, test

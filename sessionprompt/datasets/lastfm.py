@@ -1,4 +1,4 @@
-"""Last.fm-1K: what 992 listeners played, artist by artist."""
+"""Last.fm-1K: plays of 992 listeners, with artists as items."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import narwhals as nw
 
+from .._checks import check_choice, check_count
 from ..sessions import Sessions
-from ._kinds import MAYBE, TEXT, UTC
-from ._raw import RawLog
-from ._steps import (
-    check_choice,
-    check_count,
+from .kinds import MAYBE, TEXT, UTC
+from .raw import RawLog
+from .steps import (
     cut_sessions,
     filtered,
     finished,
-    keep_events,
     newest_last,
-    not_repeating,
     rows_step,
     truncated,
+    without_repeats,
 )
 
 __all__ = ["load_lastfm"]
 
 SOURCE = (
-    "Get lastfm-dataset-1K.tar.gz from http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html, or call "
-    "sessionprompt.datasets.fetch('lastfm-1k'), and name the unpacked userid-timestamp-artid-artname-traid-traname.tsv."
+    "Get lastfm-dataset-1K.tar.gz from "
+    "http://ocelma.net/MusicRecommendationDataset/lastfm-1K.html, or call "
+    "sessionprompt.datasets.fetch('lastfm-1k'), and name the unpacked "
+    "userid-timestamp-artid-artname-traid-traname.tsv."
 )
 NAMES = ("user", "time", "artist_id", "artist_name", "track_id", "track_name")
 
@@ -91,22 +91,24 @@ def load_lastfm(
     """
     check_choice("missing_ids", missing_ids, ("name", "drop"))
     check_choice("repeats", repeats, ("keep", "drop"))
-    check_count("max_length", max_length, 1)
+    if max_length is not None:
+        check_count("max_length", max_length)
     columns = {"user": TEXT, "time": UTC, "artist_id": MAYBE, "artist_name": MAYBE}
-    rows = RawLog(Path(path), SOURCE, separator="\t", names=NAMES, quoted=False).read(
-        columns, header=False
-    )
+    log = RawLog(Path(path), SOURCE, separator="\t", names=NAMES, quoted=False)
+    rows = log.read(columns, header=False)
     report = [rows_step("rows read", rows)]
-    named = (
-        nw.coalesce("artist_id", "artist_name") if missing_ids == "name" else nw.col("artist_id")
-    )
-    rows = newest_last(rows.select("user", "time", artist=named).drop_nulls("artist"))
-    report.append(rows_step("artist known" if missing_ids == "name" else "artist has an id", rows))
+    artist = nw.col("artist_id")
+    step = "artist has an id"
+    if missing_ids == "name":
+        artist = nw.coalesce("artist_id", "artist_name")
+        step = "artist known"
+    rows = newest_last(rows.select("user", "time", artist=artist).drop_nulls("artist"))
+    report.append(rows_step(step, rows))
     sessions = cut_sessions(
         rows, report, f"gap={gap}", item="artist", user="user", time="time", gap=gap
     )
     if repeats == "drop":
-        sessions = keep_events(sessions, not_repeating(sessions), "repeats=drop")
+        sessions = without_repeats(sessions)
     if max_length is not None:
         sessions = truncated(sessions, max_length)
     return finished(filtered(sessions, top_items=top_items))

@@ -1,4 +1,4 @@
-"""Synthetic sessions from a small world of clustered items, with a dial for how predictable it is."""
+"""Synthetic sessions from a world of clustered items, as predictable as asked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._checks import is_integer, is_number
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
-from ._world import World
+from .world import World
 
 EPOCH = 1_704_067_200  # 2024-01-01 00:00 UTC
 DAY = 86_400
@@ -46,7 +47,7 @@ def make_sessions(
     return_clusters: bool = False,
     random_state: Any = None,
 ) -> Any:
-    """Make sessions in a world of clustered items, as predictable as asked.
+    """Sessions from a world of clustered items, as predictable as asked.
 
     Every item belongs to a cluster, and the items of a cluster stand in a ring, so each has one
     successor. A step repeats its item with probability `repeat_rate`; otherwise it goes to the
@@ -109,7 +110,8 @@ def make_sessions(
     _check_dials(locals())
     rng = np.random.default_rng(random_state)
     world = World.build(rng, n_items, n_clusters, popularity_skew)
-    offsets = np.append(0, np.cumsum(1 + rng.geometric(1 / (mean_length - 1), n_sessions)))
+    lengths = 1 + rng.geometric(1 / (mean_length - 1), n_sessions)
+    offsets = np.append(0, np.cumsum(lengths))
     times = _event_times(rng, offsets, n_days)
     users, homes = _users(rng, n_sessions, n_users, n_clusters)
     numbers = world.walk(rng, homes, offsets, predictability, cluster_stay, repeat_rate)
@@ -121,7 +123,7 @@ def make_sessions(
 
 
 def make_events(n_sessions: int = 1000, *, return_clusters: bool = False, **dials: Any) -> Any:
-    """Make the events of `make_sessions` as the columns of a log, one row per event, sorted by time.
+    """Events of `make_sessions` as the columns of a log, one row per event, sorted by time.
 
     Parameters
     ----------
@@ -158,7 +160,9 @@ def make_events(n_sessions: int = 1000, *, return_clusters: bool = False, **dial
     }
     if sessions.users is not None:
         events["user"] = np.repeat(sessions.users, sessions.lengths)[log]
-    return (events, clusters) if return_clusters else events
+    if return_clusters:
+        return events, clusters
+    return events
 
 
 def _check_dials(given: dict[str, Any]) -> None:
@@ -173,12 +177,17 @@ def _check_dials(given: dict[str, Any]) -> None:
 
 
 def _check_dial(name: str, value: Any, kind: type, low: float, high: float) -> None:
-    noun = "an integer" if kind is Integral else "a number"
-    fits = isinstance(value, kind) and not isinstance(value, bool)
+    noun = "a number"
+    fits = is_number(value)
+    if kind is Integral:
+        noun = "an integer"
+        fits = is_integer(value)
     if not fits:
         raise TypeError(f"{name}={value!r} is not {noun}; give {noun} of at least {low}.")
     if not low <= value <= high or math.isinf(value):
-        span = f"of at least {low}" if math.isinf(high) else f"from {low} to {high}"
+        span = f"from {low} to {high}"
+        if math.isinf(high):
+            span = f"of at least {low}"
         raise ValueError(f"{name}={value} is out of bounds; give {noun} {span}.")
 
 
@@ -198,11 +207,12 @@ def _event_times(
 def _users(
     rng: np.random.Generator, n_sessions: int, n_users: int | None, n_clusters: int
 ) -> tuple[NDArray[Any] | None, NDArray[np.int64] | None]:
-    """Return the user of each session and the user's favourite cluster."""
+    """User of each session and the user's favourite cluster."""
     if n_users is None:
         return None, None
-    user = rng.integers(n_users, size=n_sessions)
-    return _names("user", n_users)[user], rng.integers(n_clusters, size=n_users)[user]
+    user = rng.integers(n_users, size=n_sessions)  # (n_sessions,)
+    favourites = rng.integers(n_clusters, size=n_users)
+    return _names("user", n_users)[user], favourites[user]
 
 
 def _by_time(
@@ -212,8 +222,11 @@ def _by_time(
     users: NDArray[Any] | None,
     times: NDArray[np.int64],
 ) -> Sessions:
+    """Sessions of these item numbers, in the order of their ends."""
     used, inverse = np.unique(numbers, return_inverse=True)
-    order = np.lexsort((times[offsets[:-1]], times[offsets[1:] - 1]))
+    starts = times[offsets[:-1]]
+    ends = times[offsets[1:] - 1]
+    order = np.lexsort((starts, ends))
     vocabulary = Vocabulary(ids[used])
     numbered = np.argsort(order)  # 0..n-1 once the sessions are in order
     sessions = Sessions(

@@ -1,4 +1,4 @@
-"""What the texts in a raw log stand for, and how they become values."""
+"""Kinds of columns of a raw log: patterns of their texts, and the values of these."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Kind:
     Parameters
     ----------
     words : str
-        What a value is, for errors.
+        Noun of a value, for errors.
     pattern : str
-        What its text looks like, to find the first that does not.
+        Regular expression of its text, to find the first that does not match.
     parse : callable
         Makes values of texts.
     required : bool

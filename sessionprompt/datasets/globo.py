@@ -7,16 +7,16 @@ import os
 import narwhals as nw
 
 from ..sessions import Sessions
-from ._kinds import MILLISECONDS, WHOLE
-from ._raw import RawLog, check_path
-from ._steps import cut_sessions, rows_step
+from .kinds import MILLISECONDS, WHOLE
+from .raw import RawLog, check_path
+from .steps import cut_sessions, rows_step
 
 __all__ = ["load_globo"]
 
 SOURCE = (
     "It is the folder clicks of 'News Portal User Interactions by Globo.com', "
-    "https://www.kaggle.com/datasets/gspmoreira/news-portal-user-interactions-by-globocom, with the files "
-    "clicks_hour_000.csv and so on."
+    "https://www.kaggle.com/datasets/gspmoreira/news-portal-user-interactions-by-globocom, with "
+    "the files clicks_hour_000.csv and so on."
 )
 COLUMNS = {
     "user_id": WHOLE,

@@ -1,4 +1,4 @@
-"""Download of the logs that stand at a public address with a published checksum."""
+"""Download of the logs that have a public address and a published checksum."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ def fetch(
     >>> sessions = load_lastfm(path)  # doctest: +SKIP
     """
     if name not in ARCHIVES:
+        available = ", ".join(map(repr, ARCHIVES))
         raise ValueError(
-            f"name={name!r} has no public address with a checksum; {', '.join(map(repr, ARCHIVES))} has. The loaders "
+            f"name={name!r} has no public address with a checksum; {available} has. The loaders "
             "of the other logs say where to get them."
         )
     try:
@@ -85,14 +86,16 @@ def fetch(
             "downloading needs pooch; pip install 'sessionprompt[datasets]'."
         ) from error
     archive = ARCHIVES[name]
-    folder = Path(pooch.os_cache("sessionprompt") if folder is None else folder) / name
+    if folder is None:
+        folder = pooch.os_cache("sessionprompt")
+    place = Path(folder) / name
     packed = archive.url.rsplit("/", 1)[1]
     files = pooch.retrieve(
         archive.url,
         known_hash=f"md5:{archive.md5}",
         fname=packed,
-        path=folder,
-        downloader=_Resuming(folder / f".{packed}.part", progressbar),
+        path=place,
+        downloader=_Resuming(place / f".{packed}.part", progressbar),
         processor=pooch.Untar(members=[archive.member], extract_dir="."),
     )
     return _checked(Path(files[0]), archive.member_md5, pooch.file_hash)
@@ -106,30 +109,34 @@ def _checked(path: Path, md5: str, file_hash: Any) -> Path:
 
 
 class _Resuming:
-    """Downloader for pooch that keeps what has arrived in a file of its own, and asks for the rest."""
+    """Downloader for pooch that keeps its bytes in a file of its own, and asks for the rest."""
 
     def __init__(self, part: Path, progressbar: bool) -> None:
-        self.part, self.progressbar = part, progressbar
+        self.part = part
+        self.progressbar = progressbar
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
         import requests
-        from tqdm import tqdm
 
-        done = self.part.stat().st_size if self.part.exists() else 0
-        headers = {"Range": f"bytes={done}-"} if done else {}
+        headers = {}
+        if self.part.exists() and self.part.stat().st_size > 0:
+            headers["Range"] = f"bytes={self.part.stat().st_size}-"
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             # else all of it is here
             if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 response.raise_for_status()
-                resumes = response.status_code == HTTPStatus.PARTIAL_CONTENT
-                with (
-                    self.part.open("ab" if resumes else "wb") as file,
-                    self._bar(tqdm, response) as bar,
-                ):
-                    for chunk in response.iter_content(CHUNK):
-                        bar.update(file.write(chunk))
+                self._write(response)
         os.replace(self.part, output_file)
 
-    def _bar(self, tqdm: Any, response: Any) -> Any:
+    def _write(self, response: Any) -> None:
+        """Add the bytes of the answer to the file, or begin it anew if they are the whole."""
+        from tqdm import tqdm
+
+        mode = "wb"
+        if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+            mode = "ab"
         size = int(response.headers.get("Content-Length", 0)) or None
-        return tqdm(total=size, unit="B", unit_scale=True, disable=not self.progressbar)
+        bar = tqdm(total=size, unit="B", unit_scale=True, disable=not self.progressbar)
+        with self.part.open(mode) as file, bar:
+            for chunk in response.iter_content(CHUNK):
+                bar.update(file.write(chunk))

@@ -1,4 +1,4 @@
-"""Sessions that someone has prepared already, as rows of a Parquet file."""
+"""Prepared sessions, as rows of a Parquet file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import NDArray
 
 from ..sessions import Sessions, read_frame
 
 __all__ = ["load_parquet"]
 
 COLUMNS = ("session_id", "pos", "item_id")
+OPTIONAL = ("user_id", "ts")
 PARTS = ["train", "test"]
 
 
@@ -52,10 +54,10 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     [[9], [8, 7]]
     """
     frame = read_frame(Path(path))
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise ValueError(
-            f"{path} has no column {missing[0]!r}; it has {', '.join(map(repr, frame.columns))}."
-        )
+    for name in COLUMNS:
+        if name not in frame.columns:
+            available = ", ".join(map(repr, frame.columns))
+            raise ValueError(f"{path} has no column {name!r}; it has {available}.")
     if "split" not in frame.columns:
         return _sessions(frame, str(path))
     parts = frame["split"].unique().to_list()
@@ -70,20 +72,29 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
 
 
 def _sessions(frame: nw.DataFrame[Any], place: str) -> Sessions:
-    user, time = ("user_id" if "user_id" in frame.columns else None), "ts" in frame.columns
-    names = [*COLUMNS, *(["user_id"] if user else []), *(["ts"] if time else [])]
-    owner = ["session_id", "user_id"] if user else ["session_id"]
-    rows = frame.select(names).sort(*owner, "pos")
+    columns = [name for name in (*COLUMNS, *OPTIONAL) if name in frame.columns]
+    user = None
+    owner = ["session_id"]
+    if "user_id" in columns:
+        user = "user_id"
+        owner = ["session_id", "user_id"]
+    rows = frame.select(columns).sort(*owner, "pos")
     # in the order of the rows
     sessions = Sessions.from_events(rows, item="item_id", session="session_id", user=user)
-    is_taken = np.diff(rows["pos"].to_numpy()) == 0
+    _check_positions(rows["pos"].to_numpy(), sessions, place)
+    if "ts" not in columns:
+        return sessions
+    times = rows["ts"].to_numpy()
+    by_end = np.argsort(times[sessions.offsets[1:] - 1], kind="stable")
+    timed = replace(sessions, event_times=times)[by_end]
+    return replace(timed, report=sessions.report)
+
+
+def _check_positions(positions: NDArray[Any], sessions: Sessions, place: str) -> None:
+    """Raise if a session has two events at the same position."""
+    is_taken = np.diff(positions) == 0
     is_taken[sessions.offsets[1:-1] - 1] = False
     if is_taken.any():
         raise ValueError(
             f"{place}: a session has two events at the same 'pos'; number them 0, 1, 2, ..."
         )
-    if not time:
-        return sessions
-    times = rows["ts"].to_numpy()
-    by_end = np.argsort(times[sessions.offsets[1:] - 1], kind="stable")
-    return replace(replace(sessions, event_times=times)[by_end], report=sessions.report)

@@ -10,9 +10,9 @@ import narwhals as nw
 import numpy as np
 
 from ..sessions import Sessions
-from ._kinds import MILLISECONDS, TEXT, WHOLE
-from ._raw import RawLog
-from ._steps import cut_sessions, finished, keep_events, rows_step, support_filter, untagged
+from .kinds import MILLISECONDS, TEXT, WHOLE
+from .raw import RawLog
+from .steps import cut_sessions, finished, keep_events, rows_step, support_filter, untagged
 
 __all__ = ["load_retailrocket"]
 
@@ -30,11 +30,11 @@ def load_retailrocket(
     gap: str = "30min",
     min_item_support: int = 5,
 ) -> Sessions:
-    r"""Load the events of the Retailrocket data set, as session-rec (Ludewig and Jannach 2018) does.
+    r"""Load the events of the Retailrocket data set as session-rec does.
 
-    Pauses of more than half an hour between any two events of a visitor end a session; then the
-    wanted kinds of events stay, and sessions of one event, items with fewer than five, and what has
-    become sessions of one event go.
+    The preparation is that of Ludewig and Jannach (2018): pauses of more than half an hour between
+    any two events of a visitor end a session; then the wanted kinds of events stay, and sessions of
+    one event, items with fewer than five, and what has become sessions of one event go.
 
     Parameters
     ----------
@@ -62,16 +62,16 @@ def load_retailrocket(
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "events.csv")
-    >>> lines = ["timestamp,visitorid,event,itemid,transactionid", "1433221332117,257597,view,355908,"]
+    >>> lines = ["timestamp,visitorid,event,itemid,transactionid"]
+    >>> lines += ["1433221332117,257597,view,355908,"]
     >>> lines += ["1433221342117,257597,addtocart,355908,", "1433221352117,257597,view,248676,"]
     >>> _ = path.write_text("\n".join(lines))
     >>> load_retailrocket(path, min_item_support=1).to_lists()
     [[355908, 248676]]
     """
     if isinstance(events, str) or not events or not set(events) <= set(EVENTS):
-        raise ValueError(
-            f"events={events!r} must be a list of some of {', '.join(map(repr, EVENTS))}."
-        )
+        known = ", ".join(map(repr, EVENTS))
+        raise ValueError(f"events={events!r} must be a list of some of {known}.")
     columns = {"visitorid": WHOLE, "itemid": WHOLE, "event": TEXT, "timestamp": MILLISECONDS}
     rows = RawLog(Path(path), SOURCE).read(columns)
     report = [rows_step("rows read", rows)]

@@ -1,4 +1,4 @@
-"""Xing: what users of a job board did with job postings, from the RecSys Challenge 2016."""
+"""Xing: interactions of users with job postings, from the RecSys Challenge 2016."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import narwhals as nw
 import numpy as np
 
+from .._checks import check_count
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
-from ._kinds import SECONDS, WHOLE
-from ._raw import RawLog
-from ._steps import (
-    check_count,
+from .kinds import SECONDS, WHOLE
+from .raw import RawLog
+from .steps import (
     counted,
     cut_sessions,
     filtered,
@@ -27,8 +27,9 @@ from ._steps import (
 __all__ = ["load_xing"]
 
 SOURCE = (
-    "It is interactions.csv of the RecSys Challenge 2016 (https://github.com/recsyschallenge/2016), which XING gave "
-    "to the participants: tab-separated, with the columns user_id, item_id, interaction_type, created_at."
+    "It is interactions.csv of the RecSys Challenge 2016 "
+    "(https://github.com/recsyschallenge/2016), which XING gave to the participants: "
+    "tab-separated, with the columns user_id, item_id, interaction_type, created_at."
 )
 DELETE = 4  # and 1 to 3 are click, bookmark and reply
 
@@ -42,13 +43,13 @@ def load_xing(
     min_user_sessions: int = 5,
     max_user_sessions: int | None = 199,
 ) -> Sessions:
-    r"""Load the interactions of the RecSys Challenge 2016 as Quadrana et al. (RecSys 2017, arXiv 1706.04148) do.
+    r"""Load the interactions of the RecSys Challenge 2016 as Quadrana et al. (2017) do.
 
     Interactions of type 4 (the user deleted a recommendation) are left out, the others cut into
     sessions at pauses of more than half an hour; of interactions of one type with one item in a
     session the first stays. Then rare items, short sessions, and users with too few or too many
     sessions go, once and in this order. The bounds and the rule for repeats are those of the
-    authors' released code.
+    released code of the paper (RecSys 2017, arXiv 1706.04148).
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def load_xing(
     >>> sessions.to_lists()
     [[30, 30]]
     """
-    check_count("max_user_sessions", max_user_sessions, 1)
+    if max_user_sessions is not None:
+        check_count("max_user_sessions", max_user_sessions)
     columns = {"user_id": WHOLE, "item_id": WHOLE, "interaction_type": WHOLE, "created_at": SECONDS}
     rows = RawLog(Path(path), SOURCE, separator="\t").read(columns)
     report = [rows_step("rows read", rows)]
@@ -100,15 +102,15 @@ def load_xing(
     )
     sessions, types = untagged(made, DELETE)
     sessions = keep_events(sessions, first_of_each(sessions, types), "first of its type and item")
-    bounds = {
-        "min_item_support": min_item_support,
-        "min_length": min_length,
-        "min_user_sessions": min_user_sessions,
-    }
-    sessions = filtered(sessions, **bounds)
-    return finished(
-        sessions if max_user_sessions is None else _without_busy_users(sessions, max_user_sessions)
+    sessions = filtered(
+        sessions,
+        min_item_support=min_item_support,
+        min_length=min_length,
+        min_user_sessions=min_user_sessions,
     )
+    if max_user_sessions is not None:
+        sessions = _without_busy_users(sessions, max_user_sessions)
+    return finished(sessions)
 
 
 def _without_busy_users(sessions: Sessions, max_user_sessions: int) -> Sessions:
