@@ -19,7 +19,7 @@ from _shared import data_file, data_option, machine, write_line
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from sessionprompt.baselines import SLIST, ItemRows
+from sessionprompt.baselines import SLIST
 from sessionprompt.datasets import load_parquet
 from sessionprompt.sessions import Sessions
 
@@ -29,14 +29,14 @@ METRICS = ["mrr@5", "recall@5", "mrr@20", "recall@20"]
 class DenseSLIST(SLIST):
     """SLIST with the whole matrix."""
 
-    def _learn(self, rows: ItemRows) -> None:
+    def _learn(self, rows: Any) -> None:
         gram, moments = (
             matrix.astype(np.float32).toarray() for matrix in self._normal_equations(rows)
         )
         factor = cho_factor(gram, lower=True, overwrite_a=True)
         self.rules_ = np.maximum(cho_solve(factor, moments, overwrite_b=True), 0)
 
-    def _relevance(self, prefixes: ItemRows) -> Any:
+    def _relevance(self, prefixes: Any) -> Any:
         speakers = prefixes.matrix(self._weights(prefixes.steps), self.n_items_)
         return sparse.csr_array(speakers.astype(np.float32) @ self.rules_)
 

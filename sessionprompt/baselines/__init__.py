@@ -1,4 +1,4 @@
-"""Recommenders without a network, to be beaten: popularity, rules, nearest neighbours, linear models.
+"""Recommenders without a network: popularity, rules, nearest neighbours, linear models.
 
 They have the methods of :class:`~sessionprompt.recommender.PromptedSessionRecommender`, rank as
 exactly, and fit a million events in seconds on one core. Counters, sequential rules, session

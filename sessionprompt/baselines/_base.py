@@ -1,4 +1,4 @@
-"""What all baselines share: they learn from item codes, score sparsely, and fall back on popularity."""
+"""Base of the baselines: they learn from item codes, score sparsely, fall back on popularity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..base import SessionRecommenderMixin, warn_of_unknown
 from ..encoding import EncodedSessions, NextItemTargets, SessionEncoder
 from ..metrics import RankedTargets, target_ranks
 from ..sessions import Sessions, as_sessions
-from ._rows import ItemRows
+from .rows import ItemRows
 
 __all__ = ["Baseline", "Incremental"]
 
@@ -65,15 +65,16 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
 
     def _set_items(self, encoder: SessionEncoder) -> None:
         self.encoder_ = encoder
-        self.items_, self.n_items_ = encoder.vocabulary.ids, encoder.n_items
+        self.items_ = encoder.vocabulary.ids
+        self.n_items_ = encoder.n_items
         place = np.unique(-encoder.item_counts, return_inverse=True)[1]
         self.background_ = (-1 - place).astype(np.float32)
 
     def _rows_of(self, sessions: Sessions) -> ItemRows:
         rows = ItemRows(self.encoder_.item_codes(sessions), sessions.offsets)
-        return (
-            rows if sessions.times is None else rows.take(np.argsort(sessions.times, kind="stable"))
-        )
+        if sessions.times is None:
+            return rows
+        return rows.take(np.argsort(sessions.times, kind="stable"))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
@@ -84,7 +85,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         encoded: EncodedSessions,
         k: int,
         allowed: np.ndarray | None,
-        hidden: tuple[np.ndarray, np.ndarray] | None,
+        excluded: tuple[np.ndarray, np.ndarray] | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         prefixes = ItemRows.of_known(encoded.items, encoded.offsets)
         warn_of_unknown(int((prefixes.lengths == 0).sum()), stacklevel=4)
@@ -93,27 +94,30 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         for places, scores in self._score_blocks(prefixes):
             if allowed is not None:
                 scores[:, np.isin(np.arange(self.n_items_), allowed, invert=True)] = -np.inf
-            if hidden is not None:
-                inside = slice(*np.searchsorted(hidden[0], (places.start, places.stop)))
-                scores[hidden[0][inside] - places.start, hidden[1][inside]] = -np.inf
+            if excluded is not None:
+                prefix, code = excluded
+                inside = slice(*np.searchsorted(prefix, (places.start, places.stop)))
+                scores[prefix[inside] - places.start, code[inside]] = -np.inf
             best[places], values[places] = _largest(scores, k)
         return best, values
 
     def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
         places, prefixes = _all_prefixes(cut.encoded)
         targets = cut.next_items[places]
-        ranks, best = np.empty(len(places)), np.empty((len(places), top), dtype=np.int64)
+        ranks = np.empty(len(places))
+        best = None
+        if top:
+            best = np.empty((len(places), top), dtype=np.int64)
         for rows, scores in self._score_blocks(prefixes):
-            known = targets[rows] >= 0
-            ranks[rows] = np.where(
-                known, target_ranks(scores, np.maximum(targets[rows], 0), ties=ties), np.inf
-            )
-            if top:
+            codes = np.maximum(targets[rows], 0)
+            found = target_ranks(scores, codes, ties=ties)
+            ranks[rows] = np.where(targets[rows] >= 0, found, np.inf)
+            if best is not None:
                 best[rows] = _largest(scores, top)[0]
-        return RankedTargets.of(cut, self.encoder_, places, ranks, best if top else None)
+        return RankedTargets.of(cut, self.encoder_, places, ranks, best)
 
     def _score_blocks(self, prefixes: ItemRows) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield (places, scores) of a few prefixes at a time; the scores are overwritten by the next."""
+        """Places and scores of a few prefixes at a time; the next overwrite the scores."""
         size = min(max(BLOCK // self.n_items_, 1), len(prefixes))
         block = np.empty((size, self.n_items_), dtype=np.float32)
         for first in range(0, len(prefixes), size):
@@ -129,7 +133,7 @@ class Incremental(Baseline):
     """Baselines that new sessions can be added to."""
 
     def partial_fit(self, X: Any, y: None = None) -> Self:
-        """Learn from further sessions, newer than those before; the result is that of one fit on all of them.
+        """Learn from further, newer sessions; the result is that of one fit on all of them.
 
         Parameters
         ----------
@@ -143,15 +147,15 @@ class Incremental(Baseline):
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_parameters()
-        sessions, known = _with_events(as_sessions(X)), self.encoder_.vocabulary
+        sessions = _with_events(as_sessions(X))
+        before = self.encoder_.vocabulary
         self._set_items(self.encoder_.grow(sessions, ()))
-        self._extend(
-            self.encoder_.vocabulary.translate(known).astype(np.int64), self._rows_of(sessions)
-        )
+        moved = self.encoder_.vocabulary.translate(before).astype(np.int64)
+        self._extend(moved, self._rows_of(sessions))
         return self
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
-        """Add new sessions to what was learned; `moved` is the new code of each item known before."""
+        """Add new sessions; `moved` is the new code of each item known before."""
 
 
 def _with_events(sessions: Sessions) -> Sessions:
@@ -171,7 +175,7 @@ def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, ItemRows]:
 
 
 def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and values of the `k` largest scores of each row, best first, ties by the lower column."""
+    """Columns and values of the `k` largest scores of each row, best first, then by column."""
     n_rows, n = scores.shape
     peaks = np.maximum.reduceat(scores, np.arange(0, n, max(n // (8 * k), 1)), axis=1)
     # at least k scores reach the k-th highest peak

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from .._checks import check_integer, check_number
-from ._item_to_item import LastItems
-from ._rows import ItemRows, largest_per_row
+from .item_to_item import LastItems
+from .per_row import largest_per_row
+from .rows import ItemRows
 
 __all__ = ["ItemKNN"]
 
 
 class ItemKNN(LastItems):
-    """Recommend the items whose sessions are most like those of the last item, by cosine.
+    """Items whose sessions are most like those of the last item, by cosine.
 
     The similarity of two items is the number of sessions that hold both, over
     ``(n_a + shrinkage) ** alpha * (n_b + shrinkage) ** (1 - alpha)`` with the sessions n_a, n_b of
@@ -28,7 +29,7 @@ class ItemKNN(LastItems):
         Share of the clicked item in the normalisation, in 0..1: 0.5 is the cosine, 1 the confidence
         of a rule.
     last_n : int or None, default=1
-        Events of the running session that speak, each with weight 1 / steps back; None for all.
+        Events of the running session that count, each with weight 1 / steps back; None for all.
 
     Attributes
     ----------
@@ -70,10 +71,11 @@ class ItemKNN(LastItems):
         check_number("alpha", self.alpha, lambda value: 0 <= value <= 1, "between 0 and 1")
 
     def _learn(self, rows: ItemRows) -> None:
-        sessions = rows.incidence(self.n_items_)
-        together = (sessions.T @ sessions).tocsr()
+        sessions = rows.incidence(self.n_items_)  # (n_sessions, n_items)
+        together = (sessions.T @ sessions).tocsr()  # (n_items, n_items)
         support = together.diagonal() + self.shrinkage
         together.setdiag(0)
-        left, right = support**-self.alpha, support ** (self.alpha - 1)
+        left = support**-self.alpha
+        right = support ** (self.alpha - 1)
         together.data *= np.repeat(left, np.diff(together.indptr)) * right[together.indices]
         self.rules_ = largest_per_row(together, self.n_neighbors)

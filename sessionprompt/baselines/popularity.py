@@ -1,17 +1,18 @@
-"""What is popular, everywhere or in the running session."""
+"""Popular items, of everybody or of the running session."""
 
 from __future__ import annotations
 
+import numpy as np
 from scipy import sparse
 
 from ._base import Incremental
-from ._rows import ItemRows
+from .rows import ItemRows
 
 __all__ = ["Popularity", "SessionPopularity"]
 
 
 class Popularity(Incremental):
-    """Recommend to everybody what occurred most often in training.
+    """Items that occurred most often in training, the same for everybody.
 
     Attributes
     ----------
@@ -32,9 +33,10 @@ class Popularity(Incremental):
 
 
 class SessionPopularity(Incremental):
-    """Recommend the items of the running session: the most frequent first, of those the latest; then popular ones.
+    """Items of the running session, then popular ones.
 
-    Also called S-POP; in shops and on news sites a repeated click is often a fifth of all clicks.
+    Those of the session come by their number of events, the later one first among equals. Also
+    called S-POP; in shops and on news sites a repeated click is often a fifth of all clicks.
 
     Attributes
     ----------
@@ -57,9 +59,9 @@ class SessionPopularity(Incremental):
     """
 
     def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
-        n = self.n_items_
-        clicks = prefixes.last_clicks(n)
-        # Below 1, so that recency decides between equal counts only.
+        clicks = prefixes.last_clicks(self.n_items_)
+        # below 1, so that recency decides between equal counts only
         recency = (clicks.positions + 1) / (prefixes.lengths[clicks.rows] + 1)
-        counts = prefixes.matrix((prefixes.items >= 0).astype(float), n)
-        return counts + sparse.csr_array((recency, (clicks.rows, clicks.items)), shape=counts.shape)
+        counts = prefixes.matrix(np.ones(len(prefixes.items)), self.n_items_)
+        places = (clicks.rows, clicks.items)
+        return counts + sparse.csr_array((recency, places), shape=counts.shape)

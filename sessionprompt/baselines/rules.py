@@ -7,8 +7,8 @@ from scipy import sparse
 
 from .._checks import check_integer, check_number
 from ._base import Incremental
-from ._item_to_item import LastItems
-from ._rows import ItemRows
+from .item_to_item import LastItems
+from .rows import ItemRows
 
 __all__ = ["AssociationRules", "SequentialRules"]
 
@@ -17,10 +17,11 @@ class _Rules(LastItems, Incremental):
     """Base of the two kinds of rules, which differ in what they count."""
 
     def _count(self, rows: ItemRows) -> sparse.csr_array:
+        """Counts of pairs of items; shape (n_items, n_items)."""
         raise NotImplementedError
 
     def _weighed(self, counts: sparse.csr_array) -> sparse.csr_array:
-        """Rules made of counts."""
+        """Rules that follow from counts."""
         return counts
 
     def _learn(self, rows: ItemRows) -> None:
@@ -28,21 +29,24 @@ class _Rules(LastItems, Incremental):
         self.rules_ = self._weighed(self._counts)
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
-        known, new = self._counts.tocoo(), self._count(rows)
-        places = (moved[known.coords[0]], moved[known.coords[1]])
-        self._counts = (sparse.coo_array((known.data, places), shape=new.shape) + new).tocsr()
+        new = self._count(rows)
+        before = self._counts.tocoo()
+        row, column = before.coords
+        places = (moved[row], moved[column])
+        before = sparse.coo_array((before.data, places), shape=new.shape)
+        self._counts = (before + new).tocsr()
         self.rules_ = self._weighed(self._counts)
 
 
 class AssociationRules(_Rules):
-    """Recommend what shares most sessions with the last item.
+    """Items that share most sessions with the last one.
 
     Every two events of a session count, once in each direction.
 
     Parameters
     ----------
     last_n : int or None, default=1
-        Events of the running session that speak, each with weight 1 / steps back; None for all.
+        Events of the running session that count, each with weight 1 / steps back; None for all.
 
     Attributes
     ----------
@@ -74,7 +78,7 @@ class AssociationRules(_Rules):
 
 
 class SequentialRules(_Rules):
-    """Recommend what followed the last item, the sooner the better.
+    """Items that followed the last one, the sooner the better.
 
     The rule "after a comes b" gains 1 / d for every b that stands d events after an a. With the
     defaults this is the published model; the last three parameters are additions that together are
@@ -85,14 +89,14 @@ class SequentialRules(_Rules):
     steps : int, default=10
         Largest distance that counts.
     last_n : int or None, default=1
-        Events of the running session that speak, each with weight 1 / steps back; None for all.
+        Events of the running session that count, each with weight 1 / steps back; None for all.
     backward : float, default=0.0
-        What "before a came b" is worth beside "after a comes b".
+        Weight of "before a came b" beside "after a comes b".
     shrinkage : float, optional
-        Divide what an item says by its training events plus this, so that rare items speak as
-        loudly as frequent ones.
+        Divide the weights of an item's rules by its training events plus this, so that rules of
+        rare items weigh as much as those of frequent ones.
     repeats : float, default=0.0
-        What an item says for itself beside the repeats that were counted.
+        Weight of "after a comes a", added to the repeats that were counted.
 
     Attributes
     ----------
@@ -139,21 +143,24 @@ class SequentialRules(_Rules):
 
     def _count(self, rows: ItemRows) -> sparse.csr_array:
         longest = int(rows.lengths.max())
-        pairs = [
-            (np.flatnonzero(rows.steps > distance), distance)
-            for distance in range(1, min(self.steps + 1, longest))
-        ]
-        left = np.concatenate([np.empty(0, int), *(first for first, _ in pairs)])
-        right = np.concatenate([np.empty(0, int), *(first + distance for first, distance in pairs)])
-        places = (rows.items[left], rows.items[right])
-        return sparse.coo_array(
-            (1 / (right - left), places), shape=(self.n_items_, self.n_items_)
-        ).tocsr()
+        left = [np.empty(0, dtype=np.int64)]  # events, by distance
+        right = [np.empty(0, dtype=np.int64)]
+        for distance in range(1, min(self.steps + 1, longest)):
+            first = np.flatnonzero(rows.steps > distance)
+            left.append(first)
+            right.append(first + distance)
+        before = np.concatenate(left)
+        after = np.concatenate(right)
+        places = (rows.items[before], rows.items[after])
+        shape = (self.n_items_, self.n_items_)
+        return sparse.coo_array((1 / (after - before), places), shape=shape).tocsr()
 
     def _weighed(self, counts: sparse.csr_array) -> sparse.csr_array:
-        rules = counts + self.backward * counts.T if self.backward else counts
+        rules = counts
+        if self.backward:
+            rules = rules + self.backward * counts.T
         if self.shrinkage is not None:
             rules = sparse.diags_array(1 / (self.encoder_.item_counts + self.shrinkage)) @ rules
-        return (
-            rules + self.repeats * sparse.eye_array(self.n_items_) if self.repeats else rules
-        ).tocsr()
+        if self.repeats:
+            rules = rules + self.repeats * sparse.eye_array(self.n_items_)
+        return rules.tocsr()

@@ -8,13 +8,17 @@ from scipy import sparse
 from .._arrays import ragged_range
 from .._checks import check_integer, check_number
 from ._base import Incremental
-from ._rows import ItemRows, largest_per_row
+from .decay import decay
+from .per_row import first_per_row, largest_per_row
+from .rows import ItemRows, LastClicks
 
 __all__ = ["STAN", "VSKNN"]
 
+NOWHERE = np.iinfo(np.int32).max  # steps back to an item that the running session has not clicked
+
 
 class SessionKNN(Incremental):
-    """Base of the session neighbours: which sessions are near, and what their items are worth.
+    """Base of the session neighbours: nearest sessions, and scores of their items.
 
     Sessions are numbered from the newest on.
     """
@@ -36,91 +40,85 @@ class SessionKNN(Incremental):
         return np.ones(len(age))
 
     def _item_weights(self, steps: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """Weight of an item so far from the last common one, which was clicked so many steps back."""
+        """Weight of an item so far from the last common one, which was so many steps back."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ fitting
     def _learn(self, rows: ItemRows) -> None:
         self._sessions = rows
-        newest_first = rows.take(np.arange(len(rows))[::-1])
+        n_sessions = len(rows)
+        newest_first = rows.take(np.arange(n_sessions)[::-1])
         clicks = newest_first.last_clicks(self.n_items_)
-        n_clicks = np.bincount(clicks.rows, minlength=len(rows))
-        self._items, self._positions = clicks.items, clicks.positions
+        n_clicks = np.bincount(clicks.rows, minlength=n_sessions)
+        self._items = clicks.items
+        self._positions = clicks.positions
         self._offsets = np.append(0, np.cumsum(n_clicks))
-        self._factors = self._session_weights(
-            np.maximum(n_clicks, 1), np.arange(len(rows)) / len(rows)
-        )
+        age = np.arange(n_sessions) / n_sessions
+        self._factors = self._session_weights(np.maximum(n_clicks, 1), age)
+        self._holders = self._sessions_of_items(clicks, n_sessions)
+
+    def _sessions_of_items(self, clicks: LastClicks, n_sessions: int) -> sparse.csr_array:
+        """1 where a session holds an item; shape (n_items, n_sessions)."""
         ones = np.ones(len(clicks.items))
-        self._holders = sparse.coo_array(
-            (ones, (clicks.items, clicks.rows)), (self.n_items_, len(rows))
-        ).tocsr()
-        # the newest sessions of a session's items are among the newest of each item
+        places = (clicks.items, clicks.rows)
+        holders = sparse.coo_array((ones, places), (self.n_items_, n_sessions)).tocsr()
         if self.sample_size:
-            self._holders = _first_columns(self._holders, self.sample_size)
+            # the newest sessions of a session's items are among the newest of each item
+            holders = first_per_row(holders, self.sample_size)
+        return holders
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
         before = self._sessions
-        self._learn(
-            ItemRows(
-                np.concatenate([moved[before.items], rows.items]),
-                np.concatenate([before.offsets, before.offsets[-1] + rows.offsets[1:]]),
-            )
-        )
+        items = np.concatenate([moved[before.items], rows.items])
+        offsets = np.concatenate([before.offsets, before.offsets[-1] + rows.offsets[1:]])
+        self._learn(ItemRows(items, offsets))
 
-    # ------------------------------------------------------------------ scoring
     def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
         clicks = prefixes.last_clicks(self.n_items_)
         steps = prefixes.lengths[clicks.rows] - clicks.positions
-        neighbors = self._neighbors(prefixes, clicks.rows, clicks.items, steps)
-        steps_of = np.full((len(prefixes), self.n_items_), np.iinfo(np.int32).max, dtype=np.int32)
+        neighbors = self._neighbors(prefixes, clicks, steps)
+        steps_of = np.full((len(prefixes), self.n_items_), NOWHERE, dtype=np.int32)
         steps_of[clicks.rows, clicks.items] = steps
         return self._score_items(neighbors, steps_of)
 
     def _neighbors(
-        self, prefixes: ItemRows, row: np.ndarray, item: np.ndarray, steps: np.ndarray
+        self, prefixes: ItemRows, clicks: LastClicks, steps: np.ndarray
     ) -> sparse.csr_array:
         """Similarity to the nearest sessions; shape (n_prefixes, n_sessions)."""
-        weights = self._similarity_weights(steps, prefixes.lengths[row])
-        clicked = sparse.csr_array((weights, (row, item)), shape=(len(prefixes), self.n_items_))
+        weights = self._similarity_weights(steps, prefixes.lengths[clicks.rows])
+        places = (clicks.rows, clicks.items)
+        clicked = sparse.csr_array((weights, places), shape=(len(prefixes), self.n_items_))
         candidates = (clicked @ self._holders).tocsr()
         if self.sample_size:
-            candidates = _first_columns(candidates, self.sample_size)
+            candidates = first_per_row(candidates, self.sample_size)
         candidates.data *= self._factors[candidates.indices]
         return largest_per_row(candidates, self.n_neighbors)
 
     def _score_items(self, neighbors: sparse.csr_array, steps_of: np.ndarray) -> sparse.csr_array:
-        """Add up what the neighbours say of their items; shape (n_prefixes, n_items)."""
-        row = np.repeat(np.arange(neighbors.shape[0]), np.diff(neighbors.indptr))
+        """Scores of the neighbours' items, added up; shape (n_prefixes, n_items)."""
+        if neighbors.nnz == 0:
+            return sparse.csr_array(steps_of.shape)
+        # a pair is a prefix and one of its neighbours
+        row = np.repeat(np.arange(neighbors.shape[0]), np.diff(neighbors.indptr))  # (n_pairs,)
         starts = self._offsets[neighbors.indices]
         counts = self._offsets[neighbors.indices + 1] - starts
-        clicks, owner = ragged_range(starts, counts), np.repeat(np.arange(len(row)), counts)
-        items, positions = self._items[clicks], self._positions[clicks]
-        steps = steps_of[row[owner], items]
         first = np.cumsum(counts) - counts
-        latest = np.minimum.reduceat(steps, first) if len(first) else first
-        common = (
-            np.maximum.reduceat(np.where(steps == latest[owner], positions, 0), first)
-            if len(first)
-            else first
-        )
-        weights = self._item_weights(latest[owner], np.abs(positions - common[owner]))
-        values = neighbors.data[owner] * weights
-        return sparse.coo_array((values, (row[owner], items)), shape=steps_of.shape).tocsr()
-
-
-def _first_columns(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
-    """The entries of each row in its first `n` columns that are not empty."""
-    lengths = np.diff(matrix.indptr)
-    if (lengths <= n).all():
-        return matrix
-    matrix.sort_indices()
-    kept = ragged_range(matrix.indptr[:-1], np.minimum(lengths, n))
-    offsets = np.append(0, np.cumsum(np.minimum(lengths, n)))
-    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+        # and every pair has the clicks of its neighbour
+        pair = np.repeat(np.arange(len(row)), counts)  # (n_clicks,)
+        clicks = ragged_range(starts, counts)
+        items = self._items[clicks]
+        positions = self._positions[clicks]
+        steps = steps_of[row[pair], items]
+        latest = np.minimum.reduceat(steps, first)  # (n_pairs,)
+        is_latest = steps == latest[pair]
+        common = np.maximum.reduceat(np.where(is_latest, positions, 0), first)  # (n_pairs,)
+        distance = np.abs(positions - common[pair])
+        weights = self._item_weights(latest[pair], distance)
+        values = neighbors.data[pair] * weights
+        return sparse.coo_array((values, (row[pair], items)), shape=steps_of.shape).tocsr()
 
 
 class VSKNN(SessionKNN):
-    """Recommend the items of the sessions that are nearest to the running one, later clicks counting more.
+    """Items of the sessions that are nearest to the running one, later clicks counting more.
 
     Of the sessions that share an item with the running one, the `sample_size` newest are looked at.
     The similarity of one is the sum over the common items of their place in the running session (1
@@ -163,7 +161,7 @@ class VSKNN(SessionKNN):
 
 
 class STAN(SessionKNN):
-    """Recommend from the nearest sessions, with decays over both sessions and over time.
+    """Items of the nearest sessions, with decays over both sessions and over time.
 
     The similarity of a past session is the sum over the common items of ``exp(-d / lambda1)``,
     where d counts the events after the item in the running session, over the root of the session's
@@ -221,14 +219,15 @@ class STAN(SessionKNN):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         for name in ("lambda1", "lambda2", "lambda3"):
-            if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), lambda value: value > 0, "above 0, or None")
+            scale = getattr(self, name)
+            if scale is not None:
+                check_number(name, scale, lambda value: value > 0, "above 0, or None")
 
     def _similarity_weights(self, steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        return np.exp((1 - steps) / (self.lambda1 or np.inf))
+        return decay(steps - 1, self.lambda1)
 
     def _session_weights(self, n_items: np.ndarray, age: np.ndarray) -> np.ndarray:
-        return np.exp(-age / (self.lambda2 or np.inf)) / np.sqrt(n_items)
+        return decay(age, self.lambda2) / np.sqrt(n_items)
 
     def _item_weights(self, steps: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        return np.exp(-distance / (self.lambda3 or np.inf))
+        return decay(distance, self.lambda3)

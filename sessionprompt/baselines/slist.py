@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
-from .._arrays import ragged_range
 from .._checks import check_choice, check_integer, check_number
-from ._item_to_item import ItemToItem
-from ._ridge import sparse_ridge
-from ._rows import ItemRows
+from .decay import decay
+from .item_to_item import ItemToItem
+from .ridge import sparse_ridge
+from .rows import ItemRows
 
 __all__ = ["SLIST"]
 
 
 class SLIST(ItemToItem):
-    """Recommend by two ridge regressions solved as one: sessions from their items, what follows from what went before.
+    """Two ridge regressions solved as one: of sessions on their items, of futures on pasts.
 
     With inputs and targets of whole sessions (X, Y, rows of X adding up to 1) and of transitions
     (S, T), each row weighted by the recency of its session (W, V), the item-item matrix is::
@@ -28,7 +30,7 @@ class SLIST(ItemToItem):
 
     The inverse would be dense (7 GB in float32 for 43,000 items). Instead B is found by an
     iteration that keeps the `n_neighbors` largest entries of each row throughout, see
-    :func:`~sessionprompt.baselines._ridge.sparse_ridge`; memory is that of the pairs of items that
+    :func:`~sessionprompt.baselines.ridge.sparse_ridge`; memory is that of the pairs of items that
     share a session, of three times ``n_items * n_neighbors`` entries, and of one block of rows.
 
     Parameters
@@ -107,49 +109,56 @@ class SLIST(ItemToItem):
         check_number("tol", self.tol, lambda value: 0 < value < 1, "between 0 and 1")
 
     def _weights(self, steps: np.ndarray) -> np.ndarray:
-        return np.exp((1 - steps) / self.predict_decay)
+        return decay(steps - 1, self.predict_decay)
 
     def _learn(self, rows: ItemRows) -> None:
-        self.rules_ = sparse_ridge(*self._normal_equations(rows), self.n_neighbors, self.tol)
+        gram, moments = self._normal_equations(rows)
+        self.rules_ = sparse_ridge(gram, moments, self.n_neighbors, self.tol)
         self.rules_.data = np.maximum(self.rules_.data, 0)
         self.rules_.eliminate_zeros()
 
     def _normal_equations(self, rows: ItemRows) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """Gram matrix and moments of the regression, both of shape (n_items, n_items)."""
         age = np.arange(len(rows))[::-1] / len(rows)
-        weight = np.exp(-age / (self.recency or np.inf))
+        recency = decay(age, self.recency)
         gram = self.reg * sparse.eye_array(self.n_items_)
         moments = sparse.csr_array(gram.shape)
-        for share, (inputs, targets, session) in (
+        for share, part in (
             (self.alpha, self._whole_sessions(rows)),
             (1 - self.alpha, self._transitions(rows)),
         ):
-            weighted = inputs.T @ sparse.diags_array(share * weight[session])
-            gram, moments = gram + weighted @ inputs, moments + weighted @ targets
+            weights = sparse.diags_array(share * recency[part.session])
+            weighted = part.inputs.T @ weights  # (n_items, n_rows of the part)
+            gram = gram + weighted @ part.inputs
+            moments = moments + weighted @ part.targets
         return gram.tocsr(), moments.tocsr()
 
-    def _whole_sessions(
-        self, rows: ItemRows
-    ) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
+    def _whole_sessions(self, rows: ItemRows) -> _Part:
         sessions = rows.incidence(self.n_items_)
-        return _shares(sessions), sessions, np.arange(len(rows))
+        return _Part(_shares(sessions), sessions, np.arange(len(rows)))
 
-    def _transitions(self, rows: ItemRows) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
-        """Past and future of every event but the last of a session, and its session."""
+    def _transitions(self, rows: ItemRows) -> _Part:
+        """Past and future of every event but the last of a session."""
         now = np.flatnonzero(rows.steps > 1)
-        n_past = np.ones_like(now) if self.past == "last" else rows.position[now] + 1
-        past = _windows(rows, now + 1 - n_past, n_past)
-        future = _windows(rows, now + 1, rows.steps[now] - 1)
-        inputs = past.matrix(np.exp((1 - past.steps) / self.train_decay), self.n_items_)
-        targets = future.matrix(np.exp(-future.position / self.train_decay), self.n_items_)
-        return _shares(inputs), targets, rows.row[now]
+        n_past = np.ones_like(now)
+        if self.past == "all":
+            n_past = rows.position[now] + 1
+        past = rows.windows(now + 1 - n_past, n_past)
+        future = rows.windows(now + 1, rows.steps[now] - 1)
+        inputs = past.matrix(decay(past.steps - 1, self.train_decay), self.n_items_)
+        targets = future.matrix(decay(future.position, self.train_decay), self.n_items_)
+        return _Part(_shares(inputs), targets, rows.row[now])
 
 
-def _windows(rows: ItemRows, starts: np.ndarray, lengths: np.ndarray) -> ItemRows:
-    return ItemRows(rows.items[ragged_range(starts, lengths)], np.append(0, np.cumsum(lengths)))
+class _Part(NamedTuple):
+    """Rows of a regression: inputs and targets, both (n_rows, n_items), and their sessions."""
+
+    inputs: sparse.csr_array
+    targets: sparse.csr_array
+    session: np.ndarray
 
 
 def _shares(matrix: sparse.csr_array) -> sparse.csr_array:
     """Rows divided by their sums."""
-    return (
-        sparse.diags_array(1 / np.maximum(matrix.sum(axis=1), np.finfo(float).tiny)) @ matrix
-    ).tocsr()
+    sums = np.maximum(matrix.sum(axis=1), np.finfo(float).tiny)
+    return (sparse.diags_array(1 / sums) @ matrix).tocsr()

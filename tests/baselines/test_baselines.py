@@ -29,10 +29,11 @@ from sessionprompt.baselines import (
     Popularity,
     SequentialRules,
     SessionPopularity,
+    ridge,
 )
 from sessionprompt.baselines import _base as base
-from sessionprompt.baselines import _ridge as ridge
-from sessionprompt.baselines._rows import ItemRows, largest_per_row
+from sessionprompt.baselines.per_row import largest_per_row
+from sessionprompt.baselines.rows import ItemRows
 from sessionprompt.metrics import SessionScorer
 from sessionprompt.model_selection import TemporalSessionSplit, temporal_train_test_split
 from sessionprompt.pipeline import Pipeline
@@ -293,7 +294,8 @@ def test_nothing_needs_torch() -> None:
 import sys
 from sessionprompt import Sessions
 from sessionprompt.baselines import SLIST
-print(SLIST().fit([["a", "b"], ["b", "c"]]).score([["a", "b"]]), [m for m in ("torch", "skorch") if m in sys.modules])
+model = SLIST().fit([["a", "b"], ["b", "c"]])
+print(model.score([["a", "b"]]), [m for m in ("torch", "skorch") if m in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1.0 []\n"

@@ -1,4 +1,4 @@
-"""Sessions as the baselines read them: rows of item codes, and sparse matrices made of them."""
+"""Sessions as rows of item codes, and sparse matrices made of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from .._arrays import ragged_range
 
-__all__ = ["ItemRows", "LastClicks", "largest_per_row"]
+__all__ = ["ItemRows", "LastClicks"]
 
 
 class LastClicks(NamedTuple):
@@ -37,7 +37,7 @@ class ItemRows:
 
     @classmethod
     def of_known(cls, items: np.ndarray, offsets: np.ndarray) -> ItemRows:
-        """Leave out the events whose item is not known (code -1)."""
+        """Rows without the events whose item is not known (code -1)."""
         known = items >= 0
         return cls(items[known], np.append(0, np.cumsum(known))[offsets])
 
@@ -47,10 +47,12 @@ class ItemRows:
     def take(self, rows: np.ndarray) -> ItemRows:
         """Some of the rows, in the order of `rows`."""
         lengths = self.lengths[rows]
-        return ItemRows(
-            self.items[ragged_range(self.offsets[rows], lengths)],
-            np.append(0, np.cumsum(lengths)),
-        )
+        return self.windows(self.offsets[rows], lengths)
+
+    def windows(self, starts: np.ndarray, lengths: np.ndarray) -> ItemRows:
+        """Rows made of some events each: so many from each start on; both of shape (n_windows,)."""
+        events = ragged_range(starts, lengths)
+        return ItemRows(self.items[events], np.append(0, np.cumsum(lengths)))
 
     @property
     def lengths(self) -> np.ndarray:
@@ -74,9 +76,8 @@ class ItemRows:
 
     def matrix(self, weights: np.ndarray, n_items: int) -> sparse.csr_array:
         """Weights of the events, summed by row and item; shape (n_rows, n_items)."""
-        return sparse.coo_array(
-            (weights, (self.row, self.items)), shape=(len(self), n_items)
-        ).tocsr()
+        places = (self.row, self.items)
+        return sparse.coo_array((weights, places), shape=(len(self), n_items)).tocsr()
 
     def incidence(self, n_items: int) -> sparse.csr_array:
         """1 where a row holds an item; shape (n_rows, n_items)."""
@@ -89,43 +90,5 @@ class ItemRows:
         key = self.row * n_items + self.items
         pairs, from_the_end = np.unique(key[::-1], return_index=True)
         rows, items = np.divmod(pairs, n_items)
-        return LastClicks(rows, items, self.position[::-1][from_the_end])
-
-
-def largest_per_row(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
-    """The `k` entries of largest magnitude of each row, in single precision.
-
-    Of equal magnitude, those below 0 come first, then those of lower columns.
-
-    Examples
-    --------
-    >>> largest_per_row(sparse.csr_array([[0.5, 0, 2, 0.5], [0, -1, 0, 3]]), 2).toarray()
-    array([[ 0.5,  0. ,  2. ,  0. ],
-           [ 0. , -1. ,  0. ,  3. ]], dtype=float32)
-    """
-    # One sort of packed numbers: the row on top, then the value's bits, the column at the bottom.
-    width = np.uint64(max(matrix.shape[1] - 1, 1).bit_length())
-    step = 2 ** (32 - int(width))
-    parts = [
-        _largest(matrix[first : first + step], k, width)
-        for first in range(0, matrix.shape[0], step)
-    ]
-    return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
-
-
-def _largest(matrix: sparse.csr_array, k: int, width: np.uint64) -> sparse.csr_array:
-    counts = np.diff(matrix.indptr)
-    row = np.repeat(np.arange(len(counts), dtype=np.uint64) << np.uint64(32), counts)
-    bits = matrix.data.astype(np.float32).view(np.uint32)
-    # the sign goes last, the largest comes first
-    by_magnitude = ~(bits << np.uint32(1) | bits >> np.uint32(31))
-    key = (row | by_magnitude) << width | matrix.indices.astype(np.uint64)
-    key.sort()
-    kept = np.minimum(counts, k)
-    key = key[ragged_range(matrix.indptr[:-1], kept)]
-    column = key & ((np.uint64(1) << width) - np.uint64(1))
-    bits = ~(key >> width).astype(np.uint32)
-    value = (bits >> np.uint32(1) | bits << np.uint32(31)).view(np.float32)
-    return sparse.csr_array(
-        (value, column.astype(np.int64), np.append(0, np.cumsum(kept))), shape=matrix.shape
-    )
+        positions = self.position[::-1][from_the_end]
+        return LastClicks(rows, items, positions)

@@ -1,0 +1,44 @@
+"""Base of models in which each item of the running session adds to the scores of others."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .._checks import check_integer
+from ._base import Baseline
+from .rows import ItemRows
+
+__all__ = ["ItemToItem", "LastItems"]
+
+
+class ItemToItem(Baseline):
+    """Base of models whose scores are sums of one row of `rules_` for each event of a session."""
+
+    rules_: sparse.csr_array
+
+    def _weights(self, steps: np.ndarray) -> np.ndarray:
+        """Weight of the event so many steps back, 1 for the last."""
+        raise NotImplementedError
+
+    def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
+        weights = self._weights(prefixes.steps)  # (n_events,)
+        events = prefixes.matrix(weights, self.n_items_)  # (n_prefixes, n_items)
+        events.eliminate_zeros()
+        return events @ self.rules_
+
+
+class LastItems(ItemToItem):
+    """Base of those in which the last `last_n` events count, each with weight 1 / steps back."""
+
+    last_n: int | None
+
+    def _check_parameters(self) -> None:
+        if self.last_n is not None:
+            check_integer("last_n", self.last_n)
+
+    def _weights(self, steps: np.ndarray) -> np.ndarray:
+        weights = 1 / steps
+        if self.last_n is not None:
+            weights[steps > self.last_n] = 0
+        return weights
