@@ -27,7 +27,7 @@ clean:
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
-$(VENV)/.installed: pyproject.toml constraints.txt sessionprompt/scoring/_kernels.c
+$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard sessionprompt/scoring/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch
 	$(INSTALL) --editable .

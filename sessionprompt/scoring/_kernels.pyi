@@ -1,4 +1,7 @@
-"""The compiled module, see `scoring/_kernels.c`: contiguous arrays, d columns; some serve candidates first..last-1 a call."""
+"""The compiled kernels, see `_kernels.c`: states (B, d), candidates (N, d), all arrays contiguous.
+
+Some serve the candidates first..last-1 of a call, so that threads can share them out.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,35 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
-Words = NDArray[np.int32]
+Pairs = NDArray[np.int32]
 
-def log_sums(
-    d: int, states: Floats, table: Floats, targets: Codes, first: int, last: int, result: Floats, /
+def buffer_size(n: int, candidates: int, /) -> int: ...
+def logsumexp(
+    states: Floats, table: Floats, targets: Codes, first: int, last: int, result: Floats, /
 ) -> None: ...
-def room(n: int, candidates: int, /) -> int: ...
-def exponentials(
-    d: int,
+def softmax_forward(
     states: Floats,
     table: Floats,
     targets: Codes,
     first: int,
     last: int,
     weights: Floats,
-    own: Floats,
-    kept: Words,
+    target_scores: Floats,
+    exponentials: Pairs,
     sums: Floats,
     products: Floats,
     /,
 ) -> None: ...
-def weigh(
-    d: int, states: Floats, kept: Words, first: int, last: int, add: bool, result: Floats, /
+def softmax_backward(
+    states: Floats, exponentials: Pairs, first: int, last: int, add: bool, result: Floats, /
 ) -> None: ...
-def count_above(
-    d: int, states: Floats, table: Floats, targets: Codes, above: Codes, level: Codes, /
+def count_greater(
+    states: Floats,
+    table: Floats,
+    targets: Codes,
+    thresholds: Floats | None,
+    greater: Codes,
+    equal: Codes,
+    /,
 ) -> None: ...
-def best(
-    d: int, states: Floats, table: Floats, k: int, codes: Codes, values: Floats, /
-) -> None: ...
+def topk(states: Floats, table: Floats, k: int, codes: Codes, values: Floats, /) -> None: ...

@@ -2,92 +2,138 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .kernels import exponentials, in_threads, log_sums, parts, room, weigh
-from .tiles import COLUMNS, Result, _slices, tiled
+from . import sizes
+from .kernels import buffer_size, in_threads, logsumexp, parts, softmax_backward, softmax_forward
+from .slices import slices_about
+from .tiles import Sweep, tiled
 
-__all__ = ["compiled", "compiled_log_sums"]
+__all__ = ["compiled", "compiled_logsumexp"]
 
-KEPT = 12_000_000  # exponentials of the compiled sweep: 24 MB of bfloat16
-LEAST_ROWS = 96  # for which it goes over the table, whatever they take
 LARGEST_ODDS = 1e30  # beyond, what they are multiplied with would leave the range of float32
 
 
 def compiled(
-    states: Tensor, table: Tensor, targets: Tensor, own: Tensor, log_weights: Tensor | None
-) -> Result:
-    """Sweep with the compiled module, whose factors are bfloat16; threads share the candidates out.
+    states: Tensor,
+    table: Tensor,
+    targets: Tensor,
+    target_score: Tensor,
+    log_weights: Tensor | None,
+) -> Sweep:
+    """Log-sum of the exponentials of all but the targets, and its gradients, see `tiles.py`.
 
-    What is exponentiated is a score less that of the row's target, so a sum is the odds against the
+    Exponentiated is a score less that of the row's target, so a row's sum is the odds against the
     target. The exponentials of some rows are kept, in bfloat16, until their sums are known. Odds
-    that might leave the range of float32 are left to torch.
+    that might leave the range of float32 are left to torch. Threads share the candidates out.
     """
-    others, of_states, of_table = (
-        own.new_empty(own.shape),
-        states.new_empty(states.shape),
-        table.new_empty(table.shape),
-    )
-    blocks, columns = (
-        list(_slices(len(states), max(LEAST_ROWS, KEPT // len(table)))),
-        parts(len(table), COLUMNS),
-    )
-    kept = [
-        torch.empty(room(blocks[0].stop, part.stop - part.start), dtype=torch.int32)
-        for part in columns
-    ]
-    added = table.new_empty(0) if log_weights is None else log_weights
+    rest_logsumexp = torch.empty_like(target_score)  # (B, 1)
+    states_grad = torch.empty_like(states)  # (B, d)
+    table_grad = torch.empty(table.shape)  # (N, d), row after row
+    n_rows = max(sizes.COMPILED_LEAST_ROWS, sizes.COMPILED_EXPONENTIALS // len(table))
+    blocks = list(slices_about(len(states), n_rows))
+    candidates = _Candidates(table, log_weights, blocks[0].stop)
     for rows in blocks:
-        exponentiate = partial(
-            _exponentials, *_arrays(states[rows], table, targets[rows], own[rows], added)
-        )
-        sums, products = zip(*in_threads(exponentiate, columns, kept), strict=True)
-        odds = sum(sums)  # (rows, 1)
+        swept = candidates.sweep(states[rows], targets[rows], target_score[rows])
+        odds, products = swept  # (rows, 1), (rows, d)
         if not (odds < LARGEST_ODDS).all():
-            return tiled(states, table, targets, own, log_weights, low=True)
-        others[rows] = odds.log() + own[rows]
-        scale = 1 / (len(states) * (1 + odds))
-        of_states[rows] = scale * sum(products)
-        in_threads(partial(_weigh, scale * states[rows], of_table, rows.start > 0), columns, kept)
-    return others, of_states, of_table
+            return tiled(states, table, targets, target_score, log_weights, bfloat16=True)
+        rest_logsumexp[rows] = odds.log() + target_score[rows]
+        scale = 1 / (len(states) * (1 + odds))  # (rows, 1), in the mean over all rows
+        states_grad[rows] = scale * products
+        candidates.add_gradient(scale * states[rows], table_grad, add=rows.start > 0)
+    return rest_logsumexp, states_grad, table_grad
 
 
-def _exponentials(
-    x: Any, w: Any, right: Any, own: Any, added: Any, part: slice, kept: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Keep the exponentials of a part of the candidates; return their sums (B, 1) and their products (B, d)."""
-    sums, products = torch.empty(own.shape), torch.empty(x.shape)
-    results = (tensor.numpy() for tensor in (_words(kept, len(x), part), sums, products))
-    exponentials(x.shape[1], x, w, right, part.start, part.stop, added, own, *results)
-    return sums, products
+class _Part(NamedTuple):
+    """Candidates of one thread, and memory for their exponentials."""
+
+    candidates: slice
+    exponentials: Tensor
+
+    def pairs(self, n: int) -> NDArray[np.int32]:
+        """The memory that the exponentials of n rows take."""
+        return self.exponentials[: _size(n, self.candidates)].numpy()
 
 
-def _weigh(states: Tensor, of_table: Tensor, add: bool, part: slice, kept: Tensor) -> None:
-    """Write, or add, the products of a part's exponentials and scaled states."""
-    x, words = _arrays(states, _words(kept, len(states), part))
-    weigh(x.shape[1], x, words, part.start, part.stop, add, of_table.numpy())
+class _Candidates:
+    """Candidates in parts for threads, and the exponentials of some rows against them."""
+
+    def __init__(self, table: Tensor, log_weights: Tensor | None, n_rows: int) -> None:
+        self.table = _array(table)
+        self.log_weights = np.empty(0, np.float32)
+        if log_weights is not None:
+            self.log_weights = _array(log_weights)
+        self.slices = parts(len(table), sizes.LOSS_TILE.cpu)
+        self.parts = [
+            _Part(candidates, torch.empty(_size(n_rows, candidates), dtype=torch.int32))
+            for candidates in self.slices
+        ]
+
+    def sweep(self, states: Tensor, targets: Tensor, target_score: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums (rows, 1) of the exponentials, and their products (rows, d) with the candidates."""
+        x = _array(states)  # (rows, d)
+        codes = _array(targets)  # (rows,)
+        scores = _array(target_score)  # (rows, 1)
+
+        def sweep_part(candidates: slice, part: _Part) -> tuple[Tensor, Tensor]:
+            sums = torch.empty(target_score.shape)  # (rows, 1)
+            products = torch.empty(states.shape)  # (rows, d)
+            softmax_forward(
+                x,
+                self.table,
+                codes,
+                candidates.start,
+                candidates.stop,
+                self.log_weights,
+                scores,
+                part.pairs(len(x)),
+                sums.numpy(),
+                products.numpy(),
+            )
+            return sums, products
+
+        swept = in_threads(sweep_part, self.slices, self.parts)
+        odds = sum(sums for sums, _ in swept)
+        products = sum(products for _, products in swept)
+        return odds, products  # type: ignore[return-value]
+
+    def add_gradient(self, scaled: Tensor, table_grad: Tensor, *, add: bool) -> None:
+        """Write, or add, the products (N, d) of the kept exponentials and scaled states (rows, d)."""
+        x = _array(scaled)  # (rows, d)
+        result = table_grad.numpy()  # (N, d)
+
+        def add_part(candidates: slice, part: _Part) -> None:
+            pairs = part.pairs(len(x))
+            softmax_backward(x, pairs, candidates.start, candidates.stop, add, result)
+
+        in_threads(add_part, self.slices, self.parts)
 
 
-def _words(kept: Tensor, n: int, part: slice) -> Tensor:
-    return kept[: room(n, part.stop - part.start)]
+def compiled_logsumexp(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    """Log of the summed exponentials of all candidates but the targets, (B, 1), by rounded factors."""
+    x = _array(states)  # (B, d)
+    candidates = _array(table)  # (N, d)
+    codes = _array(targets)  # (B,)
 
-
-def compiled_log_sums(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-    """Log of the summed exponentials of all candidates but the targets, (B, 1), from rounded factors."""
-    x, w, right = _arrays(states, table, targets)
-
-    def sum_up(part: slice) -> Tensor:
-        sums = states.new_empty(len(states), 1)
-        log_sums(x.shape[1], x, w, right, part.start, part.stop, sums.numpy())
+    def sum_part(part: slice) -> Tensor:
+        sums = torch.empty(len(x), 1)
+        logsumexp(x, candidates, codes, part.start, part.stop, sums.numpy())
         return sums
 
-    return torch.stack(in_threads(sum_up, parts(len(table), COLUMNS))).logsumexp(0)
+    sums = in_threads(sum_part, parts(len(candidates), sizes.LOSS_TILE.cpu))
+    return torch.stack(sums).logsumexp(0)
 
 
-def _arrays(*tensors: Tensor) -> Iterator[Any]:
-    return (tensor.detach().contiguous().numpy() for tensor in tensors)
+def _size(n: int, candidates: slice) -> int:
+    return buffer_size(n, candidates.stop - candidates.start)
+
+
+def _array(tensor: Tensor) -> NDArray:
+    """Numbers of a tensor, row after row."""
+    return tensor.detach().contiguous().numpy()

@@ -1,4 +1,4 @@
-"""The compiled module, if it was built and suits the processor, and the threads that share its work."""
+"""The compiled kernels, if they were built and suit the processor, and threads to share their work."""
 
 from __future__ import annotations
 
@@ -10,50 +10,60 @@ from typing import Any, TypeVar
 import torch
 
 try:
-    from ._kernels import best, count_above, exponentials, log_sums, room, weigh
+    from ._kernels import (
+        buffer_size,
+        count_greater,
+        logsumexp,
+        softmax_backward,
+        softmax_forward,
+        topk,
+    )
 except ImportError:  # installed without a compiler, or on another processor than x86-64
-    best = count_above = exponentials = log_sums = room = weigh = None  # type: ignore[assignment]
+    buffer_size = count_greater = logsumexp = None  # type: ignore[assignment]
+    softmax_backward = softmax_forward = topk = None  # type: ignore[assignment]
 
 __all__ = [
     "abilities",
-    "best",
-    "count_above",
-    "exponentials",
+    "buffer_size",
+    "count_greater",
     "in_threads",
-    "log_sums",
+    "logsumexp",
     "multiplies_bfloat16",
+    "obstacle",
     "parts",
-    "room",
+    "softmax_backward",
+    "softmax_forward",
+    "topk",
     "usable",
-    "weigh",
 ]
 
 T = TypeVar("T")
 
 
+def obstacle(device: torch.device) -> str | None:
+    """Reason why the kernels do not compute on a device; None where they do.
+
+    Processors with AMX keep torch's products, which use it, as the kernels do not.
+    """
+    if device.type != "cpu":
+        return f"kernels compute on the CPU, not on {device.type}"
+    if logsumexp is None:
+        return "kernels were not built: the installation found no C compiler, or another processor"
+    if "avx512_bf16" not in abilities():
+        return "kernels need a processor with AVX-512 BF16"
+    if "amx_bf16" in abilities():
+        return "torch's products use the AMX of this processor"
+    return None
+
+
 def usable(device: torch.device) -> bool:
-    """Whether the compiled module can run and is the faster way; it does not use AMX, as torch's products do."""
-    can = abilities() if log_sums is not None and device.type == "cpu" else set()
-    return "avx512_bf16" in can and "amx_bf16" not in can
+    """Whether the kernels compute on a device."""
+    return obstacle(device) is None
 
 
 def abilities() -> set[str]:
-    """What the processor can do, by torch's names."""
+    """Instruction sets of the processor, by torch's names."""
     return {name for name, has in torch.cpu.get_capabilities().items() if has}
-
-
-def parts(n: int, least: int) -> list[slice]:
-    """0..n-1 in one slice per torch thread, but none shorter than `least` if there are several."""
-    size = max(least, math.ceil(n / torch.get_num_threads()))
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def in_threads(work: Callable[..., T], slices: list[slice], *more: Iterable[Any]) -> list[T]:
-    """Like ``map``, in one thread per slice: the module lets go of Python's lock while it computes."""
-    if len(slices) == 1:
-        return list(map(work, slices, *more))
-    with ThreadPoolExecutor(len(slices)) as pool:
-        return list(pool.map(work, slices, *more))
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -61,3 +71,17 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(abilities() & {"avx512_bf16", "amx_bf16"})
+
+
+def parts(n: int, least: int) -> list[slice]:
+    """Slices of 0..n-1, one per torch thread, but none shorter than `least` if there are several."""
+    size = max(least, math.ceil(n / torch.get_num_threads()))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def in_threads(work: Callable[..., T], slices: list[slice], *more: Iterable[Any]) -> list[T]:
+    """Results like ``map``'s, from one thread per slice: kernels release Python's lock meanwhile."""
+    if len(slices) == 1:
+        return list(map(work, slices, *more))
+    with ThreadPoolExecutor(len(slices)) as pool:
+        return list(pool.map(work, slices, *more))
