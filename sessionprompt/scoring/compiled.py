@@ -104,7 +104,7 @@ class _Candidates:
         return odds, products  # type: ignore[return-value]
 
     def add_gradient(self, scaled: Tensor, table_grad: Tensor, *, add: bool) -> None:
-        """Write, or add, the products (N, d) of the kept exponentials and scaled states (rows, d)."""
+        """Write, or add, products (N, d) of the kept exponentials and scaled states (rows, d)."""
         x = _array(scaled)  # (rows, d)
         result = table_grad.numpy()  # (N, d)
 
@@ -116,7 +116,7 @@ class _Candidates:
 
 
 def compiled_logsumexp(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-    """Log of the summed exponentials of all candidates but the targets, (B, 1), by rounded factors."""
+    """Log of the summed exponentials of all but the targets, (B, 1), from rounded factors."""
     x = _array(states)  # (B, d)
     candidates = _array(table)  # (N, d)
     codes = _array(targets)  # (B,)

@@ -1,4 +1,4 @@
-"""The compiled kernels, if they were built and suit the processor, and threads to share their work."""
+"""The compiled kernels, if they were built and suit the processor; threads that share their work."""
 
 from __future__ import annotations
 
@@ -67,20 +67,20 @@ def abilities() -> set[str]:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the processor has products of bfloat16 built in; elsewhere they are emulated and slow."""
+    """Whether products of bfloat16 are built in; elsewhere they are emulated and slow."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(abilities() & {"avx512_bf16", "amx_bf16"})
 
 
 def parts(n: int, least: int) -> list[slice]:
-    """Slices of 0..n-1, one per torch thread, but none shorter than `least` if there are several."""
+    """Slices of 0..n-1, one per torch thread; none of several is shorter than `least`."""
     size = max(least, math.ceil(n / torch.get_num_threads()))
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def in_threads(work: Callable[..., T], slices: list[slice], *more: Iterable[Any]) -> list[T]:
-    """Results like ``map``'s, from one thread per slice: kernels release Python's lock meanwhile."""
+    """Results as of ``map``, from one thread per slice: kernels release Python's lock meanwhile."""
     if len(slices) == 1:
         return list(map(work, slices, *more))
     with ThreadPoolExecutor(len(slices)) as pool:
