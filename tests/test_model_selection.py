@@ -105,10 +105,14 @@ class TestTemporalTrainTestSplit:
             (
                 "soon",
                 ValueError,
-                "test_size='soon' is no span above zero; write one in s, min, h or d",
+                "test_size='soon' is not understood; write a number and one of s, min, h, d",
             ),
-            ("0d", ValueError, "no span above zero"),
-            (timedelta(0), ValueError, "no span above zero"),
+            ("0d", ValueError, "test_size='0d' must be longer than zero"),
+            (
+                timedelta(0),
+                ValueError,
+                r"test_size=datetime.timedelta\(0\) must be longer than zero",
+            ),
             ("2h", ValueError, "test_size='2h' spans all 4 sessions"),
         ],
     )
@@ -128,7 +132,7 @@ class TestTemporalTrainTestSplit:
 
 
 class FirstItemRate(BaseEstimator):
-    """Scores best for one value of its parameter, and remembers how new its training sessions were."""
+    """Scores best for one value of its parameter, and knows how new its training sessions were."""
 
     def __init__(self, bonus=0):
         self.bonus = bonus
@@ -215,6 +219,12 @@ class TestTemporalSessionSplit:
     def test_errors(self, params, message):
         with pytest.raises(ValueError, match=message):
             list(TemporalSessionSplit(**params).split(sessions_ending_at(range(4))))
+
+    @pytest.mark.parametrize("name", ["n_splits", "test_size", "max_train_size"])
+    @pytest.mark.parametrize("value", [1.5, True, "2"])
+    def test_counts_must_be_integers(self, name, value):
+        with pytest.raises(TypeError, match=f"{name}={value!r} must be an integer"):
+            list(TemporalSessionSplit(**{name: value}).split(sessions_ending_at(range(4))))
 
 
 TABLE = {  # targets of a session -> how many of them in (train, valid, test)
