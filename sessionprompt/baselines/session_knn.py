@@ -14,7 +14,9 @@ from .rows import ItemRows, LastClicks
 
 __all__ = ["STAN", "VSKNN"]
 
-NOWHERE = np.iinfo(np.int32).max  # steps back to an item that the running session has not clicked
+NOT_CLICKED = np.iinfo(
+    np.int32
+).max  # steps back to an item that the running session has not clicked
 
 
 class SessionKNN(Incremental):
@@ -76,7 +78,7 @@ class SessionKNN(Incremental):
         clicks = prefixes.last_clicks(self.n_items_)
         steps = prefixes.lengths[clicks.rows] - clicks.positions
         neighbors = self._neighbors(prefixes, clicks, steps)
-        steps_of = np.full((len(prefixes), self.n_items_), NOWHERE, dtype=np.int32)
+        steps_of = np.full((len(prefixes), self.n_items_), NOT_CLICKED, dtype=np.int32)
         steps_of[clicks.rows, clicks.items] = steps
         return self._score_items(neighbors, steps_of)
 

@@ -42,7 +42,7 @@ from sessionprompt.testing import check_session_estimator, tiny_world
 WORLD, TEST = temporal_train_test_split(tiny_world(150, repeat_rate=0.3, mean_length=5))
 LISTS = WORLD.to_lists()  # oldest first
 A, B, C, D = WORLD.vocabulary.ids[:4].tolist()
-PREFIXES = [[A], [B, A], [A, B, A, C], [C, "stranger", D, D], *TEST.to_lists()[:6]]
+PREFIXES = [[A], [B, A], [A, B, A, C], [C, "unknown", D, D], *TEST.to_lists()[:6]]
 
 Scores = dict[Any, float]
 
@@ -353,12 +353,12 @@ def test_ties_count_as_asked_for() -> None:
 
 
 @pytest.mark.parametrize("model", EVERY)
-def test_strangers_are_answered_by_popularity(model: Any) -> None:
+def test_unknown_items_are_answered_by_popularity(model: Any) -> None:
     fitted = model().fit(WORLD)
     with pytest.warns(
         UserWarning, match="1 sessions hold nothing that the model knows; they are answered by pop"
     ):
-        items = fitted.predict([["stranger"], [A]], k=5)
+        items = fitted.predict([["unknown"], [A]], k=5)
     support = Counter(item for events in LISTS for item in events)
     assert [support[item] for item in items[0]] == sorted(support.values(), reverse=True)[:5]
 
