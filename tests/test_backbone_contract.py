@@ -17,7 +17,6 @@ from sessionprompt.batches import SessionBatch
 from sessionprompt.encoding import PROMPT_KINDS, EncodedSessions, last_prefixes
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import PromptBlend, SessionNetwork
-from sessionprompt.scoring import TargetAttention
 from sessionprompt.testing import check_backbone
 
 SMALL: dict[str, dict[str, Any]] = {"gru4rec": {"hidden": 6}, "narm": {"hidden": 6}}
@@ -104,8 +103,7 @@ def encoded(visits: list[list[int]], kinds: tuple[str, ...]) -> EncodedSessions:
 
 
 def scores_of(network: SessionNetwork, batch: SessionBatch) -> Tensor:
-    states, table = network(batch)
-    return states.scores(table) if isinstance(states, TargetAttention) else states @ table.T
+    return network(batch).against_all().matrix()
 
 
 @pytest.mark.parametrize("kinds", ALL_PROMPTS, ids="+".join)

@@ -11,7 +11,7 @@ from sessionprompt.batches import SessionBatch
 from sessionprompt.encoding import EncodedSessions, last_prefixes
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import PromptBlend, SessionNetwork
-from sessionprompt.scoring import score_blocks
+from sessionprompt.scoring import Candidates, scores_against
 
 CLUSTERS = torch.tensor([[0], [1], [1], [0], [-1]])
 
@@ -43,9 +43,9 @@ class Doubled(Backbone):
 @pytest.mark.parametrize("scoring", ["dot", "cosine"])
 def test_a_model_may_change_the_candidates_before_they_are_scored(scoring):
     plain = network(Doubled(4), prompted=False, scoring=scoring)
-    same(plain.table(), 2 * plain.items if scoring == "dot" else unit(plain.items))
+    same(plain.candidate_vectors(), 2 * plain.items if scoring == "dot" else unit(plain.items))
     prompted = network(Doubled(4))
-    same(prompted.table(), 2 * prompted.lookup(torch.arange(N_ITEMS)))
+    same(prompted.candidate_vectors(), 2 * prompted.lookup(torch.arange(N_ITEMS)))
 
 
 def test_items_looked_up_are_prompted_like_inputs_without_a_user():
@@ -74,7 +74,9 @@ def test_the_network_trains_and_scores_models_of_both_kinds(name):
     loss.backward()
     assert one.items.grad.isfinite().all()
     with torch.no_grad():
-        (rows, scores), *more = score_blocks(one.states(batch), one.table())
+        candidates = Candidates(one.candidate_vectors())
+        (rows, part), *more = scores_against(one.states(batch), candidates).blocks()
+        scores = part.matrix()
     assert (rows, more) == (slice(0, len(batch)), [])
     log_share = scores[:-2].log_softmax(1)[
         torch.arange(len(batch) - 2), torch.arange(len(batch) - 2) % N_ITEMS

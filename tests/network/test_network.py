@@ -104,7 +104,7 @@ def test_looked_up_items_are_like_inputs() -> None:
 @pytest.mark.parametrize("gate", [None, "add", "elementwise"])
 def test_states_from_vectors_made_beforehand(gate: str | None) -> None:
     network = network_of(GRU4Rec(3, hidden=4), gate=gate).eval()
-    inputs = network.inputs()
+    inputs = network.input_vectors()
     assert inputs is not None
     for windows in ([[0, 1], [2], [3, 3, 0]], [[1, -1], [2]], [[-1]]):
         batch = batch_of(*windows, labels=gate is not None)
@@ -114,7 +114,7 @@ def test_states_from_vectors_made_beforehand(gate: str | None) -> None:
 def test_vectors_that_depend_on_users_are_not_made_beforehand() -> None:
     blend = PromptBlend(3, {"cluster": 2, "user": 5})
     network = SessionNetwork(Last(3), 4, {"cluster": CODES}, torch.ones(4), blend, True, "dot", 1.0)
-    assert network.inputs() is None
+    assert network.input_vectors() is None
 
 
 @pytest.mark.parametrize("gate", ["add", "elementwise", "scalar"])
@@ -128,12 +128,12 @@ def test_gradients_reach_every_table(gate: str) -> None:
 
 def test_copies_and_pickles_score_alike() -> None:
     network, batch = network_of().eval(), batch_of([0, 1], [2])
-    expected = network.states(batch) @ network.table().T
+    expected = network.states(batch) @ network.candidate_vectors().T
     for other in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
-        assert torch.equal(other.states(batch) @ other.table().T, expected)
+        assert torch.equal(other.states(batch) @ other.candidate_vectors().T, expected)
 
 
-# ---------------------------------------------------------------------- transplanting
+# ---------------------------------------------------------------------- weights of another network
 def grown(seed: int, **changes: Any) -> SessionNetwork:
     """A network of five items and three clusters."""
     torch.manual_seed(seed)
@@ -143,7 +143,7 @@ def grown(seed: int, **changes: Any) -> SessionNetwork:
     return SessionNetwork(GRU4Rec(3, hidden=4), 5, codes, torch.ones(5), blend, **params)
 
 
-def test_transplanting_keeps_known_rows_and_layers() -> None:
+def test_copying_weights_keeps_known_rows_and_layers() -> None:
     old, new = network_of(GRU4Rec(3, hidden=4), gate="elementwise"), grown(1)
     fresh = copy.deepcopy(new)
     new.copy_weights_from(old, {"item": np.array([4, 0, 2, 1]), "cluster": np.array([2, 0])})

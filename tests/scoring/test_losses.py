@@ -1,4 +1,4 @@
-"""The fused softmax loss against torch's own, and scores in blocks."""
+"""The fused softmax loss against torch's own, and inner products in blocks."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sessionprompt import losses
-from sessionprompt.losses import FullSoftmax
-from sessionprompt.scoring import linear_cross_entropy, score_blocks
-from sessionprompt.scoring import tiles as _sweeps
+from sessionprompt.losses import FullSoftmax, linear_cross_entropy
+from sessionprompt.scoring import Candidates, cross_entropy, scores_against, sizes
 
 
 def problem(
     n: int, n_items: int, dim: int = 8, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor, Tensor]:
     draw = torch.Generator().manual_seed(n * 7919 + n_items)
-    states, table = (torch.randn(rows, dim, generator=draw, dtype=dtype) for rows in (n, n_items))
-    return (
-        states.requires_grad_(),
-        table.requires_grad_(),
-        torch.randint(n_items, (n,), generator=draw),
-    )
+    states = torch.randn(n, dim, generator=draw, dtype=dtype, requires_grad=True)
+    table = torch.randn(n_items, dim, generator=draw, dtype=dtype, requires_grad=True)
+    targets = torch.randint(n_items, (n,), generator=draw)
+    return states, table, targets
 
 
 def both(
@@ -62,7 +58,7 @@ def test_gradients_are_close_however_sure_the_model_is(
     monkeypatch: pytest.MonkeyPatch, precision: str, bound: float, sharpness: float, compiled: bool
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(losses, "usable", lambda device: False)
+        monkeypatch.setattr(cross_entropy, "usable", lambda device: False)
     states, table, targets = problem(300, 5000, 32, torch.float64)
     with torch.no_grad():
         table /= table.norm(dim=1, keepdim=True)
@@ -107,8 +103,8 @@ def test_an_unknown_precision_is_refused() -> None:
 def test_gradcheck_over_tile_borders(
     monkeypatch: pytest.MonkeyPatch, tile: int, n: int, n_items: int
 ) -> None:
-    monkeypatch.setattr(_sweeps, "ROWS", tile)
-    monkeypatch.setattr(_sweeps, "COLUMNS", tile)
+    monkeypatch.setattr(sizes, "LOSS_ROWS", sizes.Size(tile, tile))
+    monkeypatch.setattr(sizes, "LOSS_TILE", sizes.Size(tile, tile))
     states, table, targets = problem(n, n_items, 3, torch.float64)
     assert torch.autograd.gradcheck(
         lambda s, t: linear_cross_entropy(s, t, targets), (states, table)
@@ -168,13 +164,11 @@ def test_the_criterion_is_the_loss() -> None:
 
 
 @pytest.mark.parametrize("held", [1, 12, 15, 10_000])
-def test_score_blocks_are_the_scores(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
-    monkeypatch.setattr(losses, "BLOCK_SCORES", held)
+def test_blocks_hold_the_scores(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
     states, table, _ = problem(7, 5)
-    with torch.no_grad():
-        blocks = [(rows, scores.clone()) for rows, scores in score_blocks(states, table)]
+    scores = scores_against(states, Candidates(table))
+    blocks = [(rows, part.matrix().clone()) for rows, part in scores.blocks()]
     assert [row for rows, _ in blocks for row in range(rows.start, rows.stop)] == list(range(7))
-    assert all(scores.numel() <= max(held, 5) for _, scores in blocks)
-    torch.testing.assert_close(
-        torch.cat([scores for _, scores in blocks]), (states @ table.T).detach()
-    )
+    assert all(part.numel() <= max(held, 5) for _, part in blocks)
+    torch.testing.assert_close(torch.cat([part for _, part in blocks]), (states @ table.T).detach())

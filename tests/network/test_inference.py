@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sessionprompt import losses
 from sessionprompt.backbones import Backbone
 from sessionprompt.batches import SessionBatch
 from sessionprompt.encoding import EncodedSessions, PrefixData, prefix_examples
-from sessionprompt.network import SessionNetwork, inference, rank_targets, top_items
+from sessionprompt.network import SessionNetwork, rank_targets, top_items
+from sessionprompt.scoring import sizes
 
 N_ITEMS, DIM = 7, 4
 
@@ -64,7 +64,7 @@ def test_ranks_losses_and_lists_by_hand(
     batch_size: int,
     one_pass: bool,
 ) -> None:
-    monkeypatch.setattr(losses, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
     ranks, lost, best = rank_targets(network, data_of(SESSIONS, one_pass), batch_size, top=3)
     for row, (prefix, target) in enumerate(PREFIXES):
         scores = scores_by_hand(network, prefix)
@@ -118,42 +118,26 @@ def last_of(prefixes: list[list[int]]) -> PrefixData:
 def test_top_items_by_hand(
     network: SessionNetwork, monkeypatch: pytest.MonkeyPatch, held: int, batch_size: int
 ) -> None:
-    monkeypatch.setattr(losses, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
     prefixes = [[0, 1], [2], [-1], [3, -1, 3]]
     allowed = np.array([0, 2, 3, 5, 6])
-    hidden = (np.array([0, 1, 3]), np.array([0, 2, 3]))
+    excluded = (np.array([0, 1, 3]), np.array([0, 2, 3]))
     codes, scores = top_items(
         network,
         last_of(prefixes),
-        network.table().detach(),
+        network.candidate_vectors().detach(),
         3,
         batch_size=batch_size,
         candidates=allowed,
-        hidden=hidden,
+        excluded=excluded,
     )
+    pairs = set(zip(*map(np.ndarray.tolist, excluded), strict=True))
     for row, prefix in enumerate(prefixes):
         own = scores_by_hand(network, prefix)
-        left = [
-            code
-            for code in allowed
-            if (row, code) not in set(zip(*map(np.ndarray.tolist, hidden), strict=True))
-        ]
+        left = [code for code in allowed if (row, code) not in pairs]
         expected = sorted(left, key=lambda code: -own[code])[:3]
         assert codes[row].tolist() == expected
         np.testing.assert_allclose(scores[row], own[expected], rtol=1e-5)
-
-
-@pytest.mark.parametrize("n_items", [5, 256, 1000, 6401])
-@pytest.mark.parametrize("k", [1, 5])
-@pytest.mark.parametrize("levels", [3, 10**6])
-def test_the_highest_are_those_of_a_sort(n_items: int, k: int, levels: int) -> None:
-    rng = np.random.default_rng(n_items)
-    scores = rng.integers(levels, size=(2 * inference.ROWS + 1, n_items)).astype(np.float32)
-    scores[:, rng.permutation(n_items)[: n_items // 4]] = -np.inf
-    places, values = inference._Scores(torch.from_numpy(scores)).highest(k)
-    for row, found, best in zip(scores, places, values, strict=True):
-        assert best.tolist() == sorted(row.tolist(), reverse=True)[:k] == row[found].tolist()
-        assert len(set(found.tolist())) == k
 
 
 def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
@@ -164,7 +148,7 @@ def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
 
 
 def test_popularity_answers_where_nothing_is_known(network: SessionNetwork) -> None:
-    table = network.table().detach()
+    table = network.candidate_vectors().detach()
     codes, scores = top_items(
         network, last_of([[0, 1], [-1, -1], [-1, 2]]), table, N_ITEMS, batch_size=5
     )
@@ -179,10 +163,15 @@ def test_popularity_answers_where_nothing_is_known(network: SessionNetwork) -> N
 
 
 def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:
-    table = network.table().detach()
+    table = network.candidate_vectors().detach()
     for _ in range(2):
         codes, _ = top_items(
-            network, last_of([[-1]]), table, 2, batch_size=5, hidden=(np.array([0]), np.array([4]))
+            network,
+            last_of([[-1]]),
+            table,
+            2,
+            batch_size=5,
+            excluded=(np.array([0]), np.array([4])),
         )
         assert codes.tolist() == [[5, 0]]
     assert network.popularity.tolist() == [5, 1, 4, 2, 7, 6, 3]
