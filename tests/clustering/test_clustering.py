@@ -229,7 +229,8 @@ def test_shape_of_the_labels(resolution, shape):
 def slow_attach(clusterer, session, gamma, objective="modularity", self_loops="drop"):
     """Label one session: the rule, item by item."""
     known = dict(zip(clusterer.vocabulary_.ids.tolist(), clusterer.labels_.tolist(), strict=True))
-    burden, total = clusterer.cluster_strengths_, clusterer.cluster_strengths_.sum()
+    burden = clusterer.cluster_strengths_
+    total = burden.sum()
     edges = [(a, b) for a, b in pairwise(session) if a != b or self_loops == "keep"]
     labels = {item: known[item] for item in session if item in known}
     while True:

@@ -100,12 +100,18 @@ def random_events(seed: int, n: int, n_users: int, n_items: int, span: int) -> l
 
 def lastfm_log(seed: int) -> tuple[str, list[Event], list[Event]]:
     """A log, its events with the artist's name where the id is missing, and those with an id."""
-    lines, named, with_id = [], [], []
+    lines = []
+    named = []
+    with_id = []
     for user, time, item in random_events(seed, 300, 3, 30, 6 * DAY):
-        artist_id, name = ("" if item % 7 == 3 else f"mbid-{item:02}"), f'"The {item}" & Co'
+        name = f'"The {item}" & Co'
+        artist_id = ""
+        if item % 7 != 3:
+            artist_id = f"mbid-{item:02}"
         lines.append(f'user_{user}\t{iso(time)}\t{artist_id}\t{name}\t\tsong "{time}')
         named.append((f"user_{user}", time, artist_id or name))
-        with_id += [named[-1]] if artist_id else []
+        if artist_id:
+            with_id.append(named[-1])
     return "\n".join(lines) + "\n", named[::-1], with_id[::-1]
 
 
@@ -260,7 +266,9 @@ def sr_gnn_twin(
 @pytest.mark.usefixtures("backend")
 def test_diginetica(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    rows, ends, clicks = [], {}, {}
+    rows = []
+    ends = {}
+    clicks = {}
     for session in rng.permutation(300).tolist():
         ends[session] = START // DAY * DAY + int(rng.integers(20)) * DAY
         frames = rng.integers(50, size=rng.integers(1, 7)).tolist()  # in no order, some alike
@@ -292,7 +300,9 @@ def test_diginetica(tmp_path: Path) -> None:
 
 def yoochoose_log(seed: int) -> tuple[list[str], dict[int, list[int]], dict[int, float]]:
     rng = np.random.default_rng(seed)
-    lines, clicks, ends = [], {}, {}
+    lines = []
+    clicks = {}
+    ends = {}
     for session in range(400):
         time = START + int(rng.integers(5 * DAY))
         for _ in range(rng.integers(1, 7)):
