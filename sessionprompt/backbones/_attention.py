@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .._checks import check_count
 from ..batches import Pairs
-from ._layers import Dropout, check_count
+from ._layers import Dropout
 
 __all__ = ["AdditiveEnergy", "Block"]
 
@@ -17,7 +18,10 @@ __all__ = ["AdditiveEnergy", "Block"]
 class Block(nn.Module):
     """A transformer block with norms after the sums.
 
-    y = norm(drop(W_o attention(x)) + x);  z = norm(drop(W_2 gelu(W_1 y)) + y).
+    ::
+
+        y = norm(drop(W_o attention(x)) + x)
+        z = norm(drop(W_2 gelu(W_1 y)) + y)
 
     Parameters
     ----------
@@ -35,29 +39,40 @@ class Block(nn.Module):
         check_count("n_heads", n_heads)
         if dim % n_heads:
             raise ValueError(f"n_heads={n_heads} does not divide dim={dim}; choose a divisor.")
+        on_weights, on_outputs = dropouts
         self.n_heads = n_heads
-        self.qkv, self.mix = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.widen, self.narrow = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.mix = nn.Linear(dim, dim)
+        self.widen = nn.Linear(dim, inner)
+        self.narrow = nn.Linear(inner, dim)
         self.norms = nn.ModuleList(nn.LayerNorm(dim, eps=1e-12) for _ in range(2))
-        self.drop_weights, self.drop = (Dropout(p) for p in dropouts)
+        self.drop_weights = Dropout(on_weights)
+        self.drop = Dropout(on_outputs)
 
-    def forward(self, own: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
-        """Rows (n, d) that attend to events (T, d), as `pairs` of the two say for each head, to rows (n, d)."""
-        y = self.norms[0](self.drop(self.mix(self._attend(own, x, pairs))) + own)  # (n, d)
-        return self.norms[1](self.drop(self.narrow(F.gelu(self.widen(y)))) + y)  # (n, d)
+    def forward(self, rows: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
+        """New rows (n, d) from `rows` (n, d) that attend to events `x` (T, d).
 
-    def _attend(self, own: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
+        `pairs` tells for each head which of them attends to which.
+        """
+        attended = self.mix(self._attend(rows, x, pairs))  # (n, d)
+        y = self.norms[0](self.drop(attended) + rows)  # (n, d)
+        inner = F.gelu(self.widen(y))  # (n, inner)
+        return self.norms[1](self.drop(self.narrow(inner)) + y)  # (n, d)
+
+    def _attend(self, rows: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
+        """Attended values, the heads of a row side by side, (n, d)."""
         d = x.shape[1]
-        query = self._apart(F.linear(own, self.qkv.weight[:d], self.qkv.bias[:d]))  # (H n, d / H)
-        key, value = map(
-            self._apart, F.linear(x, self.qkv.weight[d:], self.qkv.bias[d:]).chunk(2, dim=1)
-        )
-        logits = pairs.dot(query / (d // self.n_heads) ** 0.5, key)  # (H pairs,)
-        attended = pairs.sum(self.drop_weights(pairs.softmax(logits)), value)  # (H n, d / H)
-        # (n, d)
-        return attended.view(self.n_heads, -1, d // self.n_heads).transpose(0, 1).flatten(1)
+        query_weight, event_weight = self.qkv.weight.split([d, 2 * d])  # (d, d), (2d, d)
+        query_bias, event_bias = self.qkv.bias.split([d, 2 * d])  # (d,), (2d,)
+        query = self._by_head(F.linear(rows, query_weight, query_bias))  # (H n, d / H)
+        key, value = F.linear(x, event_weight, event_bias).chunk(2, dim=1)  # (T, d) each
+        scale = (d // self.n_heads) ** 0.5
+        logits = pairs.dot(query / scale, self._by_head(key))  # (H pairs,)
+        weights = self.drop_weights(pairs.softmax(logits))  # (H pairs,)
+        attended = pairs.sum(weights, self._by_head(value))  # (H n, d / H)
+        return attended.unflatten(0, (self.n_heads, -1)).transpose(0, 1).flatten(1)  # (n, d)
 
-    def _apart(self, rows: Tensor) -> Tensor:
+    def _by_head(self, rows: Tensor) -> Tensor:
         """Rows (n, d) head by head, (H n, d / H)."""
         return rows.view(len(rows), self.n_heads, -1).transpose(0, 1).flatten(0, 1)
 
@@ -81,20 +96,23 @@ class AdditiveEnergy(nn.Module):
 
 
 class _AdditiveEnergy(torch.autograd.Function):
-    """Keeps no more than the sigmoids, and makes their gradient in the same memory."""
+    """Additive energies; of the pairs no more than the sigmoids are kept for the gradient."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
-        # (M, d)
-        gate = query.index_select(0, pairs.rows).add_(key.index_select(0, pairs.columns)).sigmoid_()
+        gate = query.index_select(0, pairs.rows)  # (M, d)
+        gate.add_(key.index_select(0, pairs.columns)).sigmoid_()  # (M, d)
         ctx.save_for_backward(gate, weight)
         ctx.pairs = pairs
-        return gate @ weight.squeeze(0)
+        return gate @ weight.squeeze(0)  # (M,)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gate, weight = ctx.saved_tensors
         pairs: Pairs = ctx.pairs
-        # (M, d)
-        to_sum = torch.addcmul(gate, gate, gate, value=-1).mul_(weight).mul_(grad.unsqueeze(1))
-        return pairs.row_sums(to_sum), pairs.column_sums(to_sum), grad.unsqueeze(0) @ gate, None
+        slope = torch.addcmul(gate, gate, gate, value=-1)  # (M, d)
+        to_sum = slope.mul_(weight).mul_(grad.unsqueeze(1))  # (M, d)
+        to_query = pairs.row_sums(to_sum)  # (n_rows, d)
+        to_key = pairs.column_sums(to_sum)  # (n_columns, d)
+        to_weight = grad.unsqueeze(0) @ gate  # (1, d)
+        return to_query, to_key, to_weight, None

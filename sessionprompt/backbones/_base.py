@@ -1,4 +1,4 @@
-"""What the rest of the library asks of a session model, and nothing else."""
+"""The interface between session models and the rest of the library."""
 
 from __future__ import annotations
 
@@ -51,11 +51,15 @@ class Backbone(nn.Module):
 
     @property
     def one_pass(self) -> bool | str:
-        """Which windows may serve many prefixes: all, none, or those of ``"distinct"`` items."""
-        return self.causal or (self.causal_if_distinct and "distinct")
+        """Windows that may serve many prefixes: all, none, or those of ``"distinct"`` items."""
+        if self.causal_if_distinct and not self.causal:
+            return "distinct"
+        return self.causal
 
     def precompute(self, codes: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
-        """Learn what a model takes from the training sessions as a whole, before training; most take nothing.
+        """Fill the buffers that come from all training sessions, before training.
+
+        Most models have none.
 
         Parameters
         ----------
@@ -67,7 +71,9 @@ class Backbone(nn.Module):
         """
 
     def merge_precomputed(self, earlier: Backbone, rows: np.ndarray) -> None:
-        """Join what a model observed in earlier sessions with what this one has observed since; most have nothing.
+        """Add the buffers that an earlier model took from its sessions to those of this one.
+
+        Most models have none.
 
         Parameters
         ----------
@@ -79,15 +85,15 @@ class Backbone(nn.Module):
 
     @staticmethod
     def start_vectors(rows: Tensor, /) -> Tensor:
-        """Fill a table (n, d) of vectors as the published code of the model does; at N(0, 1/d) if none is known."""
+        """Fill a table (n, d) as the model's published code does; from N(0, 1/d) by default."""
         return nn.init.normal_(rows, std=rows.shape[1] ** -0.5)
 
     @staticmethod
     def start_map(linear: Any) -> None:
-        """Start a linear map as that code does; most leave it as torch made it."""
+        """Start a linear map as that code does; most codes leave it as torch made it."""
 
     def candidates(self, table: Tensor) -> Tensor:
-        """Candidate embeddings (N, d) as the model wants them scored; most take them as they are."""
+        """Candidate embeddings (N, d) to be scored; most models take the table as it is."""
         return table
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor | TargetAttention:

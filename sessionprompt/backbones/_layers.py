@@ -12,7 +12,6 @@ from ..batches import segment_sum
 
 __all__ = [
     "Dropout",
-    "check_count",
     "clip_length",
     "position_rows",
     "segment_mean",
@@ -35,28 +34,32 @@ def unit(x: Tensor) -> Tensor:
 
 
 class _Scaled(torch.autograd.Function):
-    """v / max(|v|, least). Its gradient reuses the result: half the memory traffic of the composed operations."""
+    """v / max(|v|, least) of every row v.
+
+    The gradient reuses the result: half the memory traffic of the composed operations.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, least: float) -> Tensor:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        ctx.longer = length >= least
-        result = x / length.clamp_min_(least)
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+        ctx.longer = length >= least  # (..., 1)
+        result = x / length.clamp_min_(least)  # (..., d)
         ctx.save_for_backward(result, length)
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         result, length = ctx.saved_tensors
-        along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(ctx.longer)
-        return torch.addcmul(grad, result, along, value=-1).div_(length), None
+        along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(ctx.longer)  # (..., 1)
+        to_x = torch.addcmul(grad, result, along, value=-1).div_(length)  # (..., d)
+        return to_x, None
 
 
 class Dropout(nn.Module):
-    """Elements are zero with probability `p` in training, the others 1 / (1 - p) times as large.
+    """Dropout of elements, as torch has it, on the CPU in a fifth of its time.
 
-    As torch's dropout, but on the CPU in a fifth of its time: four elements share a random number,
-    so probabilities are multiples of 2**-16.
+    In training elements are zero with probability `p`, and the others 1 / (1 - p) times as large.
+    Four elements share a random number, so probabilities are multiples of 2**-16.
 
     Parameters
     ----------
@@ -71,18 +74,21 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop elements in training, none in evaluation."""
+        """Rows `x` with dropped elements in training, `x` itself in evaluation."""
         dropped = round(self.p * 2**16)
         if not self.training or not dropped:
             return x
         if x.is_cuda or dropped == 2**16:
             return F.dropout(x, self.p)
-        numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        kept = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - 2**15
-        return x * kept.to(x.dtype).mul_(2**16 / (2**16 - dropped))
+        n_numbers = -(-x.numel() // 4)
+        numbers = torch.empty(n_numbers, dtype=torch.int64).random_(-(2**63), None)
+        parts = numbers.view(torch.int16)[: x.numel()].view(x.shape)
+        kept = parts >= dropped - 2**15
+        scale = 2**16 / (2**16 - dropped)
+        return x * kept.to(x.dtype).mul_(scale)
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of its name."""
+        """Parameters in the text that stands for the layer."""
         return f"p={self.p}"
 
 
@@ -99,18 +105,26 @@ def clip_length(x: Tensor) -> Tensor:
 
 
 def segment_mean(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
-    """Mean of the rows of `values` (n, d) that share a segment; zero where a segment has no rows."""
-    counts = torch.bincount(segments, minlength=n_segments).clamp(min=1)
-    return segment_sum(values, segments, n_segments) / counts.unsqueeze(1)
+    """Mean (n_segments, d) of the rows of `values` (n, d) in each segment, zero without rows."""
+    counts = torch.bincount(segments, minlength=n_segments).clamp(min=1)  # (n_segments,)
+    sums = segment_sum(values, segments, n_segments)  # (n_segments, d)
+    return sums / counts.unsqueeze(1)  # (n_segments, d)
 
 
 def position_rows(table: Tensor, positions: Tensor) -> Tensor:
-    """Rows of a table of positions (n_positions, d), with an error for windows longer than the table."""
+    """Rows (T, d) of a table of positions (n_positions, d).
+
+    Raises
+    ------
+    ValueError
+        When a window is longer than the table.
+    """
     longest = int(positions.max()) + 1
     if longest > len(table):
         raise ValueError(
             f"n_positions={len(table)} is less than the {longest} events of a window; "
-            f"build the backbone with n_positions={longest} or cut windows to max_length={len(table)}."
+            f"build the backbone with n_positions={longest} or cut windows to "
+            f"max_length={len(table)}."
         )
     return F.embedding(positions, table)
 
@@ -125,9 +139,3 @@ def uniform_rows_(rows: Tensor) -> Tensor:
     """Draw a table (n, d) from U(-1/sqrt d, 1/sqrt d)."""
     bound = rows.shape[1] ** -0.5
     return nn.init.uniform_(rows, -bound, bound)
-
-
-def check_count(name: str, value: object) -> None:
-    """Raise unless `value` is an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}={value!r} must be an integer of at least 1.")

@@ -12,20 +12,30 @@ __all__ = ["CountedNorm", "NoNorm"]
 
 
 class CountedNorm(nn.BatchNorm1d):
-    """Batch normalisation in which a row counts as often as `copies` says; a single row has no spread of its own."""
+    """Batch normalisation in which a row counts as often as `copies` says.
+
+    A single row has no spread of its own; it is normed by the running statistics.
+    """
 
     def forward(self, x: Tensor, copies: Tensor | None) -> Tensor:  # type: ignore[override]
-        """Normalise the rows of x (n, d)."""
-        n = len(x) if copies is None else int(copies.sum())
+        """Normalised rows (n, d) of `x` (n, d); without `copies` (n,) every row counts once."""
+        n = len(x)
+        if copies is not None:
+            n = int(copies.sum())
         if n < 2:
             return F.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         if not self.training or copies is None:
             return super().forward(x)
+        return self._norm_copies(x, copies, n)
+
+    def _norm_copies(self, x: Tensor, copies: Tensor, n: int) -> Tensor:
+        """Normalised rows by the statistics of all `n` copies, which the running ones follow."""
+        shares = copies.to(x.dtype) / n  # (n,)
         result, mean, variance = _WeightedNorm.apply(
-            x, copies.to(x.dtype) / n, self.weight, self.bias, self.eps
-        )
+            x, shares, self.weight, self.bias, self.eps
+        )  # (n, d), (d,), (d,)
         self.running_mean.lerp_(mean, self.momentum)  # type: ignore
         self.running_var.lerp_(variance * n / (n - 1), self.momentum)  # type: ignore
         self.num_batches_tracked += 1  # type: ignore
@@ -33,7 +43,10 @@ class CountedNorm(nn.BatchNorm1d):
 
 
 class _WeightedNorm(torch.autograd.Function):
-    """Rows less their weighted mean, by their weighted deviation, scaled and shifted; mean and variance as well."""
+    """Rows less their weighted mean, by their weighted deviation, scaled and shifted.
+
+    Mean and variance are returned as well.
+    """
 
     @staticmethod
     def forward(
@@ -50,15 +63,17 @@ class _WeightedNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         normed, shares, weight, variance = ctx.saved_tensors
-        to_bias, to_weight = grad.sum(0), torch.linalg.vecdot(grad, normed, dim=0)  # (d,) each
-        # (n, d), by mean and variance
-        through = torch.addcmul(to_bias, normed, to_weight).mul_(shares.unsqueeze(1))
-        return (grad - through).mul_(weight * variance.rsqrt()), None, to_weight, to_bias, None
+        to_bias = grad.sum(0)  # (d,)
+        to_weight = torch.linalg.vecdot(grad, normed, dim=0)  # (d,)
+        # what reaches x by the mean and the variance
+        through = torch.addcmul(to_bias, normed, to_weight).mul_(shares.unsqueeze(1))  # (n, d)
+        to_x = (grad - through).mul_(weight * variance.rsqrt())  # (n, d)
+        return to_x, None, to_weight, to_bias, None
 
 
 class NoNorm(nn.Identity):
     """Rows as they are, whatever their number."""
 
     def forward(self, x: Tensor, copies: Tensor | None) -> Tensor:  # type: ignore[override]
-        """Return x (n, d)."""
+        """The rows `x` (n, d)."""
         return x

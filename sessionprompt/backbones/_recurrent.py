@@ -1,7 +1,9 @@
-"""Recurrent states over ragged windows: torch's GRU, with a backward pass of a few large products on the CPU."""
+"""States of torch's GRU over ragged windows, with a backward pass of few large products."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -14,15 +16,17 @@ __all__ = ["recurrent_states"]
 
 
 def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
-    """States of a GRU after every event, (T, h): windows run side by side, each for its own length."""
+    """States (T, h) of a GRU after every event; windows run side by side, each for its length."""
     packed = batch.pack(x)
     if x.is_cuda or not torch.is_grad_enabled():
-        return batch.unpack(gru(packed)[0])
-    states, alive = packed.data, packed.batch_sizes.tolist()
+        return batch.unpack(gru(packed)[0])  # (T, h)
+    alive = packed.batch_sizes.tolist()
+    states = packed.data  # (T, d)
     for layer, weights in enumerate(gru.all_weights):
-        inputs = nn.functional.dropout(states, gru.dropout, gru.training) if layer else states
-        states = _Layer.apply(alive, inputs, *weights)
-    return batch.unpack(PackedSequence(states, packed.batch_sizes))
+        if layer > 0:
+            states = nn.functional.dropout(states, gru.dropout, gru.training)  # (T, h)
+        states = _Layer.apply(alive, states, *weights)  # (T, h)
+    return batch.unpack(PackedSequence(states, packed.batch_sizes))  # (T, h)
 
 
 class _Layer(torch.autograd.Function):
@@ -38,46 +42,67 @@ class _Layer(torch.autograd.Function):
         ctx: Any, alive: list[int], x: Tensor, from_x: Tensor, from_h: Tensor, *biases: Tensor
     ) -> Tensor:
         d = from_h.shape[1]
-        gates = torch.addmm(biases[0], x, from_x.T) if biases else x @ from_x.T  # (T, 3h)
-        recurrent = gates.new_zeros(len(x), 3 * d)
-        before, states = recurrent.new_zeros(len(x), d), recurrent.new_empty(len(x), d)
-        start = 0
-        for n, following in zip(alive, [*alive[1:], 0], strict=True):
-            now, then = slice(start, start + n), slice(start + n, start + n + following)
-            h, gate, own = before[now], gates[now], recurrent[now]
-            if start:
-                torch.mm(h, from_h.T, out=own)
+        if biases:
+            gates = torch.addmm(biases[0], x, from_x.T)  # (T, 3h)
+        else:
+            gates = x @ from_x.T  # (T, 3h)
+        recurrent = gates.new_zeros(len(x), 3 * d)  # (T, 3h)
+        before = gates.new_zeros(len(x), d)  # (T, h), the state that each event finds
+        states = gates.new_empty(len(x), d)  # (T, h)
+        for now, following in _steps(alive):
+            gate = gates[now]  # (n, 3h)
+            share = recurrent[now]  # (n, 3h), the part that comes from the state
+            if now.start > 0:  # the first states are zero
+                torch.mm(before[now], from_h.T, out=share)
             if biases:
-                own.add_(biases[1])
-            r, z = gate[:, : 2 * d].add_(own[:, : 2 * d]).sigmoid_().chunk(2, dim=1)
-            c = gate[:, 2 * d :].addcmul_(r, own[:, 2 * d :]).tanh_()
-            torch.lerp(c, h, z, out=states[now])
-            before[then] = states[start : start + following]
-            start += n
-        ctx.alive, ctx.biased = alive, bool(biases)
+                share.add_(biases[1])
+            r, z = gate[:, : 2 * d].add_(share[:, : 2 * d]).sigmoid_().chunk(2, dim=1)  # (n, h)
+            c = gate[:, 2 * d :].addcmul_(r, share[:, 2 * d :]).tanh_()  # (n, h)
+            torch.lerp(c, before[now], z, out=states[now])
+            before[following] = states[now][: following.stop - following.start]
+        ctx.alive = alive
+        ctx.biased = bool(biases)
         ctx.save_for_backward(x, from_x, from_h, gates, recurrent[:, 2 * d :], before)
         return states
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        x, from_x, from_h, gates, own, before = ctx.saved_tensors
-        r, z, c = gates.chunk(3, dim=1)  # (T, h) each
-        to_c = (1 - z) * (1 - c * c)
-        # (T, 3, h)
-        slopes = torch.stack(
-            [to_c * own * r * (1 - r), (before - c) * z * (1 - z), to_c * r], dim=1
-        )
-        grad, to_own = grad.clone(), torch.empty_like(gates)  # (T, h), (T, 3h)
-        stop = len(x)
-        for n, following in zip(ctx.alive[::-1], [0, *ctx.alive[:0:-1]], strict=True):
-            now = slice(stop - n, stop)
-            if following:
-                later = slice(stop, stop + following)
-                h = grad[stop - n : stop - n + following]
-                h.addcmul_(grad[later], z[later]).addmm_(to_own[later], from_h)
-            torch.mul(grad[now].unsqueeze(1), slopes[now], out=to_own[now].view(n, 3, -1))
-            stop -= n
-        to_gates = torch.cat([to_own[:, : 2 * before.shape[1]], grad * to_c], dim=1)  # (T, 3h)
-        sums = (to_gates.sum(0), to_own.sum(0)) if ctx.biased else ()
+        x, from_x, from_h, gates, recurrent_c, before = ctx.saved_tensors
+        slopes, to_c = _slopes(gates, recurrent_c, before)  # (T, 3, h), (T, h)
+        z = gates.chunk(3, dim=1)[1]  # (T, h)
+        grad = grad.clone()  # (T, h)
+        to_recurrent = torch.empty_like(gates)  # (T, 3h)
+        for now, following in reversed(list(_steps(ctx.alive))):
+            n_following = following.stop - following.start
+            if n_following > 0:
+                to_h = grad[now][:n_following]  # (n_following, h)
+                to_h.addcmul_(grad[following], z[following])
+                to_h.addmm_(to_recurrent[following], from_h)
+            target = to_recurrent[now].unflatten(1, (3, -1))  # (n, 3, h)
+            torch.mul(grad[now].unsqueeze(1), slopes[now], out=target)
+        to_r_and_z = to_recurrent[:, : 2 * before.shape[1]]  # (T, 2h)
+        to_gates = torch.cat([to_r_and_z, grad * to_c], dim=1)  # (T, 3h)
+        to_x = to_gates @ from_x  # (T, d)
+        to_from_x = to_gates.T @ x  # (3h, d)
         moved = slice(ctx.alive[0], None)  # the first states are zero
-        return None, to_gates @ from_x, to_gates.T @ x, to_own[moved].T @ before[moved], *sums
+        to_from_h = to_recurrent[moved].T @ before[moved]  # (3h, h)
+        if not ctx.biased:
+            return None, to_x, to_from_x, to_from_h
+        return None, to_x, to_from_x, to_from_h, to_gates.sum(0), to_recurrent.sum(0)
+
+
+def _steps(alive: list[int]) -> Iterable[tuple[slice, slice]]:
+    """Rows of each step in time, and rows of the step that follows it, none after the last."""
+    bounds = list(accumulate(alive, initial=0))
+    spans = [slice(start, stop) for start, stop in pairwise(bounds)]
+    end = slice(bounds[-1], bounds[-1])
+    return pairwise([*spans, end])
+
+
+def _slopes(gates: Tensor, recurrent_c: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes of h' by the recurrent part of each gate (T, 3, h), and by all of the candidate's."""
+    r, z, c = gates.chunk(3, dim=1)  # (T, h) each
+    to_c = (1 - z) * (1 - c * c)  # (T, h)
+    to_r = to_c * recurrent_c * r * (1 - r)  # (T, h)
+    to_z = (before - c) * z * (1 - z)  # (T, h)
+    return torch.stack([to_r, to_z, to_c * r], dim=1), to_c

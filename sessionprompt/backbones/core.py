@@ -5,24 +5,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_choice
+from .._checks import check_choice, check_count
 from ..batches import SessionBatch
 from ._attention import Block
 from ._base import Backbone
-from ._layers import Dropout, check_count, position_rows, uniform_rows_
+from ._layers import Dropout, position_rows, uniform_rows_
 
 __all__ = ["CORE"]
 
 
 class CORE(Backbone):
-    """z_t = sum_p alpha_p x_p over the events p up to t, where the alphas sum to one, scored by cosine.
+    """Weighted mean of the session's items, in the space of the items, scored by cosine.
 
-    ``"ave"``: alpha_p = 1 / t.  ``"trm"``: alpha = softmax_p(w . out_p + b) with out = causal
-    transformer blocks over drop(norm(x_p + pos_p)). The mask is causal, so an event's logit is the
-    same in all prefixes that hold it. The mean is over the vectors x after the session dropout, and
-    in training candidates drop elements as well. The temperature is the recommender's. The
-    published code starts every parameter at U(-1/sqrt d, 1/sqrt d), norms included; here norms
-    start as the identity and positions at that scale, and the other maps keep torch's start.
+    ::
+
+        z_t = sum_p alpha_p x_p
+        alpha_p = 1 / t                                      "ave"
+        alpha = softmax_p(w . out_p + b)                     "trm"
+        out = causal transformer blocks(drop(norm(x + pos)))
+
+    The sum runs over the events p up to t. The mask is causal, so an event's logit is the same in
+    all prefixes that hold it. The mean is over the vectors x after the session dropout, and in
+    training candidates drop elements as well. The temperature is the recommender's. The published
+    code starts every parameter at U(-1/sqrt d, 1/sqrt d), norms included; here norms start as the
+    identity and positions at that scale, and the other maps keep torch's start.
 
     Parameters
     ----------
@@ -65,27 +71,29 @@ class CORE(Backbone):
         check_choice("variant", variant, ("trm", "ave"))
         check_count("n_layers", n_layers)
         check_count("n_positions", n_positions)
-        self.drop_in, self.drop_candidates = Dropout(session_dropout), Dropout(item_dropout)
-        self.weigh = (
-            _Weigh(dim, n_layers, n_heads, inner, dropouts, n_positions)
-            if variant == "trm"
-            else None
-        )
+        self.drop_in = Dropout(session_dropout)
+        self.drop_candidates = Dropout(item_dropout)
+        self.weigh = None
+        if variant == "trm":
+            self.weigh = _EventLogits(dim, n_layers, n_heads, inner, dropouts, n_positions)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d), not yet of unit length."""
         x = self.drop_in(x)  # (T, d)
         pairs = batch.prefix_pairs  # of a prefix and an event
-        logits = x.new_zeros(len(x)) if self.weigh is None else self.weigh(x, batch)  # (T,)
-        return pairs.sum(pairs.softmax(logits.index_select(0, pairs.columns)), x)  # (P, d)
+        logits = x.new_zeros(len(x))  # (T,)
+        if self.weigh is not None:
+            logits = self.weigh(x, batch)  # (T,)
+        weights = pairs.softmax(logits.index_select(0, pairs.columns))  # (pairs,)
+        return pairs.sum(weights, x)  # (P, d)
 
     def candidates(self, table: Tensor) -> Tensor:
         """Candidates with dropped elements, (N, d)."""
         return self.drop_candidates(table)
 
 
-class _Weigh(nn.Module):
-    """One logit per event, from what came before it and where it stands."""
+class _EventLogits(nn.Module):
+    """Logit of each event, from the events before it and its position."""
 
     def __init__(
         self,
@@ -97,20 +105,19 @@ class _Weigh(nn.Module):
         n_positions: int,
     ) -> None:
         super().__init__()
-        self.positions = nn.Parameter(
-            torch.empty(n_positions, dim).uniform_(-(dim**-0.5), dim**-0.5)
-        )
-        self.norm, self.drop, self.n_heads = (
-            nn.LayerNorm(dim, eps=1e-12),
-            Dropout(dropouts[1]),
-            n_heads,
-        )
+        self.n_heads = n_heads
+        self.positions = nn.Parameter(uniform_rows_(torch.empty(n_positions, dim)))
+        self.norm = nn.LayerNorm(dim, eps=1e-12)
+        self.drop = Dropout(dropouts[1])
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         self.energy = nn.Linear(dim, 1, bias=False)  # a bias would cancel in the softmax
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
-        out = self.drop(self.norm(x + position_rows(self.positions, batch.position)))  # (T, d)
-        pairs = batch.pairs_up_to(torch.arange(len(x), device=x.device)).repeat(self.n_heads)
+        """Logits (T,) of the events with vectors `x` (T, d)."""
+        placed = x + position_rows(self.positions, batch.position)  # (T, d)
+        out = self.drop(self.norm(placed))  # (T, d)
+        events = torch.arange(len(x), device=x.device)  # (T,)
+        pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head
         for block in self.blocks:
             out = block(out, out, pairs)  # (T, d)
         return self.energy(out).squeeze(1)  # (T,)

@@ -8,17 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_count
 from ..batches import SessionBatch, SessionGraph
 from ._attention import Block
 from ._base import Backbone
 from ._ggnn import GatedGraph
-from ._layers import check_count, uniform_
+from ._layers import uniform_
 
 __all__ = ["GCSAN"]
 
 
 class GCSAN(Backbone):
-    """h = gated graph(x) at the events;  a = causal transformer blocks(h);  z = omega a_t + (1 - omega) h_t.
+    """Self-attention over the node states of a gated graph network.
+
+    ::
+
+        h = gated graph(x), at the events
+        a = causal transformer blocks(h)
+        z_t = omega a_t + (1 - omega) h_t
 
     The layout is RecBole's: blocks with norms, GELU and a causal mask, no positions. The paper's
     blocks have neither norms nor a causal mask, and it adds an L2 penalty, for which there is
@@ -38,7 +45,7 @@ class GCSAN(Backbone):
     steps : int, default=1
         Steps of the graph network.
     update_gate : {"recbole", "original"}, default="recbole"
-        What the update gate lets through: the new state or the old.
+        Code whose update gate is used; see the graph network.
 
     References
     ----------
@@ -64,12 +71,14 @@ class GCSAN(Backbone):
         check_count("n_layers", n_layers)
         if not 0 <= omega <= 1:
             raise ValueError(f"omega={omega} is a share; give a number from 0 to 1.")
-        self.omega, self.n_heads = omega, n_heads
+        self.omega = omega
+        self.n_heads = n_heads
         self.graph = GatedGraph(dim, steps, update_gate)
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         uniform_(self.graph, dim**-0.5)
-        for linear in (module for module in self.blocks.modules() if isinstance(module, nn.Linear)):
-            self.start_map(linear)
+        for module in self.blocks.modules():
+            if isinstance(module, nn.Linear):
+                self.start_map(module)
 
     @staticmethod
     def start_map(linear: Any) -> None:
@@ -81,10 +90,12 @@ class GCSAN(Backbone):
         """Session embeddings (P, d)."""
         graph = SessionGraph.of(batch)
         states = self.graph(x, graph).index_select(0, graph.node)  # (T, d)
-        last, attended = states.index_select(0, batch.ends), states  # (P, d), (T, d)
-        pairs = batch.pairs_up_to(torch.arange(len(x), device=x.device)).repeat(self.n_heads)
+        last = states.index_select(0, batch.ends)  # (P, d)
+        events = torch.arange(len(x), device=x.device)  # (T,)
+        pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head
         for block in self.blocks[:-1]:
-            attended = block(attended, attended, pairs)  # (T, d)
-        pairs = batch.prefix_pairs.repeat(self.n_heads)
-        attended = self.blocks[-1](attended.index_select(0, batch.ends), attended, pairs)  # (P, d)
+            states = block(states, states, pairs)  # (T, d)
+        at_ends = states.index_select(0, batch.ends)  # (P, d)
+        pairs = batch.prefix_pairs.repeat(self.n_heads)  # of a prefix and an event, for each head
+        attended = self.blocks[-1](at_ends, states, pairs)  # (P, d)
         return self.omega * attended + (1 - self.omega) * last  # (P, d)

@@ -13,7 +13,12 @@ __all__ = ["GRU4Rec"]
 
 
 class GRU4Rec(Backbone):
-    """h_t = GRU(drop(x_t), h_{t-1});  z_t = W_o h_t + b_o.
+    """Recurrent state carried along the session.
+
+    ::
+
+        h_t = GRU(drop(x_t), h_{t-1})
+        z_t = W_o h_t + b_o
 
     The layout is RecBole's (a dense map back to d, recurrent matrices without biases, no
     session-parallel batches); the original ties input and output tables, keeps biases and trains on

@@ -1,16 +1,18 @@
-"""LESSR: an order-preserving graph layer and a shortcut attention layer in turn, densely connected."""
+"""LESSR: order-preserving graph layers and shortcut attention in turn, densely connected."""
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from .._checks import check_count
 from ..batches import Pairs, SessionBatch, SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
-from ._layers import Dropout, check_count, clip_length
+from ._layers import Dropout, clip_length
 from ._norms import CountedNorm, NoNorm
 from ._recurrent import recurrent_states
 
@@ -18,14 +20,29 @@ __all__ = ["LESSR"]
 
 
 class LESSR(Backbone):
-    """F <- [layer(F) ; F] over the nodes of a session;  z = W drop(norm([F_last ; g])) with an attended sum g.
+    """Order-preserving layers and shortcut attention in turn, over the nodes of a session.
 
-    Layers alternate, starting with the first:
-    order-preserving: PReLU(W_self F'_v + W_neigh n_v), n_v = last state of a GRU over the
-    drop(F'_u) of the moves u -> v in time order, repeated moves included, zero without any;  F' =
-    norm(F). shortcut: PReLU(sum_u a_uv W_v F'_u), a = softmax over the nodes u visited at or before
-    some visit of v, of w . sigmoid(W_q F'_u + b_q + W_k F'_v);  F' = drop(norm(F)). Readout: g =
-    PReLU(W_out sum_i a_i F'_i), a = softmax over nodes of w . sigmoid(U F'_i + V F'_last + b).
+    ::
+
+        F <- [layer(F) ; F]
+        z = W drop(norm([F_last ; g]))
+
+    Layers alternate. The first is order-preserving, where n_v is the last state of a GRU over the
+    drop(F'_u) of the moves u -> v in time order, repeated moves included, and zero without any::
+
+        F' = norm(F)
+        layer(F)_v = PReLU(W_self F'_v + W_neigh n_v)
+
+    The second is a shortcut, over the nodes u visited at or before some visit of v::
+
+        F' = drop(norm(F))
+        a_uv = softmax_u(w . sigmoid(W_q F'_u + b_q + W_k F'_v))
+        layer(F)_v = PReLU(sum_u a_uv W_v F'_u)
+
+    The readout attends over all nodes::
+
+        a = softmax_i(w . sigmoid(U F'_i + V F'_last + b))
+        g = PReLU(W_out sum_i a_i F'_i)
 
     Inputs and candidates longer than one are clipped to length one, as the authors' code does;
     RecBole-GNN leaves candidates as they are, which is ``clip_candidates=False``. The clip is
@@ -68,15 +85,19 @@ class LESSR(Backbone):
     ) -> None:
         super().__init__(dim)
         check_count("n_layers", n_layers)
-        norm = CountedNorm if batch_norm else NoNorm
-        layers = (_OrderLayer, _ShortcutLayer)
-        width = (n_layers + 1) * dim
-        self.self_loops, self.clip_candidates = self_loops, clip_candidates
-        self.layers = nn.ModuleList(
-            layers[i % 2]((i + 1) * dim, dim, norm((i + 1) * dim), dropout) for i in range(n_layers)
-        )
+        norm = NoNorm
+        if batch_norm:
+            norm = CountedNorm
+        self.self_loops = self_loops
+        self.clip_candidates = clip_candidates
+        self.layers = nn.ModuleList()
+        width = dim
+        for kind in islice(cycle((_OrderLayer, _ShortcutLayer)), n_layers):
+            self.layers.append(kind(width, dim, norm(width), dropout))
+            width += dim  # a layer's result is put beside its input
         self.readout = _Readout(width, dim, norm(width), dropout)
-        self.norm, self.drop = norm(width + dim), Dropout(dropout)
+        self.norm = norm(width + dim)
+        self.drop = Dropout(dropout)
         self.out = nn.Linear(width + dim, dim, bias=False)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
@@ -86,17 +107,19 @@ class LESSR(Backbone):
         for layer in self.layers:
             nodes = torch.cat([layer(nodes, view), nodes], dim=1)  # (V, 2d), (V, 3d), ...
         last = view.graph.node.index_select(0, batch.ends)  # (P,)
-        # (P, (layers + 2) d)
-        pair = torch.cat([nodes.index_select(0, last), self.readout(nodes, view, last)], dim=1)
-        return self.out(self.drop(self.norm(pair, None)))  # (P, d)
+        read = self.readout(nodes, view, last)  # (P, d)
+        both = torch.cat([nodes.index_select(0, last), read], dim=1)  # (P, (layers + 2) d)
+        return self.out(self.drop(self.norm(both, None)))  # (P, d)
 
     def candidates(self, table: Tensor) -> Tensor:
-        """Candidates, of length one at most unless they are to stay as they are, (N, d)."""
-        return clip_length(table) if self.clip_candidates else table
+        """Candidates (N, d), of length one at most unless they are to stay as they are."""
+        if not self.clip_candidates:
+            return table
+        return clip_length(table)  # (N, d)
 
 
 class _View(NamedTuple):
-    """What the layers see of the windows.
+    """Graph of the windows of a batch, as the layers read it.
 
     Attributes
     ----------
@@ -106,7 +129,7 @@ class _View(NamedTuple):
     members : Pairs
         Of a prefix and a node of it.
     copies : Tensor of shape (V,) or None
-        How many prefixes hold each node; None where all are held by one.
+        Number of prefixes that hold each node; None where all are held by one.
     """
 
     graph: SessionGraph
@@ -116,39 +139,42 @@ class _View(NamedTuple):
 
     @classmethod
     def of(cls, graph: SessionGraph, self_loops: bool) -> _View:
+        """View of a graph, in which nodes may reach themselves by a shortcut."""
         batch = graph.batch
-        prefix, event = batch.prefix_pairs
-        node = graph.node.index_select(0, event)
-        once = graph.first.index_select(0, node) == event
-        members = Pairs(prefix[once], node[once], len(batch), len(graph))
-        alone = len(batch) == len(batch.lengths)
-        copies = None if alone else torch.bincount(members.columns, minlength=len(graph))
+        prefix, event = batch.prefix_pairs  # (pairs,) each
+        node = graph.node.index_select(0, event)  # (pairs,)
+        is_first = graph.first.index_select(0, node) == event  # (pairs,), so a node is there once
+        members = Pairs(prefix[is_first], node[is_first], len(batch), len(graph))
+        copies = None
+        if len(batch) > len(batch.lengths):
+            copies = torch.bincount(members.columns, minlength=len(graph))  # (V,)
         return cls(graph, graph.shortcuts(self_loops), members, copies)
 
 
 class _OrderLayer(nn.Module):
-    """A recurrent network at every node over what was visited just before it."""
+    """Recurrent network at every node over the nodes visited just before it."""
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, Dropout(dropout)
+        self.norm = norm
+        self.drop = Dropout(dropout)
         self.gru = nn.GRU(width, width)
-        self.own, self.neighbours = (
-            nn.Linear(width, dim, bias=False),
-            nn.Linear(width, dim, bias=False),
-        )
+        self.own = nn.Linear(width, dim, bias=False)
+        self.neighbours = nn.Linear(width, dim, bias=False)
         self.activation = nn.PReLU(dim)
 
     def forward(self, x: Tensor, view: _View) -> Tensor:
+        """New states (V, d) of nodes with states `x` (V, width)."""
         x = self.norm(x, view.copies)  # (V, width)
         out = self.own(x)  # (V, d)
-        moves, arrivals = view.graph.arrivals
+        moves, arrivals = view.graph.arrivals  # (moves,), a window per node with arrivals
         if len(moves):
-            messages = self.drop(x).index_select(0, view.graph.node[moves])  # (moves, width)
-            # (targets, width)
-            states = recurrent_states(self.gru, messages, arrivals).index_select(0, arrivals.ends)
-            target = view.graph.node[moves[arrivals.ends] + 1]
-            out = out.index_add(0, target, self.neighbours(states))  # (V, d)
+            source = view.graph.node[moves]  # (moves,)
+            messages = self.drop(x).index_select(0, source)  # (moves, width)
+            states = recurrent_states(self.gru, messages, arrivals)  # (moves, width)
+            newest = states.index_select(0, arrivals.ends)  # (targets, width)
+            target = view.graph.node[moves[arrivals.ends] + 1]  # (targets,)
+            out = out.index_add(0, target, self.neighbours(newest))  # (V, d)
         return self.activation(out)  # (V, d)
 
 
@@ -157,16 +183,21 @@ class _ShortcutLayer(nn.Module):
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, Dropout(dropout)
-        self.query, self.key = nn.Linear(width, dim), nn.Linear(width, dim, bias=False)
+        self.norm = norm
+        self.drop = Dropout(dropout)
+        self.query = nn.Linear(width, dim)
+        self.key = nn.Linear(width, dim, bias=False)
         self.value = nn.Linear(width, dim, bias=False)
         self.energy = AdditiveEnergy(dim)
         self.activation = nn.PReLU(dim)
 
     def forward(self, x: Tensor, view: _View) -> Tensor:
-        x, pairs = self.drop(self.norm(x, view.copies)), view.shortcuts  # (V, width)
-        weights = pairs.softmax(self.energy(self.key(x), self.query(x), pairs))  # (pairs,)
-        return self.activation(pairs.sum(weights, self.value(x)))  # (V, d)
+        """New states (V, d) of nodes with states `x` (V, width)."""
+        x = self.drop(self.norm(x, view.copies))  # (V, width)
+        pairs = view.shortcuts  # of two nodes
+        energy = self.energy(self.key(x), self.query(x), pairs)  # (pairs,)
+        attended = pairs.sum(pairs.softmax(energy), self.value(x))  # (V, d)
+        return self.activation(attended)  # (V, d)
 
 
 class _Readout(nn.Module):
@@ -174,13 +205,19 @@ class _Readout(nn.Module):
 
     def __init__(self, width: int, dim: int, norm: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.norm, self.drop = norm, Dropout(dropout)
-        self.key, self.query = nn.Linear(width, dim, bias=False), nn.Linear(width, dim)
+        self.norm = norm
+        self.drop = Dropout(dropout)
+        self.key = nn.Linear(width, dim, bias=False)
+        self.query = nn.Linear(width, dim)
         self.energy = AdditiveEnergy(dim)
         self.out = nn.Linear(width, dim, bias=False)
         self.activation = nn.PReLU(dim)
 
     def forward(self, x: Tensor, view: _View, last: Tensor) -> Tensor:
-        x, pairs = self.drop(self.norm(x, view.copies)), view.members  # (V, width)
-        energy = self.energy(self.query(x.index_select(0, last)), self.key(x), pairs)  # (pairs,)
-        return self.activation(self.out(pairs.sum(pairs.softmax(energy), x)))  # (P, d)
+        """Vectors (P, d) of prefixes that end at the nodes `last` (P,); `x` is (V, width)."""
+        x = self.drop(self.norm(x, view.copies))  # (V, width)
+        pairs = view.members  # of a prefix and a node
+        query = self.query(x.index_select(0, last))  # (P, d)
+        energy = self.energy(query, self.key(x), pairs)  # (pairs,)
+        attended = pairs.sum(pairs.softmax(energy), x)  # (P, width)
+        return self.activation(self.out(attended))  # (P, d)

@@ -18,7 +18,13 @@ __all__ = ["NARM"]
 
 
 class NARM(Backbone):
-    """h = GRU(drop(x));  alpha_p = v . sigmoid(A_1 h_p + A_2 h_t);  z_t = B drop([sum_p alpha_p h_p ; h_t]).
+    """Recurrent states, summed up by the attention of the last one.
+
+    ::
+
+        h = GRU(drop(x))
+        alpha_p = v . sigmoid(A_1 h_p + A_2 h_t)
+        z_t = B drop([sum_p alpha_p h_p ; h_t])
 
     The sum runs over the events p up to t. No map has a bias. The paper and the widely used port
     weigh states without a softmax; the original code normalises the weights, which
@@ -54,7 +60,9 @@ class NARM(Backbone):
         super().__init__(dim)
         check_choice("attention_norm", attention_norm, ("none", "softmax"))
         self.attention_norm = attention_norm
-        self.drop_in, self.drop_out = (Dropout(p) for p in dropouts)
+        on_inputs, on_summaries = dropouts
+        self.drop_in = Dropout(on_inputs)
+        self.drop_out = Dropout(on_summaries)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)
         self.key = nn.Linear(hidden, hidden, bias=False)
         self.query = nn.Linear(hidden, hidden, bias=False)
@@ -79,4 +87,5 @@ class NARM(Backbone):
         if self.attention_norm == "softmax":
             weights = pairs.softmax(weights)
         attended = pairs.sum(weights, states)  # (P, h)
-        return self.out(self.drop_out(torch.cat([attended, last], dim=1)))  # (P, d)
+        summaries = self.drop_out(torch.cat([attended, last], dim=1))  # (P, 2h)
+        return self.out(summaries)  # (P, d)

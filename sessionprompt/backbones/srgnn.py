@@ -13,7 +13,13 @@ __all__ = ["SRGNN"]
 
 
 class SRGNN(Backbone):
-    """h = gated graph(x);  z = W_3 [sum_p alpha_p h_p ; h_t] + b_3, alpha_p = q . sigmoid(W_1 h_t + W_2 h_p + b).
+    """Gated graph network over the items of a session, read by the soft attention of the last.
+
+    ::
+
+        h = gated graph(x)
+        alpha_p = q . sigmoid(W_1 h_t + W_2 h_p + b)
+        z_t = W_3 [sum_p alpha_p h_p ; h_t] + b_3
 
     See :class:`~sessionprompt.backbones._ggnn.GatedGraph` for the graph and the choices in it. With
     one step an event changes the states of two nodes at most, so one pass over a session serves all
@@ -27,7 +33,7 @@ class SRGNN(Backbone):
     steps : int, default=1
         Steps of the graph network.
     update_gate : {"recbole", "original"}, default="recbole"
-        What the update gate lets through: the new state or the old.
+        Code whose update gate is used; see the graph network.
 
     References
     ----------

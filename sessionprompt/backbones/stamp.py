@@ -16,13 +16,19 @@ __all__ = ["STAMP"]
 
 
 class STAMP(Backbone):
-    """z = tanh(W_a m_a + b_A) * tanh(W_b x_t + b_B), with an attended memory m_a and the last item x_t.
+    """Product of an attended memory and the last item, each through a small map.
 
-    m_s = mean of the x_p;  alpha_p = w . sigmoid(W_1 x_p + W_2 x_t + W_3 m_s + b);  m_a = sum_p
-    alpha_p x_p + m_s. The sums run over the events p up to t, and alpha is no softmax. As in the
-    code of the paper the score is the plain product with the candidate, without the sigmoid of the
-    paper's text. That code also shrinks inputs longer than one to length one, which `clip` selects,
-    and has no b_A and b_B. Maps start at N(0, .05), biases at zero.
+    ::
+
+        m_s = mean of the x_p
+        alpha_p = w . sigmoid(W_1 x_p + W_2 x_t + W_3 m_s + b)
+        m_a = sum_p alpha_p x_p + m_s
+        z_t = tanh(W_a m_a + b_A) * tanh(W_b x_t + b_B)
+
+    Mean and sum run over the events p up to t, and alpha is no softmax. As in the code of the paper
+    the score is the plain product with the candidate, without the sigmoid of the paper's text. That
+    code also shrinks inputs longer than one to length one, which `clip` selects, and has no b_A and
+    b_B. Maps start at N(0, .05), biases at zero.
 
     Parameters
     ----------
@@ -55,11 +61,13 @@ class STAMP(Backbone):
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
+        if self.clip:
+            x = clip_length(x)  # (T, d)
         pairs = batch.prefix_pairs  # of a prefix and an event
-        x = clip_length(x) if self.clip else x  # (T, d)
-        # (P, d), (P,)
-        last, length = x.index_select(0, batch.ends), batch.position.index_select(0, batch.ends) + 1
-        mean = pairs.sum((1 / length.to(x.dtype)).index_select(0, pairs.rows), x)  # (P, d)
+        last = x.index_select(0, batch.ends)  # (P, d)
+        length = batch.position.index_select(0, batch.ends) + 1  # (P,)
+        share = 1 / length.to(x.dtype)  # (P,)
+        mean = pairs.sum(share.index_select(0, pairs.rows), x)  # (P, d)
         query = self.query(torch.cat([last, mean], dim=1))  # (P, d)
         weights = self.energy(query, self.key(x), pairs)  # (pairs,)
         attended = pairs.sum(weights, x) + mean  # (P, d)

@@ -14,10 +14,17 @@ __all__ = ["TAGNN"]
 
 
 class TAGNN(Backbone):
-    """score_j = (s + sum_p beta_jp h_p) . e_j with beta_j = softmax_p(e_j . W_t h_p), and h and s much as in SR-GNN.
+    """SR-GNN with a session embedding that depends on the candidate.
 
-    s = W_3 [sum_p alpha_p h_p ; h_t] + b_3 as there, but the alphas of a prefix are a softmax. As
-    in all known code the attended vector is added as it is; the paper maps it together with the
+    ::
+
+        h = gated graph(x)
+        alpha = softmax_p(q . sigmoid(W_1 h_t + W_2 h_p + b))
+        s = W_3 [sum_p alpha_p h_p ; h_t] + b_3
+        beta_j = softmax_p(e_j . W_t h_p)
+        score_j = (s + sum_p beta_jp h_p) . e_j
+
+    As in all known code the attended vector is added as it is; the paper maps it together with the
     other parts. Both softmaxes run over the events of the prefix and over nothing else, where known
     code lets padding take part. With one step of the graph network one pass over a session serves
     all its prefixes exactly. Parameters start at U(-1/sqrt d, 1/sqrt d).
@@ -29,7 +36,7 @@ class TAGNN(Backbone):
     steps : int, default=1
         Steps of the graph network.
     update_gate : {"recbole", "original"}, default="recbole"
-        What the update gate lets through: the new state or the old.
+        Code whose update gate is used; see the graph network.
 
     References
     ----------
@@ -52,7 +59,7 @@ class TAGNN(Backbone):
     def forward(self, x: Tensor, batch: SessionBatch) -> TargetAttention:
         """Session embeddings (P, d) for every candidate."""
         nodes = self.graph.prefix_nodes(x, batch)
-        pairs, keys = nodes.pairs, self.target(nodes.states)  # (V, d)
-        return TargetAttention(
-            self.readout(nodes), keys, nodes.states, pairs.rows, pairs.columns, nodes.visits
-        )
+        keys = self.target(nodes.states)  # (V, d)
+        states = self.readout(nodes)  # (P, d)
+        pairs = nodes.pairs  # of a prefix and a node
+        return TargetAttention(states, keys, nodes.states, pairs.rows, pairs.columns, nodes.visits)

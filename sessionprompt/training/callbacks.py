@@ -1,35 +1,35 @@
-"""What happens between epochs: best weights and patience, checkpoint and resume, the progress bar."""
+"""Callbacks of training: best weights and patience, checkpoints, falling rate, progress bar."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from ..encoding import PrefixData
 from ..storage import write_atomically
-from .memory import give_back, resident
 
 __all__ = [
     "BestWeights",
     "CheckpointFile",
     "LinearDecay",
     "ProgressBar",
-    "SpareMemory",
     "StopWhenOutOfPatience",
 ]
 
 
 class BestWeights(Callback):
-    """Keep the weights of the best epoch, stop after `patience` epochs without a better one, restore them at the end.
+    """Weights of the best epoch, kept while training goes on and restored at its end.
 
     Without validation data the last weights are the best.
 
@@ -37,7 +37,7 @@ class BestWeights(Callback):
     ----------
     monitor : str
     patience : int or None
-        None trains all epochs.
+        Epochs without a better one after which training should stop; None trains all epochs.
     """
 
     def __init__(self, monitor: str, patience: int | None) -> None:
@@ -46,21 +46,23 @@ class BestWeights(Callback):
 
     def initialize(self) -> BestWeights:
         """Forget earlier runs."""
-        self.best_score_, self.best_epoch_ = -np.inf, 0
+        self.best_score_ = -np.inf
+        self.best_epoch_ = 0
         self.weights_: dict[str, Tensor] | None = None
         self.stop_reason_ = "max_epochs"
         return self
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Compare, remember, and stop when patience is over."""
+        """Compare the epoch with the best one, and keep its weights if it is better."""
         row = net.history[-1]
-        score = row.get(self.monitor, np.inf)
-        if score > self.best_score_ or self.monitor not in row:
-            self.best_score_, self.best_epoch_ = float(score), row["epoch"]
-            if self.monitor in row:
-                self.weights_ = {
-                    name: value.detach().clone() for name, value in net.module_.state_dict().items()
-                }
+        if self.monitor not in row:
+            self.best_score_ = np.inf
+            self.best_epoch_ = row["epoch"]
+        elif row[self.monitor] > self.best_score_:
+            self.best_score_ = float(row[self.monitor])
+            self.best_epoch_ = row["epoch"]
+            weights = net.module_.state_dict()
+            self.weights_ = {name: value.detach().clone() for name, value in weights.items()}
 
     def out_of_patience(self, epoch: int) -> bool:
         """Whether a run that has ended `epoch` should go no further."""
@@ -73,11 +75,9 @@ class BestWeights(Callback):
             self.stop_reason_ = "patience"
         elif done < net.max_epochs:
             self.stop_reason_ = "interrupted"
-            state = (
-                f"the weights of epoch {self.best_epoch_} are in use"
-                if done
-                else "the model is hardly trained"
-            )
+            state = "the model is hardly trained"
+            if done:
+                state = f"the weights of epoch {self.best_epoch_} are in use"
             warnings.warn(
                 f"fit was interrupted after {done} of {net.max_epochs} epochs; {state}.",
                 stacklevel=2,
@@ -87,7 +87,10 @@ class BestWeights(Callback):
 
 
 class StopWhenOutOfPatience(Callback):
-    """End training once :class:`BestWeights` has waited long enough; runs after the checkpoint is on disk."""
+    """End of training once :class:`BestWeights` has waited long enough.
+
+    It runs after the checkpoint is on disk.
+    """
 
     def __init__(self, best: BestWeights) -> None:
         self.best = best
@@ -99,7 +102,7 @@ class StopWhenOutOfPatience(Callback):
 
 
 class CheckpointFile(Callback):
-    """Write the state of training after every epoch, and take it up again.
+    """State of training in a file, written after every epoch, from which a later run goes on.
 
     Parameters
     ----------
@@ -135,7 +138,16 @@ class CheckpointFile(Callback):
         write_atomically(self.path, lambda file: torch.save(state, file))
 
     def resume(self, net: NeuralNet) -> int:
-        """Restore an initialised net from the file, if there is one; return the number of epochs already done.
+        """Restore an initialised net from the file, if there is one.
+
+        Parameters
+        ----------
+        net : NeuralNet
+
+        Returns
+        -------
+        int
+            Number of epochs already done.
 
         Raises
         ------
@@ -144,88 +156,75 @@ class CheckpointFile(Callback):
         """
         if not self.path.exists():
             return 0
-        try:
-            state = torch.load(self.path, map_location=net.device, weights_only=True)
-            fingerprint = state["fingerprint"]
-        except Exception as error:
-            raise ValueError(
-                f"checkpoint {self.path} cannot be read ({type(error).__name__}); delete it to start anew."
-            ) from error
-        if fingerprint != self.fingerprint:
-            raise ValueError(
-                f"checkpoint_dir={str(self.path.parent)!r} holds a fit of other data or parameters; "
-                f"name an empty folder, or delete {self.path.name} there to start anew."
-            )
+        state = self._read(net.device)
         net.module_.load_state_dict(state["module"])
         net.optimizer_.load_state_dict(state["optimizer"])
         for row in state["history"]:
             net.history.append({**row, "batches": []})
         best = state["best"]
-        self.best.best_score_, self.best.best_epoch_, self.best.weights_ = (
-            best["score"],
-            best["epoch"],
-            best["weights"],
-        )
+        self.best.best_score_ = best["score"]
+        self.best.best_epoch_ = best["epoch"]
+        self.best.weights_ = best["weights"]
         return len(state["history"])
 
-
-class LinearDecay(Callback):
-    """Lower the learning rate step by step, to zero at the end of the last epoch."""
-
-    def on_train_begin(
-        self, net: NeuralNet, X: tuple[PrefixData, PrefixData | None], **kwargs: Any
-    ) -> None:
-        """Count the steps."""
-        self.total_ = net.max_epochs * n_steps(X[0], net)
-
-    def on_epoch_begin(self, net: NeuralNet, dataset_train: PrefixData, **kwargs: Any) -> None:
-        """Start where the epochs before have ended, in this process or an earlier one."""
-        self.done_ = (len(net.history) - 1) * n_steps(dataset_train, net)
-
-    def on_batch_begin(self, net: NeuralNet, training: bool = False, **kwargs: Any) -> None:
-        """Set the rate of this step."""
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * max(0.0, 1 - self.done_ / self.total_)
-        self.done_ += training
-
-
-def n_steps(data: PrefixData, net: NeuralNet) -> int:
-    """Steps of an epoch."""
-    return -(-len(data) // (net.batch_size * net.accumulate))
+    def _read(self, device: str | torch.device) -> dict[str, Any]:
+        """State in the file, refused unless it is of this fit."""
+        try:
+            state = torch.load(self.path, map_location=device, weights_only=True)
+            fingerprint = state["fingerprint"]
+        except Exception as error:
+            raise ValueError(
+                f"checkpoint {self.path} cannot be read ({type(error).__name__}); "
+                "delete it to start anew."
+            ) from error
+        if fingerprint != self.fingerprint:
+            raise ValueError(
+                f"checkpoint_dir={str(self.path.parent)!r} holds a fit of other data or "
+                f"parameters; name an empty folder, or delete {self.path.name} there to start anew."
+            )
+        return state
 
 
 def _plain(value: Any) -> Any:
     """A NumPy scalar as Python's own number, which loads without unpickling anything else."""
-    return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
 
 
-class SpareMemory(Callback):
-    """Give memory back when a process has grown without need.
+class LinearDecay(LRScheduler):
+    """Learning rate that falls with every step, to zero at the end of the last epoch.
 
-    Up to version 2.37, glibc cannot put an array into the place of one of the same size that was
-    freed, if small ones have settled beside it, since aligned arrays ask for a little more than
-    they keep. With backbones that make many small tensors, a process then grows by about one item
-    table per step.
+    The rate changes at the end of a batch, so it comes after the callbacks that read the rate of
+    the step just taken.
     """
 
-    EVERY, GROWTH = 16, 2**28  # batches between looks, bytes
+    def __init__(self) -> None:
+        super().__init__(LambdaLR, event_name=None, step_every="batch")
 
-    def on_train_begin(self, net: NeuralNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Start counting."""
-        self._batches, self._limit = 0, 0
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Wait for the first epoch, which knows how many steps are done."""
 
-    def on_batch_end(
-        self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
-    ) -> None:
-        """Look now and then, first when all that stays has been made."""
-        self._batches += 1
-        if self._batches % self.EVERY == 0 and resident() > self._limit:
-            give_back()
-            self._limit = resident() + self.GROWTH
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: PrefixData, **kwargs: Any) -> None:
+        """Start where the epochs before have ended, in this process or an earlier one."""
+        steps = n_steps(dataset_train, net)
+        self.lr_lambda = partial(_share_left, n_steps=net.max_epochs * steps)
+        self.last_epoch = (len(net.history) - 1) * steps - 1  # its word for steps done
+        super().on_train_begin(net)
+
+
+def _share_left(done: int, n_steps: int) -> float:
+    """Share of the steps that is still to be done."""
+    return max(0.0, 1 - done / n_steps)
+
+
+def n_steps(data: PrefixData, net: NeuralNet) -> int:
+    """Number of steps of an epoch."""
+    return -(-len(data) // (net.batch_size * net.accumulate))
 
 
 class ProgressBar(Callback):
-    """One bar over all batches of all epochs: loss, monitored metric and time left."""
+    """Bar over all batches of all epochs, with loss, monitored metric and time left."""
 
     def __init__(self, monitor: str) -> None:
         self.monitor = monitor

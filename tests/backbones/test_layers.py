@@ -12,7 +12,7 @@ from sessionprompt.backbones._attention import AdditiveEnergy, Block
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
 from sessionprompt.backbones._layers import Dropout, clip_length
 from sessionprompt.backbones._recurrent import recurrent_states
-from sessionprompt.backbones.gcegnn import _Ring
+from sessionprompt.backbones.gcegnn import _Hop
 from sessionprompt.batches import Pairs, SessionGraph
 
 
@@ -212,7 +212,7 @@ def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
     model, table = build("gcegnn", n_neighbours=3, hops=hops), vectors()
     items, query = torch.tensor([0, 3, -1]), vectors(4, 3)
     own = table[items.clamp(min=0)] * (items >= 0).unsqueeze(1)
-    found = model._global(own, _Ring(items, torch.arange(3)), query, lambda codes: table[codes])
+    found = model._global(own, _Hop(items, torch.arange(3)), query, lambda codes: table[codes])
     expected = [
         slow_global(model, table, *row, hops)
         for row in zip(items.tolist(), own, query, strict=True)
