@@ -1,4 +1,4 @@
-"""The command line from files of events to files of recommendations, and what it says when something is wrong."""
+"""The command line from files of events to files of recommendations, and its errors."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from sessionprompt.cli import main
 from sessionprompt.datasets import make_events, make_sessions
 from sessionprompt.persistence import load, save
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.sessions import Sessions, read_table, write_table
-from sessionprompt.sessions import tables as _tables
+from sessionprompt.sessions import Sessions
 
 COLUMNS = ["--session", "session", "--time", "time"]
 TINY = ["--epochs", "1", "--dim", "8", "--device", "cpu"]
@@ -34,26 +33,14 @@ def events() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def folder(events: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same events as CSV, compressed CSV and Parquet, and a model fitted on them by the command line."""
+    """The same events as CSV, compressed CSV and Parquet, and a model of them."""
     folder = tmp_path_factory.mktemp("cli")
     events.write_csv(folder / "events.csv")
     events.write_parquet(folder / "events.parquet")
     with gzip.open(folder / "events.csv.gz", "wb") as file:
         file.write((folder / "events.csv").read_bytes())
-    assert (
-        main(
-            [
-                "fit",
-                f"{folder}/events.csv",
-                "--model",
-                f"{folder}/model.zip",
-                *COLUMNS,
-                *TINY,
-                "--quiet",
-            ]
-        )
-        == 0
-    )
+    command = ["fit", f"{folder}/events.csv", "--model", f"{folder}/model.zip"]
+    assert main([*command, *COLUMNS, *TINY, "--quiet"]) == 0
     return folder
 
 
@@ -82,10 +69,8 @@ def test_fit_is_what_the_library_does(events: pl.DataFrame, folder: Path) -> Non
     model = sessionprompt.make_session_pipeline(
         dim=8, max_epochs=1, random_state=0, device="cpu"
     ).fit(sessions)
-    mine, theirs = (
-        m.predict_topk(sessions, k=5, return_scores=True)
-        for m in (model, load(folder / "model.zip"))
-    )
+    mine = model.predict_topk(sessions, k=5, return_scores=True)
+    theirs = load(folder / "model.zip").predict_topk(sessions, k=5, return_scores=True)
     np.testing.assert_array_equal(mine[0], theirs[0])
     np.testing.assert_array_equal(mine[1], theirs[1])
 
@@ -106,38 +91,16 @@ def test_fit_reports(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_quiet_is_quiet(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        main(
-            ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m", *COLUMNS, *TINY, "--quiet"]
-        )
-        == 0
-    )
+    command = ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m"]
+    assert main([*command, *COLUMNS, *TINY, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 
 
 def test_options_reach_the_model(folder: Path, tmp_path: Path) -> None:
-    command = [
-        "fit",
-        f"{folder}/events.parquet",
-        "--model",
-        f"{tmp_path}/m",
-        "--user",
-        "user",
-        "--time",
-        "time",
-    ]
-    options = [
-        "--backbone",
-        "narm",
-        "--prompts",
-        "user, cluster",
-        "--lr",
-        ".01",
-        "--batch-size",
-        "64",
-        "--seed",
-        "3",
-    ]
+    command = ["fit", f"{folder}/events.parquet", "--model", f"{tmp_path}/m"]
+    command += ["--user", "user", "--time", "time"]
+    options = ["--backbone", "narm", "--prompts", "user, cluster"]
+    options += ["--lr", ".01", "--batch-size", "64", "--seed", "3"]
     assert main([*command, "--gap", "30min", *options, *TINY, "--quiet"]) == 0
     params = load(tmp_path / "m").get_params()
     expected = {
@@ -154,17 +117,8 @@ def test_options_reach_the_model(folder: Path, tmp_path: Path) -> None:
 def test_no_prompts_no_clusters(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = [
-        "fit",
-        f"{folder}/events.csv",
-        "--model",
-        f"{tmp_path}/m",
-        *COLUMNS,
-        *TINY,
-        "--prompts",
-        "none",
-    ]
-    assert main(command) == 0
+    command = ["fit", f"{folder}/events.csv", "--model", f"{tmp_path}/m", "--prompts", "none"]
+    assert main([*command, *COLUMNS, *TINY]) == 0
     assert capsys.readouterr().out.splitlines()[-2].endswith("no clusters")
     assert [name for name, _ in load(tmp_path / "m").steps] == ["rec"]
 
@@ -205,16 +159,8 @@ def visitors(tmp_path: Path) -> Path:
 
 
 def recommend(folder: Path, visitors: Path, *options: Any) -> int:
-    command = [
-        "recommend",
-        visitors,
-        "--model",
-        folder / "model.zip",
-        "--session",
-        "visit",
-        *options,
-    ]
-    return main([str(word) for word in command])
+    command = ["recommend", visitors, "--model", folder / "model.zip", "--session", "visit"]
+    return main([str(word) for word in (*command, *options)])
 
 
 def test_json_lines(folder: Path, visitors: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,8 +205,9 @@ def test_users_are_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_ids_that_look_like_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Items are strings as soon as one of them is; in later files all of them may look like numbers."""
-    log, later = tmp_path / "log.csv", tmp_path / "later.csv"
+    """Items are strings as soon as one is, also where a later file holds numbers alone."""
+    log = tmp_path / "log.csv"
+    later = tmp_path / "later.csv"
     log.write_text("session,item\n" + "".join(f"{i},{i % 3}\n{i},x7\n" for i in range(20)))
     later.write_text("session,item\n1,0\n2,1\n")
     columns = ["--session", "session", "--model", str(tmp_path / "m")]
@@ -287,7 +234,7 @@ def test_whole_numbers_are_numbers(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_warnings_are_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, model = tmp_path / "strangers.csv", tmp_path / "m"
+    path, model = tmp_path / "unknown.csv", tmp_path / "m"
     path.write_text("session,item\n1,unheard-of\n")
     options = ["--prompts", "none", "--quiet"]
     assert (
@@ -299,56 +246,6 @@ def test_warnings_are_one_line(
     )
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("sessionprompt: warning: 1 sessions hold nothing")
-
-
-# ---------------------------------------------------------------------- tables
-@pytest.mark.parametrize("backend", _tables.BACKENDS)
-def test_every_library_reads_and_writes_alike(
-    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_tables, "find_spec", lambda name: name if name == backend else None)
-    text = 'item,n,time,more\n007,-4,2024-01-01T00:00:00,x\nNA,12,2024-01-01 01:00:01.5+01:00,\n"a,b",0,2024-01-01Z,y\n'
-    text = text.replace("01-01Z", "01-01T00:00Z")
-    (tmp_path / "log.csv").write_text(text)
-    with gzip.open(tmp_path / "log.csv.gz", "wt") as file:
-        file.write(text)
-    for name in ("log.csv", "log.csv.gz"):
-        table = read_table(tmp_path / name, ["item", "n"], time="time")
-        assert type(table).__module__.partition(".")[0] == backend
-        columns = {column: np.asarray(table[column]).tolist() for column in ("item", "n", "time")}
-        assert columns["item"] == ["007", "NA", "a,b"] and columns["n"] == [-4, 12, 0]
-        assert columns["time"] == [1704067200.0, 1704067201.5, 1704067200.0]
-    for name in ("out.csv", "out.parquet"):
-        write_table(tmp_path / name, {"a": [1, 20], "b": ["x", "ü"]})
-        table = read_table(tmp_path / name, ["a", "b"], text=["a"])
-        assert np.asarray(table["a"]).tolist() == ["1", "20"] and np.asarray(
-            table["b"]
-        ).tolist() == ["x", "ü"]
-
-
-def test_without_any_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "log.csv").write_text("item\n1\n")
-    monkeypatch.setattr(_tables, "find_spec", lambda name: None)
-    with pytest.raises(
-        ImportError, match="needs polars, pyarrow or pandas; pip install one of them"
-    ):
-        read_table(tmp_path / "log.csv", ["item"])
-
-
-@pytest.mark.parametrize(
-    ("text", "dtype", "value"), [("12", pl.Int64, 12), ("12.5", pl.Float64, 12.5)]
-)
-def test_times_in_numbers(text: str, dtype: Any, value: float, tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text(f"item,t\n1,{text}\n")
-    times = read_table(tmp_path / "log.csv", ["item"], time="t")["t"]
-    assert times.dtype == dtype and times.to_list() == [value]
-
-
-def test_a_large_time_in_nanoseconds_stays_exact(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("item,t\n1,1704067200123456789\n")
-    assert read_table(tmp_path / "log.csv", ["item"], time="t")["t"].to_list() == [
-        1704067200123456789
-    ]
 
 
 # ---------------------------------------------------------------------- errors

@@ -1,4 +1,4 @@
-"""Paired bootstrap over sessions against a slow twin, scipy, closed forms and simulated worlds; Holm by hand."""
+"""Paired bootstrap against a slow twin, scipy, closed forms and simulated worlds; Holm by hand."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def ranked(ranks, lengths=None) -> RankedTargets:
     positions = np.concatenate([[0], *[np.arange(1, length + 1) for length in lengths]])[1:].astype(
         int
     )
-    counts, repeated = np.zeros(len(ranks), dtype=int), np.zeros(len(ranks), dtype=bool)
+    counts = np.zeros(len(ranks), dtype=int)
+    repeated = np.zeros(len(ranks), dtype=bool)
     return RankedTargets(sessions, positions, ranks, counts, repeated, None, 100)
 
 
 def random_sides(seed, n_sessions, n_seeds=1):
-    """Two sides with ranks that have nothing to do with each other, for the same sessions of one to five targets."""
+    """Two sides of independent ranks, for the same sessions of one to five targets."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 6, n_sessions)
     sides = [
@@ -111,7 +112,7 @@ class TestPairedBootstrap:
         assert found.p_value == 2 / 4001
 
     def test_targets_of_one_session_are_one_observation(self):
-        """Four targets that all succeed or all fail widen the interval to twice what four sessions would give."""
+        """Four targets that succeed or fail together make the interval twice as wide."""
         rng = np.random.default_rng(0)
         wins = np.where(rng.random(400) < 0.5, 1, 9)
         alone = paired_bootstrap(
@@ -129,7 +130,7 @@ class TestPairedBootstrap:
         )
 
     def test_coverage_and_level_under_the_null(self):
-        """Both sides draw their ranks alike, with luck shared within a session: zero is the truth."""
+        """Both sides draw alike, with luck shared within a session: zero is the truth."""
         rng = np.random.default_rng(0)
         inside, p_values = [], []
         for _ in range(500):
@@ -213,7 +214,7 @@ class TestPairedBootstrap:
         assert paired_bootstrap(a, b, metric).difference == pytest.approx(means[0] - means[1])
 
     def test_gains_that_cancel_over_the_seeds_are_a_tie(self):
-        """The same ranks in another order of the seeds: the gains do not add up to the last bit, yet are none."""
+        """The same ranks in another order of the seeds: gains of rounding alone are none."""
         seeds = [ranked([rank] * 10) for rank in (1, 2, 3)]
         found = paired_bootstrap(
             seeds, [seeds[2], seeds[0], seeds[1]], n_resamples=99, random_state=0
@@ -374,7 +375,7 @@ class TestHolm:
     @given(probabilities)
     @laws
     def test_equals_the_stepwise_procedure(self, p):
-        """Going up from the smallest, reject while p <= alpha / (hypotheses left), and stop at the first failure."""
+        """Going up from the smallest, reject while p <= alpha / (hypotheses left)."""
         for alpha in (0.01, 0.05, 0.3):
             rejected = np.zeros(len(p), dtype=bool)
             for step, row in enumerate(np.argsort(p, kind="stable")):

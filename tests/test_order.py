@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 
 from sessionprompt._arrays import repeated, stable_order
 
-SMALL, WIDE, HUGE = (
-    st.integers(-3, 3),
-    st.integers(-(2**40), 2**40),
-    st.integers(-(2**63), 2**63 - 1),
-)
+SMALL = st.integers(-3, 3)
+WIDE = st.integers(-(2**40), 2**40)
+HUGE = st.integers(-(2**63), 2**63 - 1)
 ROWS = [st.tuples(one, other) for one in (SMALL, WIDE, HUGE) for other in (SMALL, WIDE, HUGE)]
 
 

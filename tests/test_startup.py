@@ -1,4 +1,4 @@
-"""What each import brings along, seen from a fresh interpreter: what is heavy loads when it is used, not before."""
+"""Packages that each import loads in a fresh interpreter: heavy ones come when they are used."""
 
 from __future__ import annotations
 
