@@ -1,4 +1,4 @@
-"""What all benchmark scripts share: where the data is, what ran and on which machine, and lines of results."""
+"""Folder of the data, description of the machine, and lines of results, for all scripts."""
 
 from __future__ import annotations
 
@@ -35,26 +35,38 @@ def data_file(folder: str | None, name: str) -> Path:
 
 
 def machine(packages: Iterable[str]) -> dict[str, Any]:
-    """Processor, versions of Python and these packages, whether the compiled module is there, and the command."""
+    """Processor, versions of Python and these packages, kernels of the library, and the command."""
     info = Path("/proc/cpuinfo")
-    rows = info.read_text().splitlines() if info.exists() else []
-    names = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
+    names = []
+    if info.exists():
+        rows = info.read_text().splitlines()
+        names = [row.split(":")[1].strip() for row in rows if row.startswith("model name")]
+    versions = {"python": platform.python_version()}
+    versions |= {name: version(name) for name in packages}
     return {
-        "device": names[0] if names else platform.machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in packages},
-        },
-        "compiled": find_spec("sessionprompt.scoring._kernels") is not None
-        if find_spec("sessionprompt")
-        else None,
+        "device": next(iter(names), platform.machine()),
+        "versions": versions,
+        "compiled": _compiled(),
         "command": " ".join(["python", *map(_public, sys.argv)]),
     }
 
 
+def _compiled() -> bool | str | None:
+    """Whether the compiled kernels are in use, or why not; None without the library."""
+    if find_spec("sessionprompt") is None:
+        return None
+    from torch import device
+
+    from sessionprompt.scoring import obstacle
+
+    return obstacle(device("cpu")) or True
+
+
 def _public(word: str) -> str:
     """A word of the command line, without the folder that only this machine has."""
-    return Path(word).name if Path(word).is_absolute() else word
+    if Path(word).is_absolute():
+        return Path(word).name
+    return word
 
 
 def peak_gb() -> float:

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the folder of real logs, and two worlds whose answers are known."""
+"""Fixtures for all tests, and lines that say which tests this machine cannot run, and why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,44 @@ import numpy as np
 import pytest
 import torch
 
+from sessionprompt.scoring import obstacle
 from sessionprompt.sessions import Sessions
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores already
-    torch.set_num_threads(1)
+torch.set_num_threads(1)  # threads of several test processes only wait for each other
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What tests need beyond the package and whether it is here, below the reasons of skips."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    expression = config.getoption("markexpr")
+    terminalreporter.section("what this run could test")
+    terminalreporter.line(f"compiled kernels: {obstacle(torch.device('cpu')) or 'in use'}")
+    terminalreporter.line(f"real logs: {real_logs()}")
+    terminalreporter.line(f"GPU: {gpu()}")
+    terminalreporter.line(f"skipped: {skipped}, each with its reason in a line that starts SKIPPED")
+    if expression:
+        terminalreporter.line(f"not run: tests other than -m {expression!r}")
+
+
+def real_logs() -> str:
+    """Where the folder of real logs is, or how to name one."""
+    folder = os.environ.get("SESSIONPROMPT_DATA")
+    if not folder:
+        return "none, and the tests on them are skipped; SESSIONPROMPT_DATA names their folder"
+    if not Path(folder).is_dir():
+        return f"SESSIONPROMPT_DATA={folder} is no folder"
+    return f"in the folder of SESSIONPROMPT_DATA, {Path(folder).name}"
+
+
+def gpu() -> str:
+    """Name of the GPU that tests can use, or why there is none."""
+    if torch.version.cuda is None:
+        return "none: this build of torch is for the CPU"
+    if not torch.cuda.is_available():
+        return "none that torch can use"
+    return torch.cuda.get_device_name()
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +62,7 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def ring() -> Sessions:
-    """120 sessions over 12 items in which i is always followed by i + 1, and the last item by the first."""
+    """120 sessions over 12 items, each always followed by the next one, the last by the first."""
     lengths = np.random.default_rng(0).integers(2, 7, size=120).tolist()
     lists = [
         [(start + step) % 12 for step in range(length)] for start, length in enumerate(lengths)

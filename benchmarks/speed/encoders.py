@@ -31,8 +31,7 @@ from sessionprompt.datasets import load_parquet
 from sessionprompt.encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from sessionprompt.losses import FullSoftmax
 from sessionprompt.network import SessionNetwork
-from sessionprompt.scoring import TargetAttention
-from sessionprompt.training import spare_kept
+from sessionprompt.scoring import TargetAttention, workspace
 
 PARTS = ("collate", "forward", "backward", "step")
 
@@ -70,7 +69,7 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     spent: dict[str, list[float]] = {part: [] for part in PARTS}
     sizes, started = [], time.perf_counter()
-    with spare_kept():  # as training does
+    with workspace():  # as training does
         for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
             spent["collate"].append(seconds)
             for part, value in zip(

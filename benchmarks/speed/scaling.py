@@ -32,7 +32,8 @@ from sessionprompt.batches import batches_of
 from sessionprompt.encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from sessionprompt.network import SessionNetwork
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.training import TrainingPlan, build_net, spare_kept
+from sessionprompt.scoring import workspace
+from sessionprompt.training import TrainingPlan, build_net
 
 BASE = {"items": 50_000, "events": 100_000, "length": 5, "dim": 64, "batch": 512, "threads": 1}
 AXES: dict[str, list[int]] = {
@@ -70,7 +71,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
     params = {"n_negatives": LOSSES[args.loss], "batch_size": args.batch}
     net = build_net(network, TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params)))
-    with spare_kept():
+    with workspace():
         wall, cpu, sizes = zip(*steps(net, data, args), strict=True)
     if args.whole:
         return line | {
