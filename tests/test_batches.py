@@ -1,9 +1,8 @@
-"""Windows cut from sessions and batches of them, against loops."""
+"""Batches of windows cut from sessions, against loops."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from sessionprompt._arrays import ragged_range
 from sessionprompt.batches import SessionBatch, batches_of
 from sessionprompt.encoding import (
     EncodedSessions,
-    Examples,
     PrefixData,
     last_prefixes,
     prefix_examples,
@@ -23,17 +21,11 @@ layouts = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 6)), min_size=1, 
 
 
 def encoded(layout: list[tuple[int, int]]) -> EncodedSessions:
-    """Sessions of given (length, first prefix); items are numbered event by event, so they name their place."""
+    """Sessions of given (length, first prefix); an item is the number of its event."""
     lengths, first = (np.array(column) for column in zip(*layout, strict=True))
     n = int(lengths.sum())
     prompts = {"cluster": np.column_stack([np.arange(n), np.arange(n) + 100])}
     return EncodedSessions(np.arange(n), np.append(0, np.cumsum(lengths)), prompts, first)
-
-
-def asked(examples: Examples) -> list[tuple[int, int]]:
-    """(first event of the window, last event) of every prefix asked for."""
-    windows = zip(examples.starts, examples.lengths, examples.n_prefixes, strict=True)
-    return [(int(s), int(s + n - back)) for s, n, count in windows for back in range(count, 0, -1)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5)), max_size=8))
@@ -41,68 +33,6 @@ def asked(examples: Examples) -> list[tuple[int, int]]:
 def test_ragged_range_is_a_loop(runs: list[tuple[int, int]]) -> None:
     starts, lengths = np.array(runs, dtype=int).reshape(-1, 2).T
     assert ragged_range(starts, lengths).tolist() == [s + k for s, n in runs for k in range(n)]
-
-
-@given(layouts, st.integers(1, 10), st.booleans())
-@laws
-def test_every_prefix_is_asked_for_once_in_its_own_window(
-    layout: list[tuple[int, int]], max_length: int, one_pass: bool
-) -> None:
-    sessions = encoded(layout)
-    examples = prefix_examples(sessions, max_length, one_pass)
-    expected = [
-        (int(start) + max(0, length - max_length), int(start) + length - 1)
-        for start, (n, first) in zip(sessions.offsets, layout, strict=False)
-        for length in range(first, n + 1)
-    ]
-    assert sorted(asked(examples)) == sorted(expected)
-    assert (examples.lengths <= max_length).all() and (examples.n_prefixes >= 1).all()
-    assert examples.ends.tolist() == [end for _, end in asked(examples)]
-    if not one_pass:
-        assert (examples.n_prefixes == 1).all()
-
-
-@given(
-    st.lists(st.lists(st.integers(-1, 4), max_size=8), min_size=1, max_size=6), st.integers(1, 6)
-)
-@laws
-def test_windows_of_distinct_items_are_shared(sessions: list[list[int]], max_length: int) -> None:
-    offsets = np.append(0, np.cumsum([len(session) for session in sessions]))
-    items = np.array([item for session in sessions for item in session], np.int64)
-    columns = EncodedSessions(items, offsets, {}, np.ones(len(sessions), np.int64))
-    examples = prefix_examples(columns, max_length, "distinct")
-    expected = []
-    for start, session in zip(offsets, sessions, strict=False):
-        shared = [
-            n for n in range(1, len(session) + 1) if n <= max_length and len(set(session[:n])) == n
-        ]
-        expected += [(start, len(shared), len(shared))] if shared else []
-        for n in range(len(shared) + 1, len(session) + 1):
-            expected.append((start + max(0, n - max_length), min(n, max_length), 1))
-    found = zip(examples.starts, examples.lengths, examples.n_prefixes, strict=True)
-    assert sorted(found) == sorted(expected)
-
-
-def test_one_pass_shares_windows() -> None:
-    examples = prefix_examples(encoded([(5, 1), (3, 2)]), 4, one_pass=True)
-    windows = zip(
-        examples.starts.tolist(),
-        examples.lengths.tolist(),
-        examples.n_prefixes.tolist(),
-        strict=True,
-    )
-    assert list(windows) == [(0, 4, 4), (5, 3, 2), (1, 4, 1)]
-
-
-@given(layouts, st.integers(1, 10))
-@laws
-def test_last_prefixes_are_the_newest_events(
-    layout: list[tuple[int, int]], max_length: int
-) -> None:
-    sessions = encoded([(max(n, 1), first) for n, first in layout])
-    bounds = zip(sessions.offsets, sessions.offsets[1:], strict=False)
-    expected = [(max(int(start), int(end) - max_length), int(end) - 1) for start, end in bounds]
-    assert asked(last_prefixes(sessions, max_length)) == expected
 
 
 def data_of(
@@ -243,15 +173,3 @@ def test_moving_a_batch_keeps_it() -> None:
     same = batch.to("cpu")
     assert torch.equal(same.items, batch.items) and torch.equal(same.ends, batch.ends)
     assert same.events is batch.events
-
-
-@pytest.mark.parametrize("one_pass", [True, False])
-def test_sessions_without_a_prefix_ask_for_nothing(one_pass: bool) -> None:
-    examples = prefix_examples(encoded([(0, 1), (2, 3), (2, 1)]), 5, one_pass)
-    assert sorted(examples.ends.tolist()) == [2, 3]
-
-
-def test_taking_examples() -> None:
-    examples = prefix_examples(encoded([(3, 1), (2, 1), (4, 1)]), 5, True)
-    some = examples.take(np.array([2, 0]))
-    assert len(some) == 2 and some.starts.tolist() == [5, 0] and some.n_prefixes.tolist() == [4, 3]
