@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports --no-logo --no-cache
 
 clean:
-	rm -rf .venv build dist sessionprompt/scoring/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
