@@ -129,3 +129,20 @@ def test_a_prefix_longer_than_its_session_is_refused(five: Sessions, lengths: li
         ValueError, match=r"lengths\[\d\]=-?\d does not fit session \d of \d events"
     ):
         five.prefixes([0, 0], lengths)
+
+
+def test_the_last_events_part_from_their_inputs() -> None:
+    lists = [["a", "b", "c"], ["lone"], [], ["b", "a"]]
+    X = Sessions.from_lists(lists, users=["u", "v", "w", "x"], times=np.arange(4))
+    X = Sessions(X.codes, X.offsets, X.vocabulary, users=X.users, target_start=[2, 1, 1, 1])
+    inputs, last_events, rows = X.split_last()
+    assert inputs.to_lists() == [["a", "b"], ["b"]]
+    assert last_events.tolist() == ["c", "a"]
+    assert rows.tolist() == [0, 3]
+    assert inputs.users.tolist() == ["u", "x"]
+    assert inputs.target_start.tolist() == [2, 1]
+
+
+def test_nothing_is_left_of_sessions_without_two_events() -> None:
+    inputs, last_events, rows = Sessions.from_lists([["a"], []]).split_last()
+    assert len(inputs) == len(last_events) == len(rows) == 0
