@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._checks import check_integer
-from ._base import Baseline
+from .base import Baseline
 from .rows import ItemRows
 
 __all__ = ["ItemToItem", "LastItems"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ._base import Incremental
+from .base import Incremental
 from .rows import ItemRows
 
 __all__ = ["Popularity", "SessionPopularity"]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._checks import check_integer, check_number
-from ._base import Incremental
+from .base import Incremental
 from .item_to_item import LastItems
 from .rows import ItemRows
 

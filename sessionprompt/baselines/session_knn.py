@@ -7,7 +7,7 @@ from scipy import sparse
 
 from .._arrays import ragged_range
 from .._checks import check_integer, check_number
-from ._base import Incremental
+from .base import Incremental
 from .decay import decay
 from .per_row import first_per_row, largest_per_row
 from .rows import ItemRows, LastClicks
