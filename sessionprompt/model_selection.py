@@ -96,15 +96,16 @@ def _ends_within(X: Sessions, span: str | timedelta | np.timedelta64) -> np.ndar
         )
     seconds = span_seconds("test_size", span)
     newest = np.fmax.reduce(X.times)
-    if X.times.dtype.kind == "M":
-        oldest = newest - np.timedelta64(round(seconds * 1e6), "us")
-    elif newest <= LATEST:
-        oldest = newest - seconds
-    else:
+    dated = X.times.dtype.kind == "M"
+    if not dated and newest > LATEST:
         raise ValueError(
             f"test_size={span!r} takes times as seconds, but {newest} looks like milliseconds; "
             "make sessions of datetimes, or pass a share or a number."
         )
+    if dated:
+        oldest = newest - np.timedelta64(round(seconds * 1e6), "us")
+    else:
+        oldest = newest - seconds
     is_test = X.times >= oldest
     if is_test.all():
         raise ValueError(f"test_size={span!r} spans all {len(X)} sessions; pass a shorter span.")
