@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -21,7 +22,21 @@ __all__ = ["SessionBatch", "batches_of"]
 def batches_of(
     data: PrefixData, batch_size: int, rng: np.random.Generator | None = None
 ) -> Iterator[tuple[SessionBatch, Tensor]]:
-    """Yield (batch, targets) of about `batch_size` prefixes, shuffled by `rng` or, without one, in order."""
+    """Pairs (batch, targets) of about `batch_size` prefixes, shuffled by `rng` if there is one.
+
+    Parameters
+    ----------
+    data : PrefixData
+    batch_size : int
+    rng : numpy.random.Generator, optional
+        Without it the order stays.
+
+    Yields
+    ------
+    batch : SessionBatch
+    targets : LongTensor of shape (P,)
+        Code of the item that follows each prefix; -1 for unknown items.
+    """
     for part in data.parts(batch_size, rng):
         batch = SessionBatch.collate(part)
         yield batch, torch.from_numpy(data.next_items[batch.events])
@@ -29,7 +44,7 @@ def batches_of(
 
 @dataclass(frozen=True)
 class SessionBatch:
-    """Ragged torch columns of some windows: all their events in one row after another, no padding.
+    """Ragged torch columns of some windows: all their events one after another, no padding.
 
     Attributes
     ----------
@@ -55,18 +70,17 @@ class SessionBatch:
 
     @classmethod
     def collate(cls, examples: Examples) -> SessionBatch:
-        """Gather the events of some examples."""
-        lengths, asked = examples.lengths, examples.n_prefixes
-        stops = np.cumsum(lengths)
-        events = ragged_range(examples.starts, lengths)
-        ends = ragged_range(stops - asked, asked)
-        columns = examples.sessions
+        """Batch of the windows and prefixes of some examples."""
+        asked = examples.n_prefixes  # (B,)
+        stops = np.cumsum(examples.lengths)  # (B,)
+        events = ragged_range(examples.starts, examples.lengths)  # (T,)
+        ends = ragged_range(stops - asked, asked)  # (P,)
+        columns = examples.sessions.prompts
+        prompts = {kind: torch.from_numpy(codes[events]) for kind, codes in columns.items()}
         return cls(
-            items=torch.from_numpy(columns.items[events]),
-            prompts={
-                kind: torch.from_numpy(codes[events]) for kind, codes in columns.prompts.items()
-            },
-            lengths=torch.from_numpy(lengths),
+            items=torch.from_numpy(examples.sessions.items[events]),
+            prompts=prompts,
+            lengths=torch.from_numpy(examples.lengths),
             ends=torch.from_numpy(ends),
             events=events[ends],
         )
@@ -97,52 +111,57 @@ class SessionBatch:
     @cached_property
     def position(self) -> Tensor:
         """Place of each event in its window, from 0, shape (T,)."""
-        return torch.arange(len(self.items), device=self.items.device) - self.starts[self.window]
+        return self._events - self.starts[self.window]
 
     @cached_property
     def prefix_pairs(self) -> Pairs:
-        """Every event of every prefix asked for: pairs (prefix in 0..P-1, event in 0..T-1)."""
+        """Pairs (prefix in 0..P-1, event in 0..T-1) of the prefixes asked for and their events."""
         return self.pairs_up_to(self.ends)
 
     def pairs_up_to(self, ends: Tensor) -> Pairs:
-        """Pairs of a place in `ends` and an event of the same window at or before that end."""
-        sizes = self.position.index_select(0, ends) + 1
-        stops = sizes.cumsum(0)
-        row = torch.repeat_interleave(sizes)
-        event = torch.arange(len(row), device=row.device) + (ends + 1 - stops).index_select(0, row)
+        """Pairs of a place in `ends` (n,) and an event of the same window at or before that end."""
+        sizes = self.position.index_select(0, ends) + 1  # (n,)
+        shifts = ends + 1 - sizes.cumsum(0)  # (n,)
+        row = torch.repeat_interleave(sizes)  # (M,)
+        place = torch.arange(len(row), device=row.device)  # (M,)
+        event = place + shifts.index_select(0, row)  # (M,)
         return Pairs(row, event, len(ends), len(self.items))
 
     @cached_property
     def known(self) -> Tensor:
-        """Whether each prefix asked for holds anything the model knows, an item or a prompt; shape (P,)."""
-        something = self.items >= 0
+        """Prefixes asked for that hold anything known, an item or a prompt; bool of shape (P,)."""
+        something = self.items >= 0  # (T,)
         if something.all():
-            return torch.ones_like(self.ends, dtype=torch.bool)
+            return torch.ones_like(self.ends, dtype=torch.bool)  # (P,)
         for codes in self.prompts.values():
-            something = something | (codes >= 0).any(dim=1)
-        total = torch.cat([something.new_zeros(1, dtype=torch.long), something.cumsum(0)])
-        return total[self.ends + 1] > total[self.starts[self.window[self.ends]]]
+            something = something | (codes >= 0).any(dim=1)  # (T,)
+        known_before = F.pad(something.cumsum(0), (1, 0))  # (T + 1,)
+        starts = self.starts[self.window[self.ends]]  # (P,)
+        return known_before[self.ends + 1] > known_before[starts]  # (P,)
 
     @cached_property
     def _time_order(self) -> tuple[Tensor, Tensor]:
-        """Events by position, longest windows first, and the number of windows alive at each position."""
+        """Events (T,) by position, longest windows first; number of windows at each position."""
         if len(self.lengths) == 1:
-            return torch.arange(len(self.items), device=self.items.device), torch.ones(
-                len(self.items), dtype=torch.long
-            )
-        rank = torch.empty_like(self.lengths)
-        rank[torch.argsort(self.lengths, descending=True, stable=True)] = torch.arange(
-            len(rank), device=rank.device
-        )
-        order = torch.argsort(self.position * len(rank) + rank[self.window])
+            return self._events, torch.ones(len(self.items), dtype=torch.long)
+        n_windows = len(self.lengths)
+        by_length = torch.argsort(self.lengths, descending=True, stable=True)  # (B,)
+        rank = torch.empty_like(self.lengths)  # (B,)
+        rank[by_length] = torch.arange(n_windows, device=rank.device)
+        order = torch.argsort(self.position * n_windows + rank[self.window])  # (T,)
         return order, torch.bincount(self.position).cpu()
+
+    @property
+    def _events(self) -> Tensor:
+        """Number of each event in the batch, shape (T,)."""
+        return torch.arange(len(self.items), device=self.items.device)
 
     def pack(self, x: Tensor) -> PackedSequence:
         """Event rows (T, d) as the packed sequence that torch's recurrent layers take."""
-        order, alive = self._time_order
-        return PackedSequence(x.index_select(0, order), alive)
+        order, n_windows = self._time_order
+        return PackedSequence(x.index_select(0, order), n_windows)
 
     def unpack(self, packed: PackedSequence) -> Tensor:
-        """Back from a packed sequence to event rows (T, d)."""
+        """Event rows (T, d) of a packed sequence."""
         order, _ = self._time_order
         return torch.empty_like(packed.data).index_copy(0, order, packed.data)

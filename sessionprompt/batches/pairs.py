@@ -1,4 +1,4 @@
-"""Sums, products and softmaxes over segments and pairs of rows (torch): the arithmetic of ragged batches."""
+"""Arithmetic of ragged batches: sums, products and softmaxes over segments and pairs of rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Pairs", "segment_softmax", "segment_sum"]
 
 
 def segment_sum(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
-    """Add the rows of `values` that share a segment.
+    """Sums of the rows of `values` that share a segment.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def segment_sum(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
     >>> segment_sum(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 2, 2]), 3)
     tensor([1., 0., 6.])
     """
-    return values.new_zeros((n_segments, *values.shape[1:])).index_add(0, segments, values)
+    zeros = values.new_zeros((n_segments, *values.shape[1:]))  # (n_segments, ...)
+    return zeros.index_add(0, segments, values)
 
 
 def segment_softmax(logits: Tensor, segments: Tensor, n_segments: int) -> Tensor:
@@ -65,11 +66,14 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, segments: Tensor, n_segments: int) -> Tensor:
-        index = segments if logits.dim() == 1 else segments[:, None].expand_as(logits)
+        index = segments  # (n,)
+        if logits.dim() > 1:
+            index = segments[:, None].expand_as(logits)  # (n, heads)
         highest = logits.new_full((n_segments, *logits.shape[1:]), -torch.inf)
-        highest.scatter_reduce_(0, index, logits, "amax")
-        weights = (logits - highest.index_select(0, segments)).exp_()
-        weights.div_(segment_sum(weights, segments, n_segments).index_select(0, segments))
+        highest.scatter_reduce_(0, index, logits, "amax")  # (n_segments, ...)
+        weights = (logits - highest.index_select(0, segments)).exp_()  # (n, ...)
+        sums = segment_sum(weights, segments, n_segments)  # (n_segments, ...)
+        weights.div_(sums.index_select(0, segments))  # (n, ...)
         ctx.save_for_backward(weights, segments)
         ctx.n_segments = n_segments
         return weights
@@ -77,14 +81,15 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         weights, segments = ctx.saved_tensors
-        grad = grad * weights
-        mean = segment_sum(grad, segments, ctx.n_segments).index_select(0, segments)
-        return grad.addcmul_(weights, mean, value=-1), None, None
+        weighted = grad * weights  # (n, ...)
+        mean = segment_sum(weighted, segments, ctx.n_segments)  # (n_segments, ...)
+        mean = mean.index_select(0, segments)  # (n, ...)
+        return weighted.addcmul_(weights, mean, value=-1), None, None
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a row and a column, such as the prefixes and their events: the places of a sparse matrix.
+    """Pairs of a row and a column, such as prefixes and their events: places of a sparse matrix.
 
     What is computed here for M pairs of vectors of length d never makes M vectors, only M numbers.
 
@@ -120,8 +125,9 @@ class Pairs:
 
     @cached_property
     def offsets(self) -> Tensor:
-        """Where the pairs of each row start, and the number of pairs; shape (n_rows + 1,)."""
-        return F.pad(torch.bincount(self.rows, minlength=self.n_rows).cumsum(0), (1, 0))
+        """First pair of each row, and the number of pairs at the end; shape (n_rows + 1,)."""
+        counts = torch.bincount(self.rows, minlength=self.n_rows)  # (n_rows,)
+        return F.pad(counts.cumsum(0), (1, 0))  # (n_rows + 1,)
 
     @cached_property
     def order(self) -> Tensor:
@@ -131,24 +137,24 @@ class Pairs:
     @cached_property
     def transposed(self) -> Pairs:
         """Pairs of columns and rows, in `order`."""
-        columns, rows = (
-            self.columns.index_select(0, self.order),
-            self.rows.index_select(0, self.order),
-        )
+        columns = self.columns.index_select(0, self.order)  # (M,)
+        rows = self.rows.index_select(0, self.order)  # (M,)
         return Pairs(columns, rows, self.n_columns, self.n_rows)
 
     def repeat(self, n: int) -> Pairs:
-        """The pairs of `n` copies of rows and columns, copy by copy, such as the heads of attention."""
-        copies = torch.arange(n, device=self.rows.device).unsqueeze(1)
-        rows, columns = self.rows + copies * self.n_rows, self.columns + copies * self.n_columns
+        """Pairs of `n` copies of rows and columns, copy by copy, such as the heads of attention."""
+        copies = torch.arange(n, device=self.rows.device).unsqueeze(1)  # (n, 1)
+        rows = self.rows + copies * self.n_rows  # (n, M)
+        columns = self.columns + copies * self.n_columns  # (n, M)
         return Pairs(rows.flatten(), columns.flatten(), n * self.n_rows, n * self.n_columns)
 
     def row_sums(self, values: Tensor) -> Tensor:
-        """Sum of the values (M, d) of the pairs of each row, (n_rows, d); not differentiable."""
-        return _bag(values, torch.arange(len(self), device=self.rows.device), self.offsets, None)
+        """Sums (n_rows, d) of the values (M, d) of the pairs of each row; not differentiable."""
+        places = torch.arange(len(self), device=self.rows.device)  # (M,)
+        return _bag(values, places, self.offsets, None)
 
     def column_sums(self, values: Tensor) -> Tensor:
-        """Sum of the values (M, d) of the pairs of each column, (n_columns, d); not differentiable."""
+        """Sums (n_columns, d) of the values (M, d) of each column's pairs; not differentiable."""
         return _bag(values, self.order, self.transposed.offsets, None)
 
     def softmax(self, logits: Tensor) -> Tensor:
@@ -156,11 +162,11 @@ class Pairs:
         return segment_softmax(logits, self.rows, self.n_rows)
 
     def dot(self, left: Tensor, right: Tensor) -> Tensor:
-        """Product left_i . right_j of each pair (M,) of rows (n_rows, d) and columns (n_columns, d)."""
+        """Products (M,) of the pairs' vectors, left (n_rows, d) and right (n_columns, d)."""
         return _Dot.apply(left, right, self)
 
     def sum(self, weights: Tensor, values: Tensor) -> Tensor:
-        """Sum of weights (M,) times the values (n_columns, d) over the pairs of each row, (n_rows, d)."""
+        """Sums (n_rows, d) over each row's pairs of weights (M,) times values (n_columns, d)."""
         return _Sum.apply(weights, values, self)
 
 
@@ -177,11 +183,10 @@ class _Dot(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         left, right = ctx.saved_tensors
         pairs = ctx.pairs
-        return (
-            _sum(grad, right, pairs),
-            _sum(grad.index_select(0, pairs.order), left, pairs.transposed),
-            None,
-        )
+        to_left = _sum(grad, right, pairs)  # (n_rows, d)
+        by_column = grad.index_select(0, pairs.order)  # (M,)
+        to_right = _sum(by_column, left, pairs.transposed)  # (n_columns, d)
+        return to_left, to_right, None
 
 
 class _Sum(torch.autograd.Function):
@@ -196,33 +201,41 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         weights, values = ctx.saved_tensors
-        pairs, grad = ctx.pairs, grad.contiguous()
-        to_weights = _dot(grad, values, pairs) if ctx.needs_input_grad[0] else None
+        pairs = ctx.pairs
+        grad = grad.contiguous()  # (n_rows, d)
+        to_weights = None
+        if ctx.needs_input_grad[0]:
+            to_weights = _dot(grad, values, pairs)  # (M,)
         to_values = None
         if ctx.needs_input_grad[1]:
-            to_values = _sum(weights.index_select(0, pairs.order), grad, pairs.transposed)
+            by_column = weights.index_select(0, pairs.order)  # (M,)
+            to_values = _sum(by_column, grad, pairs.transposed)  # (n_columns, d)
         return to_weights, to_values, None
 
 
 def _dot(left: Tensor, right: Tensor, pairs: Pairs) -> Tensor:
+    """Products (M,) of pairs of rows of `left` (n_rows, d) and `right` (n_columns, d)."""
     if left.is_cuda:
-        return torch.linalg.vecdot(
-            left.index_select(0, pairs.rows), right.index_select(0, pairs.columns)
-        )
-    zeros, shape = left.new_zeros(len(pairs)), (pairs.n_rows, pairs.n_columns)
+        of_row = left.index_select(0, pairs.rows)  # (M, d)
+        of_column = right.index_select(0, pairs.columns)  # (M, d)
+        return torch.linalg.vecdot(of_row, of_column)  # (M,)
+    zeros = left.new_zeros(len(pairs))  # (M,)
+    shape = (pairs.n_rows, pairs.n_columns)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         places = torch.sparse_csr_tensor(
             pairs.offsets, pairs.columns, zeros, shape, check_invariants=False
         )
-    return torch.sparse.sampled_addmm(places, left, right.T, beta=0).values()
+    return torch.sparse.sampled_addmm(places, left, right.T, beta=0).values()  # (M,)
 
 
 def _sum(weights: Tensor, values: Tensor, pairs: Pairs) -> Tensor:
+    """Sums (n_rows, d) of weights (M,) times rows of `values` (n_columns, d)."""
     return _bag(values, pairs.columns, pairs.offsets, weights)
 
 
 def _bag(values: Tensor, index: Tensor, offsets: Tensor, weights: Tensor | None) -> Tensor:
+    """Sums (n_rows, d) of the rows of `values` that `index` (M,) names, in runs by `offsets`."""
     return F.embedding_bag(
         index, values, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
     )

@@ -1,4 +1,4 @@
-"""The only place where prompts become vectors: tables of learned vectors, and their blend with item embeddings."""
+"""Prompts as vectors: tables of learned vectors, and their blend with item embeddings."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ __all__ = ["GATES", "FixedCodes", "PromptBlend", "scaled_table"]
 
 
 def scaled_table(n_rows: int, dim: int) -> nn.Parameter:
-    """A table of rows drawn from N(0, 1/dim), so of length about one: a scale at which learning starts at once."""
+    """Table of rows drawn from N(0, 1/dim).
+
+    Rows have a length of about one, at which learning starts at once.
+    """
     return nn.Parameter(torch.randn(n_rows, dim) / dim**0.5)
 
 
 class _Elementwise(nn.Module):
-    """x^ * sigmoid(W_x x^ + b_x) + sum over kinds v of v^ * sigmoid(W_v v^ + b_v): every part gates itself."""
+    """x^ * sigmoid(W_x x^ + b_x) + sum over kinds v of v^ * sigmoid(W_v v^ + b_v)."""
 
     def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
         super().__init__()
         self.gates = nn.ModuleDict({kind: nn.Linear(dim, dim) for kind in ("item", *kinds)})
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        """Blend (..., d) of parts (..., d), each times its own gate."""
         return sum(part * self.gates[kind](part).sigmoid() for kind, part in parts.items())
 
 
 class _Scalar(nn.Module):
-    """One share per part, summing to one: a softmax whose last logit is 0, so for one kind g x^ + (1 - g) p^."""
+    """Shares of the parts that sum to one: for a single kind g x^ + (1 - g) v^.
+
+    They are a softmax whose last logit is 0.
+    """
 
     def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
         super().__init__()
@@ -40,10 +47,12 @@ class _Scalar(nn.Module):
         self.gate = nn.Linear(dim * (1 + len(kinds)), len(kinds))
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
-        absent = torch.zeros_like(parts["item"])
-        # (..., V + 1, d)
-        stack = torch.stack([parts.get(kind, absent) for kind in ("item", *self.kinds)], dim=-2)
-        shares = F.pad(self.gate(stack.flatten(-2)), (0, 1)).softmax(dim=-1)  # (..., V + 1)
+        """Blend (..., d) of parts (..., d); a kind without a part is a zero vector."""
+        absent = torch.zeros_like(parts["item"])  # (..., d)
+        vectors = [parts.get(kind, absent) for kind in ("item", *self.kinds)]
+        stack = torch.stack(vectors, dim=-2)  # (..., K + 1, d), with K kinds
+        logits = F.pad(self.gate(stack.flatten(-2)), (0, 1))  # (..., K + 1)
+        shares = logits.softmax(dim=-1)  # (..., K + 1)
         return (shares.unsqueeze(-1) * stack).sum(dim=-2)  # (..., d)
 
 
@@ -54,6 +63,7 @@ class _Add(nn.Module):
         super().__init__()
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        """Sum (..., d) of parts (..., d)."""
         return sum(parts.values())  # type: ignore[return-value]
 
 
@@ -64,6 +74,7 @@ class _ItemOnly(nn.Module):
         super().__init__()
 
     def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        """The item's part (..., d)."""
         return parts["item"]
 
 
@@ -113,28 +124,29 @@ class PromptBlend(nn.Module):
         self.gate = GATES[gate](dim, tuple(sizes))
 
     def forward(self, x: Tensor, codes: Mapping[str, Tensor | FixedCodes]) -> Tensor:
-        """Blend item embeddings (n, d) with the prompts that `codes` (each (n, columns)) name."""
+        """Item embeddings (n, d) blended with the prompts that `codes` (each (n, columns)) name."""
         parts = {"item": unit(x)}
         for kind, rows in codes.items():
             parts[kind] = self._lookup(kind, rows)
         return self.gate(parts)  # (n, d)
 
     def _lookup(self, kind: str, codes: Tensor | FixedCodes) -> Tensor:
-        """The prompt of each row: the sum over its columns, scaled to unit length."""
-        table = self.tables[kind]
+        """Prompt (n, d) of each row: the sum over its columns, scaled to unit length."""
+        table = self.tables[kind]  # (n_rows, d)
         if isinstance(codes, FixedCodes):
             return unit(codes.sum_rows(table))  # (n, d)
-        rows = torch.cat([table, table.new_zeros(1, table.shape[1])])  # the blank is the last row
-        # (n, d)
-        return unit(F.embedding_bag(torch.where(codes < 0, len(table), codes), rows, mode="sum"))
+        blank = table.new_zeros(1, table.shape[1])  # (1, d)
+        rows = torch.cat([table, blank])  # (n_rows + 1, d)
+        codes = torch.where(codes < 0, len(table), codes)  # (n, n_columns)
+        return unit(F.embedding_bag(codes, rows, mode="sum"))  # (n, d)
 
 
 class FixedCodes:
-    """Prompt codes that never change, such as the clusters of the candidates, kept as a sparse 0/1 matrix.
+    """Prompt codes that never change, such as the clusters of the candidates.
 
-    Looking the prompts of the whole catalogue up is then one sparse product, and its gradient is
-    one with the transpose, kept beside it: together several times faster than a gather and its
-    scattered sum.
+    They are kept as a sparse matrix of zeros and ones. Looking the prompts of the whole catalogue
+    up is then one sparse product, and its gradient is one with the transpose, kept beside it:
+    together several times faster than a gather and its scattered sum.
 
     Parameters
     ----------
@@ -145,8 +157,8 @@ class FixedCodes:
     """
 
     def __init__(self, codes: Tensor, n_rows: int) -> None:
-        row, column = torch.nonzero(codes >= 0, as_tuple=True)
-        code = codes[row, column]
+        row, column = torch.nonzero(codes >= 0, as_tuple=True)  # (n_known,) each
+        code = codes[row, column]  # (n_known,)
         self.matrix = _ones(row, code, (len(codes), n_rows))
         self.transpose = _ones(code, row, (n_rows, len(codes)))
 
@@ -156,11 +168,13 @@ class FixedCodes:
 
     def mean_rows(self, values: Tensor) -> Tensor:
         """Mean of the rows of `values` (n, d) that name each prompt, (n_rows, d)."""
-        sums = self.transpose.to(values.dtype) @ values
-        return sums / (self.transpose @ values.new_ones(len(values), 1)).clamp(min=1)
+        sums = self.transpose.to(values.dtype) @ values  # (n_rows, d)
+        counts = self.transpose @ values.new_ones(len(values), 1)  # (n_rows, 1)
+        return sums / counts.clamp(min=1)  # (n_rows, d)
 
 
 def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Sparse matrix of ones at some places."""
     ones = torch.ones(len(rows), device=rows.device)
     coo = torch.sparse_coo_tensor(torch.stack([rows, columns]), ones, shape, check_invariants=False)
     with warnings.catch_warnings():

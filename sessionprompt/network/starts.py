@@ -1,4 +1,4 @@
-"""Where tables start: where the sessions' item graph puts them, or as published code does."""
+"""Starts of tables: from the item graph of the sessions, or as published code has them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .network import SessionNetwork
 
 __all__ = ["graph_vectors", "start_as_published", "start_from_graph"]
 
-NOISE = 0.1  # share of the random start that stays: it tells apart what the graph does not
+NOISE = 0.1  # share of the random start that stays, to tell apart items that the graph does not
 
 
 def graph_vectors(
     codes: ArrayLike, offsets: ArrayLike, n_items: int, dim: int, *, window: int, seed: int
 ) -> NDArray:
-    """Embed items so that those which stand close to each other in sessions have similar vectors.
+    """Vectors of items, similar for items that stand close to each other in sessions.
 
-    The leading eigenvectors of I + (D + m)^-1/2 A (D + m)^-1/2, scaled by the root of their
-    eigenvalues; A counts how often two items are at most `window` positions apart, D holds the
-    degrees and m is their mean. Adding m keeps small components from taking all the leading
+    They are the leading eigenvectors of I + (D + m)^-1/2 A (D + m)^-1/2, scaled by the root of
+    their eigenvalues; A counts how often two items are at most `window` positions apart, D holds
+    the degrees and m is their mean. Adding m keeps small components from taking all the leading
     vectors, adding I keeps eigenvalues positive.
 
     Parameters
@@ -55,17 +55,19 @@ def graph_vectors(
     degrees = np.asarray(graph.sum(axis=1)).ravel()
     roots = sparse.diags_array(1 / np.sqrt(degrees + max(degrees.mean(), 1e-12)))
     walk = sparse.csr_array(sparse.eye_array(n_items) + roots @ graph @ roots)
-    vectors, values, _ = randomized_svd(walk, min(dim, n_items), n_iter=4, random_state=seed)
-    vectors = np.pad(vectors * np.sqrt(values), ((0, 0), (0, dim - vectors.shape[1])))
+    rank = min(dim, n_items)
+    vectors, values, _ = randomized_svd(walk, rank, n_iter=4, random_state=seed)
+    vectors = np.pad(vectors * np.sqrt(values), ((0, 0), (0, dim - rank)))  # (n_items, dim)
     vectors[degrees == 0] = 0
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)  # (n_items, 1)
+    return vectors / np.maximum(lengths, 1e-12)
 
 
 @torch.no_grad()
 def start_from_graph(
     network: SessionNetwork, codes: ArrayLike, offsets: ArrayLike, seed: int
 ) -> None:
-    """Move the items of a fresh network to where the graph of its sessions puts them, and clusters to their middle.
+    """Start items of a fresh network from the graph of its sessions, and clusters in their middle.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def start_from_graph(
 
 @torch.no_grad()
 def start_as_published(network: SessionNetwork) -> None:
-    """Start items, prompts and gates as the published code of the backbone does: one way for all of them.
+    """Start items, prompts and gates as the published code of the backbone starts its items.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Adam for tables of which a step touches a few rows."""
+"""Optimizers: Adam for tables of which a step touches a few rows."""
 
 from __future__ import annotations
 
@@ -35,53 +35,56 @@ class RowAdam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Take one step; `closure`, if given, computes the loss anew."""
+        """Take one step; return the loss of `closure`, if given, which computes it anew."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        sparse = [
-            (p, group)
-            for group in self.param_groups
-            for p in group["params"]
-            if _has_sparse_gradient(p)
-        ]
-        gradients = [parameter.grad for parameter, _ in sparse]
-        for (parameter, group), gradient in zip(sparse, gradients, strict=True):
-            self._move_rows(parameter, gradient.coalesce(), group)
-            parameter.grad = None
+        gradients: dict[Tensor, Tensor] = {}  # set aside while Adam itself takes the others
+        for group in self.param_groups:
+            for parameter in filter(_has_sparse_gradient, group["params"]):
+                gradients[parameter] = parameter.grad
+                self._move_rows(parameter, parameter.grad.coalesce(), group)
+                parameter.grad = None
         super().step()
-        for (parameter, _), gradient in zip(sparse, gradients, strict=True):
+        for parameter, gradient in gradients.items():
             parameter.grad = gradient
         return loss
 
     def _move_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        rows, values = gradient.indices()[0], gradient.values()
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(
-                (), dtype=torch.float32, device=parameter.device if group["fused"] else "cpu"
-            )
-            state["exp_avg"], state["exp_avg_sq"] = (
-                torch.zeros_like(parameter),
-                torch.zeros_like(parameter),
-            )
+        """Move the r rows of a table (n, d) that have a gradient."""
+        rows = gradient.indices()[0]  # (r,)
+        values = gradient.values()  # (r, d)
+        beta1, beta2 = group["betas"]
+        state = self._state_of(parameter, group)
         state["step"] += 1
-        step, (beta1, beta2) = state["step"].item(), group["betas"]
+        step = state["step"].item()
         if group["weight_decay"]:
-            values = values.add(parameter.index_select(0, rows), alpha=group["weight_decay"])
-        mean = state["exp_avg"].index_select(0, rows).lerp_(values, 1 - beta1)
-        square = (
-            state["exp_avg_sq"]
-            .index_select(0, rows)
-            .mul_(beta2)
-            .addcmul_(values, values, value=1 - beta2)
-        )
+            old = parameter.index_select(0, rows)  # (r, d)
+            values = values.add(old, alpha=group["weight_decay"])  # (r, d)
+        mean = state["exp_avg"].index_select(0, rows)  # (r, d)
+        mean.lerp_(values, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows)  # (r, d)
+        square.mul_(beta2).addcmul_(values, values, value=1 - beta2)
         state["exp_avg"].index_copy_(0, rows, mean)
         state["exp_avg_sq"].index_copy_(0, rows, square)
-        scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])
-        parameter.index_add_(0, rows, mean.div_(scale), alpha=-group["lr"] / (1 - beta1**step))
+        scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])  # (r, d)
+        rate = group["lr"] / (1 - beta1**step)
+        parameter.index_add_(0, rows, mean.div_(scale), alpha=-rate)
+
+    def _state_of(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
+        """Count of steps and both moments, as Adam itself keeps them."""
+        state = self.state[parameter]
+        if not state:
+            device = torch.device("cpu")
+            if group["fused"]:
+                device = parameter.device
+            state["step"] = torch.zeros((), dtype=torch.float32, device=device)
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+        return state
 
 
 def _has_sparse_gradient(parameter: Tensor) -> bool:
+    """Whether a backward pass left a gradient of a few rows."""
     return parameter.grad is not None and parameter.grad.is_sparse
