@@ -31,7 +31,7 @@ from sessionprompt.baselines import (
     SessionPopularity,
     ridge,
 )
-from sessionprompt.baselines import _base as base
+from sessionprompt.baselines import base
 from sessionprompt.baselines.per_row import largest_per_row
 from sessionprompt.baselines.rows import ItemRows
 from sessionprompt.metrics import SessionScorer
