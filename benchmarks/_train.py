@@ -1,4 +1,4 @@
-"""What the data-set scripts share: train with selection on validation, touch the test sessions once, write one line.
+"""One run of the data-set scripts: selection on validation, one look at the test, one line.
 
 Selection happens on the newest tenth of the training sessions, which neither the clusters nor the
 network see. What follows is chosen by ``--finish``: nothing, one epoch of ``partial_fit`` over that
@@ -57,7 +57,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
         "--finish",
         choices=["none", "partial", "refit"],
         default="none",
-        help="what follows selection: nothing, one epoch over the held-out sessions, or a new fit on everything",
+        help="after selection: nothing, an epoch over the held-out sessions, or a fit on all",
     )
     parser.add_argument(
         "--epochs",

@@ -100,7 +100,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Choose, fit, test once, report."""
     train, test = load_parquet(data_file(args.data, args.file))
     loaded = peak_gb()
-    model, tried = getattr(baselines, args.model)(), []
+    model = getattr(baselines, args.model)()
+    tried = []
     if args.choose:
         model, tried = choose(model, GRIDS.get(args.model, {}), train, args.monitor)
     visitors = test.split_last()[0]

@@ -1,4 +1,4 @@
-"""Globo (news clicks with users): sessions of three clicks, users of five sessions and more; newest tenth as test.
+"""Globo, news clicks with users: the filter of the paper, the newest tenth as test.
 
 python benchmarks/globo.py --data FOLDER --backbone gru4rec --prompts user,cluster [--users 5000]
 """

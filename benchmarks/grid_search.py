@@ -1,4 +1,4 @@
-"""GridSearchCV over the resolution of the clusters, with cross-validation by time; the table goes to a file.
+"""GridSearchCV over the resolution of the clusters, with cross-validation by time.
 
 python benchmarks/grid_search.py --data FOLDER --output benchmarks/results/grid_search.json
 """

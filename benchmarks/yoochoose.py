@@ -1,4 +1,4 @@
-"""Yoochoose (RecSys Challenge 2015 clicks): the customary 1/64, or the sample of 100,000 clicks with times.
+"""Yoochoose, clicks of the RecSys Challenge 2015: the customary 1/64, or 100,000 clicks.
 
 python benchmarks/yoochoose.py --data FOLDER --file yoochoose1_64 --backbone gru4rec [--prompts
 cluster]

@@ -1,4 +1,4 @@
-"""The runner of the paper's experiments: the smallest tier from end to end, its controls, and what is not run twice."""
+"""The runner of the paper's experiments: the smallest tier, its controls, nothing run twice."""
 
 from __future__ import annotations
 

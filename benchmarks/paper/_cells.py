@@ -38,8 +38,11 @@ def extent(values: Sequence[float]) -> str:
     """The smallest and the largest of some values, or the one value that all of them are."""
     if not values:
         return NOTHING
-    low, high = plain(min(values)), plain(max(values))
-    return low if low == high else f"{low} to {high}"
+    low = plain(min(values))
+    high = plain(max(values))
+    if low == high:
+        return low
+    return f"{low} to {high}"
 
 
 def plain(value: Any) -> str:

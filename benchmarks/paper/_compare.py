@@ -1,4 +1,4 @@
-"""Arms against each other on the same test sessions: a bootstrap over the ranks that the runs leave behind."""
+"""Arms against each other on the same test sessions: a bootstrap over the ranks of runs."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class _Comparisons:
         }
 
     def _runs(self, key: Line) -> dict[int, Line]:
-        """The run of every seed; of an arm at several resolutions, none: the curve compares no arms."""
+        """Run of every seed; the curve over resolutions compares no arms, so its runs are none."""
         runs = [
             line for line in self.lines if line["kind"] == "run" and key.items() <= line.items()
         ]

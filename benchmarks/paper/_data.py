@@ -48,7 +48,7 @@ def _official(file: str) -> Callable[..., tuple[Sessions, Sessions]]:
 
 def _with_users(file: str) -> Callable[..., Sessions]:
     def loader(folder: str | None, users: int | None = None) -> Sessions:
-        """Sessions of three events and more of users with five and more, or of a fixed sample of these users."""
+        """Sessions that the filter of the paper leaves, of all users or of a fixed sample."""
         sessions = paper_filter(load_parquet(data_file(folder, file)))
         if users is None:
             return sessions

@@ -24,7 +24,8 @@ ARMS = {
     "prompted": "the paper's model, with cluster prompts on the inputs and scores by inner product",
     "scalar": "the same with one gate for all dimensions, as the paper's text has it",
     "cosine": "plain with cosine scores",
-    "candidates": "this library's, with four resolutions, cosine scores, and prompts on inputs and candidates",
+    "candidates": "this library's, with four resolutions, cosine scores, and prompts on inputs "
+    "and candidates",
     "normalised": "control, prompts dropped, their normalisation kept",
     "one": "control, all items in one cluster",
     "random": "control, labels shuffled over the items, so clusters of the same sizes",
@@ -93,7 +94,8 @@ def _of_file(file: Path) -> Iterator[Line]:
 
 def _checked(line: Line) -> Line:
     """The line, if all it holds can be true."""
-    place, kind = line["place"], line.get("kind")
+    place = line["place"]
+    kind = line.get("kind")
     if kind not in REQUIRED:
         raise Fault(f"{place}: kind={kind!r} is not known; it is one of {list(REQUIRED)}.")
     if missing := [key for key in REQUIRED[kind] if line.get(key) is None]:
@@ -120,14 +122,15 @@ def _check_comparison(line: Line) -> None:
         )
     if not 0 <= line["p"] <= line["p_holm"] <= 1:
         raise Fault(
-            f"{line['place']}: p={line['p']} and p_holm={line['p_holm']}, but 0 <= p <= p_holm <= 1."
+            f"{line['place']}: p={line['p']} and p_holm={line['p_holm']}, "
+            "but 0 <= p <= p_holm <= 1."
         )
     if not 0 <= line["wins"] <= len(line["seeds"]):
         raise Fault(f"{line['place']}: wins={line['wins']} of {len(line['seeds'])} seeds.")
 
 
 def _check_together(lines: Lines) -> None:
-    """What no single line can tell: one tier, no run twice, the same data under one name, differences that fit."""
+    """Check of all lines: one tier, no run twice, one data set a name, differences that fit."""
     _check_constant(
         [*lines.runs, *lines.comparisons, *lines.partitions, *lines.baselines], (), "tier"
     )
@@ -154,7 +157,8 @@ def _check_constant(lines: Sequence[Line], keys: Sequence[str], name: str) -> No
         for line in group:
             if line[name] != group[0][name]:
                 raise Fault(
-                    f"{line['place']}: {name}={line[name]!r}, but {group[0]['place']}: {group[0][name]!r}; "
+                    f"{line['place']}: {name}={line[name]!r}, "
+                    f"but {group[0]['place']}: {group[0][name]!r}; "
                     "report them in folders of their own."
                 )
 
@@ -174,7 +178,8 @@ def _check_difference(comparison: Line, runs: Sequence[Line]) -> None:
         means.append(sum(run["test"][comparison["metric"]] for run in side) / len(side))
     if abs(means[0] - means[1] - comparison["difference"]) > 1e-6:
         raise Fault(
-            f"{comparison['place']}: difference={comparison['difference']:.6g}, but the runs of these seeds differ by "
+            f"{comparison['place']}: difference={comparison['difference']:.6g}, "
+            "but the runs of these seeds differ by "
             f"{means[0] - means[1]:.6g}."
         )
 

@@ -1,4 +1,4 @@
-"""Lines that no network is trained for: the models without one, and the partitions of the resolution curve."""
+"""Lines without a network: baselines, and the partitions of the resolution curve."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ Line = dict[str, Any]
 
 
 def baselines(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
-    """Fit the baselines of a block that have no line yet, on the training sessions alone like all models."""
+    """Fit the baselines of a block that have no line yet, on the training sessions alone."""
     keys = _missing("baseline", "model", block.get("baselines", []), block, args, known)
-    split = _split(block, args) if keys else None
+    if not keys:
+        return
+    split = _split(block, args)
     for key in keys:
         model = getattr(models, key["model"])().fit(split.train)
         figures = {**measured(model.ranks(split.test)), "data_hash": data_hash(split)}
@@ -31,9 +33,12 @@ def baselines(block: Line, args: argparse.Namespace, known: list[Line]) -> Itera
 
 
 def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
-    """Cluster the training sessions with every seed at the resolutions of a block that have no line yet."""
+    """Cluster the training sessions with every seed at the resolutions that have no line yet."""
     keys = _missing("partition", "resolution", block.get("resolutions", []), block, args, known)
-    split, seeds = _split(block, args) if keys else None, block.get("partition_seeds", [0, 1, 2])
+    if not keys:
+        return
+    split = _split(block, args)
+    seeds = block.get("partition_seeds", [0, 1, 2])
     for key in keys:
         found = [
             ItemClusterer(key["resolution"], random_state=seed).fit(split.train) for seed in seeds

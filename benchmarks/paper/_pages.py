@@ -12,8 +12,10 @@ from _shared import markdown_table
 from _tables import Table
 
 CSS = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: .5rem 0; font-size: 13px; font-variant-numeric: tabular-nums; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222;
+       max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: .5rem 0;
+        font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 th { border-bottom: 2px solid #888; }
 .wide { overflow-x: auto; }
@@ -31,7 +33,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as SVG, the name of its file, a sentence on what it shows, and the files that it comes from."""
+    """A figure as SVG, its file, a sentence on what it shows, and the files it comes from."""
 
     title: str
     name: str
@@ -67,7 +69,8 @@ def page(title: str, blocks: Sequence[Block]) -> str:
     """All blocks as one HTML page."""
     body = "\n".join(map(_html, blocks))
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n"
         f"<style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -78,7 +81,8 @@ def _html(block: Block) -> str:
     caption = f"<p>{_inline(f'{block.caption} {_source(block.files)}')}</p>"
     if isinstance(block, Drawing):
         data = base64.b64encode(block.svg.encode()).decode()
-        return f'<figure><img alt="{escape(block.title)}" src="data:image/svg+xml;base64,{data}">{caption}</figure>'
+        image = f'<img alt="{escape(block.title)}" src="data:image/svg+xml;base64,{data}">'
+        return f"<figure>{image}{caption}</figure>"
     rows = [_cells(block.head, "th"), *(_cells(row, "td") for row in block.rows)]
     notes = "".join(f'<p class="note">{_inline(note)}</p>' for note in block.notes)
     table = f'<div class="wide"><table>\n{chr(10).join(rows)}\n</table></div>'
@@ -90,7 +94,7 @@ def _cells(cells: Sequence[str], tag: str) -> str:
 
 
 def _paragraph(text: str) -> str:
-    """A heading, a list, a table or a paragraph; what else Markdown knows stays as it is written."""
+    """A heading, a list, a table or a paragraph; all else stays as it is written."""
     if heading := re.fullmatch(r"(#{1,6}) +(.*)", text):
         level = len(heading[1])
         return f"<h{level}>{_inline(heading[2])}</h{level}>"
@@ -103,7 +107,8 @@ def _paragraph(text: str) -> str:
             for row in text.splitlines()
             if re.search(r"[^|:\s-]", row)
         ]
-        return f"<table>\n{chr(10).join(_cells([cell.strip() for cell in row], 'td') for row in rows)}\n</table>"
+        lines = [_cells([cell.strip() for cell in row], "td") for row in rows]
+        return "\n".join(["<table>", *lines, "</table>"])
     return f"<p>{_inline(text)}</p>"
 
 

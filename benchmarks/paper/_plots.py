@@ -1,4 +1,4 @@
-"""Figures of a report as SVG text. They need matplotlib, which comes with the package's extra `plot`."""
+"""Figures of a report as SVG text; they need matplotlib, from the package's extra `plot`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ try:
 except ImportError:
     matplotlib = None  # type: ignore[assignment]
 
-MISSING = "Plots need matplotlib, which is not installed: pip install 'sessionprompt[plot]', then make the report anew."
+MISSING = (
+    "Plots need matplotlib, which is not installed: pip install 'sessionprompt[plot]', "
+    "then make the report anew."
+)
 COLOURS = (
     "#4d4d4d",
     "#0072b2",
@@ -85,7 +88,7 @@ def curves(
     labels: tuple[str, str],
     note: str = "",
 ) -> str:
-    """A curve per backbone and arm with the levels of the plain arms, and under it one panel per further quantity."""
+    """A curve per backbone and arm, levels of the plain arms, a panel per further quantity."""
     figure, (axes, *others) = _figure(
         title, note, height=3.2 + 1.1 * len(below), panels=1 + len(below)
     )

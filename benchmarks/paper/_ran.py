@@ -38,8 +38,10 @@ def machines(runs: list[Line], baselines: list[Line]) -> Table:
                 hashes,
             ]
         )
-    caption = "Runs that this report is made of and those shared with another experiment, the epochs that each trained "
-    caption += "for, and hours of training in all, with the search for settings."
+    caption = (
+        "Runs that this report is made of and those shared with another experiment, the epochs "
+        "that each trained for, and hours of training in all, with the search for settings."
+    )
     head = [
         "experiment",
         "data",
@@ -72,8 +74,10 @@ def tuning(runs: list[Line]) -> Table:
         chosen = "; ".join(sorted({_assigned(line["tuned"]) for line in lines}))
         valid = percent(values([line.get("valid") or {} for line in lines], "mrr@5"))
         rows.append([*map(plain, setting), str(tries), chosen, valid])
-    caption = "Where there was a choice of settings: how many each arm tried, those chosen, and the validation MRR@5 in "
-    caption += "percent of the runs with them."
+    caption = (
+        "Where there was a choice of settings: how many each arm tried, those chosen, and the "
+        "validation MRR@5 in percent of the runs with them."
+    )
     return Table(
         "Tuning", caption, [*keys, "tried", "chosen", "MRR@5, validation"], rows, files(tuned)
     )

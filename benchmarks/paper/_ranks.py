@@ -1,4 +1,4 @@
-"""Ranks of the test targets: written beside the lines of the runs, left out of the repository, read by comparisons."""
+"""Ranks of the test targets: beside the lines of the runs, left out of the repository."""
 
 from __future__ import annotations
 

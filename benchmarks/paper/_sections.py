@@ -17,18 +17,25 @@ from _pages import Block, Drawing, Prose
 from _tables import Published, Table
 
 KINDS_OF_PROMPTS = (
-    "Test MRR@5 of each combination of cluster (C), user (U) and session (S) prompts, and of the plain backbone; mean "
-    "over the seeds, with the standard deviation where there are several."
+    "Test MRR@5 of each combination of cluster (C), user (U) and session (S) prompts, and of the "
+    "plain backbone; mean over the seeds, with the standard deviation where there are several."
 )
 NO_SESSION_PROMPT = (
-    "Session prompts of unseen sessions are absent by definition: under the protocol sessions every test session is "
-    "unseen, so S, CS, US and CUS are tested without theirs."
+    "Session prompts of unseen sessions are absent by definition: under the protocol sessions "
+    "every test session is unseen, so S, CS, US and CUS are tested without theirs."
 )
-IN_THE_FIGURE = "Session prompts of unseen sessions are absent by definition: S, CS, US and CUS are tested without theirs."
-TIMES = "Test MRR@5 against the seconds until the epoch that was best on validation, means over the seeds."
+IN_THE_FIGURE = (
+    "Session prompts of unseen sessions are absent by definition: S, CS, US and CUS are tested "
+    "without theirs."
+)
+TIMES = (
+    "Test MRR@5 against the seconds until the epoch that was best on validation, means over the "
+    "seeds."
+)
 RESOLUTIONS = (
-    "Test MRR@5 over the resolution, mean over the seeds, with the standard deviation where there are several, and the "
-    "plain backbone dashed if it was run; below, the number of clusters and the agreement of two seeds."
+    "Test MRR@5 over the resolution, mean over the seeds, with the standard deviation where there "
+    "are several, and the plain backbone dashed if it was run; below, the number of clusters and "
+    "the agreement of two seeds."
 )
 SEVERAL_MACHINES = "The times are of several machines, and compare only within one."
 
@@ -39,17 +46,12 @@ def table2(lines: Lines) -> list[Block]:
     blocks: list[Block] = []
     for setting, group in grouped(own, SETTING):
         baselines = pick(lines.baselines, data=setting[0], protocol=setting[1])
-        runs, comparisons = pick(group, kind="run"), pick(group, kind="comparison")
-        blocks.append(
-            _tables.quality(
-                runs, baselines, _published("table2", setting), _title("Table 2", setting)
-            )
-        )
-        blocks.append(
-            _tables.differences(
-                runs, comparisons, _title("Paired differences", setting), tuple(ARMS)
-            )
-        )
+        runs = pick(group, kind="run")
+        comparisons = pick(group, kind="comparison")
+        title = _title("Table 2", setting)
+        blocks.append(_tables.quality(runs, baselines, _published("table2", setting), title))
+        title = _title("Paired differences", setting)
+        blocks.append(_tables.differences(runs, comparisons, title, tuple(ARMS)))
     for setting, baselines in grouped(lines.baselines, SETTING[:2]):
         if not pick(own, data=setting[0], protocol=setting[1]):
             title = _title("Models without a network", setting)
@@ -62,14 +64,19 @@ def figure2(lines: Lines) -> list[Block]:
     """Seven combinations of prompts beside the plain backbone."""
     blocks: list[Block] = []
     for setting, runs in grouped(_tested(lines, "figure2"), SETTING):
-        title, unseen = _title("Figure 2", setting), setting[1] == "sessions"
+        title = _title("Figure 2", setting)
+        note = ""
+        notes = []
+        if setting[1] == "sessions":
+            note = IN_THE_FIGURE
+            notes = [NO_SESSION_PROMPT]
         heights = {
             backbone: _points(own, "arm") for (backbone,), own in grouped(runs, ["backbone"])
         }
-        arms, note = [arm for (arm,), _ in grouped(runs, ["arm"])], IN_THE_FIGURE if unseen else ""
+        arms = [arm for (arm,), _ in grouped(runs, ["arm"])]
         svg = _plots.bars(title, heights, arms, "MRR@5, %", note) if _plots.available() else None
         blocks.append(_drawing("figure2", setting, svg, KINDS_OF_PROMPTS, runs))
-        blocks.append(_tables.prompts(runs, title, [NO_SESSION_PROMPT] if unseen else []))
+        blocks.append(_tables.prompts(runs, title, notes))
     return blocks + _differences(lines, "figure2")
 
 
@@ -139,10 +146,8 @@ def _curve(setting: Sequence[Any], runs: list[Line], partitions: list[Line]) -> 
         for name, key in (("clusters", "n_clusters"), ("agreement", "agreement"))
     }
     labels = ("resolution", "MRR@5, %")
-    title, below = (
-        _title("Figure 3", setting),
-        {name: values for name, values in panels.items() if values},
-    )
+    title = _title("Figure 3", setting)
+    below = {name: values for name, values in panels.items() if values}
     svg = _plots.curves(title, curves, levels, below, labels) if _plots.available() else None
     return [_drawing("figure3", setting, svg, RESOLUTIONS, [*runs, *partitions])]
 
@@ -196,16 +201,16 @@ def _title(start: str, setting: Sequence[Any]) -> str:
 def _published(table: str, setting: Sequence[Any]) -> Published:
     """What the paper says about this data, if the protocol is its own."""
     theirs = tomllib.loads((Path(__file__).parent / "published.toml").read_text())
-    tables = theirs[table].get(setting[0], {}) if setting[1] == theirs["protocol"] else {}
+    if setting[1] != theirs["protocol"]:
+        return Published(theirs["source"], {}, ())
+    tables = theirs[table].get(setting[0], {})
     figures = {
         (backbone, arm): value for backbone, arms in tables.items() for arm, value in arms.items()
     }
-    missing = setting[1] == theirs["protocol"] and not figures
-    return Published(
-        theirs["source"],
-        figures,
-        (f"The paper reports no figures for {setting[0]}.",) if missing else (),
-    )
+    notes = ()
+    if not figures:
+        notes = (f"The paper reports no figures for {setting[0]}.",)
+    return Published(theirs["source"], figures, notes)
 
 
 def _tested(lines: Lines, experiment: str) -> list[Line]:

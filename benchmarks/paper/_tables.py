@@ -30,7 +30,7 @@ TABLE2_ARMS = ("plain", "prompted", "scalar", "cosine", "candidates")  # the oth
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head, a sentence on what they show, and the files that they come from."""
+    """Rows of text under a head, a sentence on what they show, and the files they come from."""
 
     title: str
     caption: str
@@ -75,9 +75,9 @@ def quality(runs: list[Line], baselines: list[Line], published: Published, title
         "Test figures in percent over all test targets, mean ± standard deviation over the seeds, "
     )
     caption += "the best arm of each backbone in bold"
-    caption += (
-        f"; at the right what the paper reports (Table 2 of {published.source})." if theirs else "."
-    )
+    if theirs:
+        caption += f"; at the right what the paper reports (Table 2 of {published.source})"
+    caption += "."
     head = [
         "backbone",
         "arm",
@@ -98,9 +98,8 @@ def _means(lines: Sequence[Line]) -> dict[str, float]:
         if tested(lines, metric)
     }
     if faults := check_arithmetic(known):
-        raise Fault(
-            f"{'; '.join(line['place'] for line in lines)}: their mean cannot be true: {' '.join(faults)}"
-        )
+        places = "; ".join(line["place"] for line in lines)
+        raise Fault(f"{places}: their mean cannot be true: {' '.join(faults)}")
     return {metric: known.get(metric, 0.0) for metric in METRICS}
 
 
@@ -109,7 +108,9 @@ def _name(metric: str) -> str:
 
 
 def _bold(text: str, best: bool) -> str:
-    return f"**{text}**" if best and text != NOTHING else text
+    if best and text != NOTHING:
+        return f"**{text}**"
+    return text
 
 
 def _quoted(theirs: dict[tuple[str, str], Any], backbone: str, arm: str) -> list[str]:
@@ -124,9 +125,8 @@ def _targets(lines: Sequence[Line]) -> list[str]:
     counts = [tested(lines, key) for key in ("n_targets", "n_unknown_targets")]
     if not all(counts):
         return []
-    return [
-        f"Targets: {extent(counts[0])}; unknown to the model, and counted as misses: {extent(counts[1])}."
-    ]
+    known, unknown = map(extent, counts)
+    return [f"Targets: {known}; unknown to the model, and counted as misses: {unknown}."]
 
 
 def _not_run(runs: Sequence[Line], arms: Sequence[str]) -> list[str]:
@@ -135,8 +135,10 @@ def _not_run(runs: Sequence[Line], arms: Sequence[str]) -> list[str]:
     gaps = []
     for arm in arms:
         without = [backbone for backbone in have if not pick(runs, backbone=backbone, arm=arm)]
-        if without:
-            gaps.append(arm if without == have else f"{arm} of {', '.join(without)}")
+        if without == have:
+            gaps.append(arm)
+        elif without:
+            gaps.append(f"{arm} of {', '.join(without)}")
     if absent := [backbone for backbone in BACKBONES if backbone not in have]:
         gaps.append(f"any arm of {', '.join(absent)}")
     return [f"Not run: {'; '.join(gaps)}."] if gaps else []
@@ -149,16 +151,17 @@ def differences(
     runs = [run for run in runs if run.get("test")]
     rows = []
     for (backbone, arm), lines in grouped([*runs, *comparisons], ["backbone", "arm"]):
-        own, compared = (
-            pick(lines, kind="run"),
-            [_compared(line) for line in pick(lines, kind="comparison")],
-        )
+        own = pick(lines, kind="run")
+        compared = [_compared(line) for line in pick(lines, kind="comparison")]
         if not compared and not pick(comparisons, backbone=backbone, against=arm):
             compared = [["not compared", *[NOTHING] * 6]]
         start = [backbone, arm, seeds(own), percent(tested(own, "mrr@5"))]
         rows += [[*start, *cells] for cells in compared or [[NOTHING] * 7]]
-    caption = "Differences of two arms on the same test sessions in points of percent, with the 95 % interval and the "
-    caption += "p-value of a bootstrap over sessions, p adjusted after Holm within its family, and the seeds that gain."
+    caption = (
+        "Differences of two arms on the same test sessions in points of percent, with the 95 % "
+        "interval and the p-value of a bootstrap over sessions, p adjusted after Holm within its "
+        "family, and the seeds that gain."
+    )
     head = [
         "backbone",
         "arm",
@@ -185,12 +188,11 @@ def _compared(line: Line) -> list[str]:
 
 def _resampled(comparisons: Sequence[Line]) -> list[str]:
     """What was resampled, and the families of the adjustment."""
-    sessions, targets = values(comparisons, "n_sessions"), values(comparisons, "n_targets")
-    notes = (
-        [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."]
-        if sessions
-        else []
-    )
+    sessions = values(comparisons, "n_sessions")
+    targets = values(comparisons, "n_targets")
+    notes = []
+    if sessions:
+        notes = [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."]
     families = [
         f"{family} ({len(group)} here)"
         for (family,), group in grouped(comparisons, ["family"])
@@ -205,7 +207,10 @@ def prompts(runs: list[Line], title: str, notes: Sequence[str] = ()) -> Table:
         [backbone, arm, seeds(lines), *[percent(tested(lines, metric)) for metric in METRICS[:2]]]
         for (backbone, arm), lines in grouped(runs, ["backbone", "arm"])
     ]
-    caption = "The numbers behind the bars: test figures in percent, mean ± standard deviation over the seeds."
+    caption = (
+        "The numbers behind the bars: test figures in percent, mean ± standard deviation over the "
+        "seeds."
+    )
     head = ["backbone", "prompts", "seeds", "MRR@5", "R@5"]
     return Table(title, caption, head, rows, files(runs), [*notes, *_targets(runs)])
 
@@ -236,13 +241,13 @@ def times(runs: list[Line], published: Published, title: str) -> Table:
                 *quoted,
             ]
         )
-    caption = "Seconds until the epoch that was best on validation, of an epoch, and of the whole fit, beside the test "
-    caption += "MRR@5 in percent, mean ± standard deviation over the seeds"
-    caption += (
-        f"; at the right the paper's own seconds (Table 3 of {published.source})."
-        if theirs
-        else "."
+    caption = (
+        "Seconds until the epoch that was best on validation, of an epoch, and of the whole fit, "
+        "beside the test MRR@5 in percent, mean ± standard deviation over the seeds"
     )
+    if theirs:
+        caption += f"; at the right the paper's own seconds (Table 3 of {published.source})"
+    caption += "."
     head = [
         "backbone",
         "arm",
@@ -269,8 +274,11 @@ def resolutions(runs: list[Line], partitions: list[Line], title: str) -> Table:
         ]:
             scores = [percent(tested(group, metric)) for metric in METRICS[:2]]
             rows.append([plain(resolution), *shape, backbone, arm, seeds(group), *scores])
-    caption = "Per resolution the clusters, their modularity and the agreement of two seeds (mean adjusted Rand index over "
-    caption += "the pairs), and the test figures in percent of the models with such clusters."
+    caption = (
+        "Per resolution the clusters, their modularity and the agreement of two seeds (mean "
+        "adjusted Rand index over the pairs), and the test figures in percent of the models with "
+        "such clusters."
+    )
     head = ["resolution", "clusters", "largest", "median", "singletons", "modularity", "agreement"]
     head += ["backbone", "arm", "seeds", "MRR@5", "R@5"]
     return Table(title, caption, head, rows, files([*partitions, *runs]))

@@ -1,4 +1,4 @@
-"""How often a model recommends what the session holds already, and what it reaches when that is left out.
+"""Share of recommended items that the session holds already, and metrics without them.
 
 python benchmarks/paper/own_items.py --data FOLDER [--only core,gru4rec --arms plain,random]
 [--output FILE]
@@ -60,10 +60,8 @@ def measure(cell: run.Cell, args: argparse.Namespace) -> dict[str, Any]:
     split = load(cell.data, cell.protocol, args.data, **cell.block.get("choices", {}))
     model, tried = run.chosen(cell, split, [], args)
     test = split.test
-    visitors, targets = (
-        test.prefixes(np.arange(len(test)), test.lengths - 1),
-        test.codes[test.offsets[1:] - 1],
-    )
+    visitors = test.prefixes(np.arange(len(test)), test.lengths - 1)
+    targets = test.codes[test.offsets[1:] - 1]
     own = {
         (row, code)
         for row in range(len(visitors))

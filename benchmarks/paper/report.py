@@ -1,4 +1,4 @@
-"""Write a report of the lines in a folder: the paper's tables and figures, in Markdown and in one HTML page.
+"""Report of the lines in a folder: the paper's tables and figures, in Markdown and HTML.
 
 python benchmarks/paper/report.py benchmarks/results/paper/small
 
@@ -21,9 +21,10 @@ from _pages import Block, Drawing, Prose, markdown, page
 from _sections import SECTIONS
 
 INTRODUCTION = """
-Every table names the files of the lines that it is made of. `sessions` is the split by time: the newest sessions are
-tested, and neither clusters nor network have seen any of them. `within_session` is the split that the paper's released
-code makes inside every session; only figures under it stand beside the paper's own.
+Every table names the files of the lines that it is made of. `sessions` is the split by time: the
+newest sessions are tested, and neither clusters nor network have seen any of them. `within_session`
+is the split that the paper's released code makes inside every session; only figures under it stand
+beside the paper's own.
 """
 
 

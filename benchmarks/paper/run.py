@@ -169,7 +169,7 @@ def known(folder: Path) -> list[dict[str, Any]]:
 
 
 def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
-    """Write the line of a cell, unless it is there; from another experiment's file if it was trained for that."""
+    """Write the line of a cell, unless it is there; that of another experiment if there is one."""
     found = [
         line
         for line in known(file.parent)
@@ -186,7 +186,7 @@ def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
 
 
 def in_own_process(function: Callable[..., None], *arguments: Any) -> None:
-    """Call a function in a process of its own, for its own peak of memory; not in the smallest tier."""
+    """Call a function in a process of its own, for its peak of memory; not in the smallest tier."""
     args = arguments[-1]
     if args.tier == "smoke":
         function(*arguments)
@@ -265,7 +265,7 @@ def make_ranks_again(
 def chosen(
     cell: Cell, split: Split, lines: list[dict[str, Any]], args: argparse.Namespace
 ) -> tuple[Pipeline, list[dict[str, Any]]]:
-    """The pipeline with the best setting on validation; what was tried, and last what was chosen."""
+    """Pipeline with the best setting on validation; what was tried, and last what was chosen."""
     first = {**cell.key, "seed": cell.block["seeds"][0]}
     earlier = [
         line["tuned"] for line in lines if first.items() <= line.items() and line["kind"] == "run"

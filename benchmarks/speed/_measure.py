@@ -1,4 +1,4 @@
-"""What the speed scripts share: repeated timings, synthetic logs, runs in processes of their own, JSON lines."""
+"""Repeated timings, synthetic logs, runs in processes of their own and lines, for speed."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def timed(action: Callable[[], Any], repeats: int) -> dict[str, float]:
-    """Median and extremes of the wall time of an action, and the median of its processor time, in seconds."""
-    wall, processor = [], []
+    """Median and extremes of the wall time of an action, median of its processor time; seconds."""
+    wall = []
+    processor = []
     for _ in range(repeats):
         started = time.perf_counter(), time.process_time()
         action()
@@ -81,7 +82,7 @@ def peak_mb() -> int:
 
 
 def alone(**choices: Any) -> dict[str, Any]:
-    """Run this script in a process of its own with these options, and return the line that it prints."""
+    """The line that this script prints in a process of its own with these options."""
     words = [
         word
         for name, value in choices.items()
@@ -121,7 +122,7 @@ def slope(sizes: Iterable[float], seconds: Iterable[float]) -> float:
 
 
 def popular(n_events: int, n_items: int, rng: np.random.Generator) -> np.ndarray:
-    """Item codes drawn independently, the item at rank r with a probability that falls as 1 / r; shape (n_events,)."""
+    """Item codes (n_events,), drawn independently, rank r with a probability as 1 / r."""
     shares = np.cumsum(1 / np.arange(1, n_items + 1))
     ranks = np.empty(n_events, dtype=np.int32)
     for start in range(0, n_events, 2**22):

@@ -1,4 +1,4 @@
-"""RecBole's side of peers.py: one model, one process, one JSON line. Runs with the Python of RecBole's environment.
+"""RecBole's side of peers.py, for the Python of its environment: one model, one JSON line.
 
 RecBole's own data set, loaders, training epoch and evaluation, with its default parameters; only
 the number of batches is cut. Training is measured twice: as shipped, where importing its models has
@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 
 def since(start: Clock, name: str) -> dict[str, float]:
-    """Seconds that passed, ``<name>_s`` and ``<name>_cpu_s``, and the peak memory of the process so far."""
+    """Seconds that passed, ``<name>_s`` and ``<name>_cpu_s``, and the peak memory so far."""
     wall, processor = (now - then for now, then in zip(clock(), start, strict=True))
     return {
         f"{name}_s": figures(wall),
@@ -44,7 +44,9 @@ class FirstBatches:
     def __init__(
         self, batches: Iterable[Any], number: int, size: Callable[[Any], int] = len
     ) -> None:
-        self.source, self.number, self.size = batches, number, size
+        self.source = batches
+        self.number = number
+        self.size = size
         self.sizes: list[int] = []
         self.clocks: list[Clock] = []
 
@@ -58,7 +60,7 @@ class FirstBatches:
         self.clocks.append(clock())  # asked for one more: the last step is done
 
     def rates(self, warmup: int) -> dict[str, float]:
-        """Examples per second of wall and of processor time after `warmup` batches, and the peak memory so far."""
+        """Examples per second of wall and processor time after `warmup` batches; peak memory."""
         spent = [
             end - start for start, end in zip(self.clocks[warmup], self.clocks[-1], strict=True)
         ]
@@ -68,7 +70,7 @@ class FirstBatches:
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What is not RecBole's default: the files, the sizes that both sides share, and the full softmax."""
+    """Settings that are not RecBole's defaults: files, sizes of both sides, the full softmax."""
     return {
         "data_path": args.folder,
         "benchmark_filename": ["train", "valid", "test"],

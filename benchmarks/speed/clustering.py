@@ -1,4 +1,4 @@
-"""Item graph and clusters: seconds and memory against the number of events, and a whole fit on a real log.
+"""Item graph and clusters: seconds and memory against events, and a fit on a real log.
 
 python benchmarks/speed/clustering.py --scale 1e5,1e6,1e7,1e8 [--items 1e6]     the item graph of a
 synthetic log python benchmarks/speed/clustering.py --data FOLDER/diginetica.parquet
@@ -35,7 +35,8 @@ def graph_of(n_events: int, n_items: int, repeats: int) -> dict[str, Any]:
     codes = popular(n_events, n_items, rng)
     ends = np.cumsum(rng.geometric(0.2, size=n_events // 5))
     offsets = np.concatenate([[0], ends[ends < n_events], [n_events]])
-    before, edges = peak_mb(), []
+    before = peak_mb()
+    edges = []
     line = timed(lambda: edges.append(item_graph(codes, offsets, n_items).nnz // 2), repeats)
     size = {"events": n_events, "items": n_items, "edges": edges[0]}
     return {"what": "item_graph", **size, **line, "log_peak_mb": before, "peak_mb": peak_mb()}

@@ -1,4 +1,4 @@
-"""What each backbone costs in a training step beside the softmax over the catalogue, on real batches.
+"""Cost of each backbone in a training step beside the softmax, on real batches.
 
 python benchmarks/speed/encoders.py --data FOLDER [--fraction 0.25 --backbones gru4rec,narm
 --repeats 15]
@@ -18,6 +18,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,21 +70,15 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         network.backbone.compile(dynamic=True)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     spent: dict[str, list[float]] = {part: [] for part in PARTS}
-    sizes, started = [], time.perf_counter()
+    sizes = []
+    started = time.perf_counter()
     with workspace():  # as training does
         for batch, targets, seconds in drawn(data, args.batch, args.repeats + 2):
-            spent["collate"].append(seconds)
-            for part, value in zip(
-                ("forward", "backward"), backbone_alone(network, batch), strict=True
-            ):
+            forward, backward = backbone_alone(network, batch)
+            whole = clocked(partial(step, network, optimizer, replace(batch), targets))
+            values = (seconds, forward, backward, seconds + whole)
+            for part, value in zip(PARTS, values, strict=True):
                 spent[part].append(value)
-            # nothing cached
-            batch = SessionBatch(
-                batch.items, batch.prompts, batch.lengths, batch.ends, batch.events
-            )
-            spent["step"].append(
-                seconds + clocked(lambda: step(network, optimizer, batch, targets))
-            )  # noqa: B023
             sizes.append(len(batch))
     medians = {part: round(float(np.median(values[2:])) * 1e3, 2) for part, values in spent.items()}
     return {
@@ -128,7 +124,7 @@ def drawn(data: PrefixData, size: int, number: int) -> Iterator[tuple[SessionBat
 
 
 def backbone_alone(network: SessionNetwork, batch: SessionBatch) -> tuple[float, float]:
-    """Seconds of the forward and the backward pass of the backbone, up to the vectors of the events."""
+    """Seconds of the backbone's forward and backward pass, up to the vectors of the events."""
     model = network.backbone.train()
     x = network.items.detach()[batch.items].requires_grad_()
     extra = (network.items.detach().requires_grad_().__getitem__,) if model.needs_items else ()
@@ -149,7 +145,7 @@ def backbone_alone(network: SessionNetwork, batch: SessionBatch) -> tuple[float,
 def step(
     network: SessionNetwork, optimizer: torch.optim.Optimizer, batch: SessionBatch, targets: Tensor
 ) -> None:
-    """One whole step of training."""
+    """One whole step of training; the batch has nothing cached."""
     optimizer.zero_grad()
     FullSoftmax()(network(batch), targets).backward()
     optimizer.step()

@@ -1,4 +1,4 @@
-"""Recommending and ranking with a fitted pipeline: latency of single sessions, sessions and examples per second.
+"""Recommending and ranking with a fitted pipeline: latency of one session, rates of many.
 
 python benchmarks/speed/inference.py --data FOLDER/diginetica.parquet [--parts single,bulk,rank
 --strings]
@@ -53,7 +53,7 @@ def fitted(train: Sessions, backbone: str) -> Pipeline:
 
 
 def single(model: Pipeline, test: Sessions, args: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds of single calls, each with a session of its own; and of the bare product and search in turn."""
+    """Milliseconds of calls with one session each, and of the bare product and search in turn."""
     rows = np.random.default_rng(0).permutation(len(test))[: args.calls + 100]
     table = model[-1]._item_vectors()[1]
     actions = {

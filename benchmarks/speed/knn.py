@@ -1,4 +1,4 @@
-"""Nearest items beside implicit and scikit-learn: seconds to find them, sessions answered a second, memory.
+"""Nearest items beside implicit and scikit-learn: seconds, sessions a second, memory.
 
 taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/knn.py --data FOLDER [--rounds 3]
 [--output FILE]
@@ -30,7 +30,8 @@ from _measure import clocked, data_file, data_option, emit, environment, figures
 from scipy import sparse
 
 SIDES = ("sessionprompt", "implicit", "scikit-learn")
-NEIGHBOURS, LISTED = 100, 20
+NEIGHBOURS = 100
+LISTED = 20
 
 
 def main(args: argparse.Namespace) -> None:

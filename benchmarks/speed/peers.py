@@ -1,4 +1,4 @@
-"""Training, preparation and evaluation side by side with RecBole, in turns on the same core and the same sessions.
+"""Training, preparation and evaluation beside RecBole, in turns on one core and one log.
 
 taskset -c 1 env OMP_NUM_THREADS=1 python benchmarks/speed/peers.py --data FOLDER [--models
 gru4rec,narm --rounds 3]
@@ -33,7 +33,8 @@ from _recbole import CLASSES, FirstBatches, clock, since
 HERE = Path(__file__).resolve().parent
 PINS = ("recbole==1.2.1", "torch==2.13.0", "numpy==1.26.4", "pandas==2.2.3", "scipy==1.11.4")
 SHARED = ("batch", "dim", "max_length", "warmup", "steps", "seed", "threads")
-OURS, PEERS = ("float32", "auto"), ("as_shipped", "anomaly_mode_off")
+OURS = ("float32", "auto")
+PEERS = ("as_shipped", "anomaly_mode_off")
 UNITS = ("s", "cpu_s", "peak_mb")
 FIGURES = [f"{name}_{unit}" for name in ("import", "prepare", "build") for unit in UNITS]
 FIGURES += [
@@ -53,7 +54,8 @@ def main(args: argparse.Namespace) -> None:
     """Measure the models that are asked for, a few lines each."""
     python = environment(args.venv, PINS, constrained=["torch"])
     with tempfile.TemporaryDirectory() as folder:
-        sessions, start = load(args), clock()
+        sessions = load(args)
+        start = clock()
         write_files(Path(folder) / "sessions", *sessions, args.max_length)
         written = {"write_files_s": since(start, "write_files")["write_files_s"]}
         for model in args.models.split(","):
@@ -71,7 +73,7 @@ def shared(args: argparse.Namespace) -> dict[str, int]:
 
 
 def load(args: argparse.Namespace) -> tuple[Any, Any]:
-    """All training sessions, and as many drawn test sessions as hold the wanted number of prefixes."""
+    """All training sessions, and drawn test sessions of about the wanted number of prefixes."""
     from sessionprompt.datasets import load_parquet
 
     train, test = load_parquet(data_file(args.data, "diginetica"))
@@ -157,11 +159,15 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
     """How many times faster or smaller this library is."""
     times = {name: ours[name][0] / theirs[name][0] for name in COMPARED}
-    return {name: figures(value if "_per_" in name else 1 / value) for name, value in times.items()}
+    rates = [name for name in COMPARED if "_per_" in name]
+    costs = [name for name in COMPARED if name not in rates]
+    return {name: figures(times[name]) for name in rates} | {
+        name: figures(1 / times[name]) for name in costs
+    }
 
 
 def table(path: Path) -> str:
-    """Markdown of the latest lines: training in all variants, then the other figures, ours by default and RecBole's."""
+    """Markdown of the latest lines: training in all variants, then the other figures."""
     latest: dict[str, dict[str, dict[str, Any]]] = {}
     for line in map(json.loads, path.open()):
         latest.setdefault(line["model"], {})[line.get("variant", line["precision"])] = line
@@ -181,7 +187,8 @@ def _training(found: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _others(found: dict[str, dict[str, Any]]) -> Iterator[str]:
-    ours, theirs = found["auto"], found["as_shipped"]
+    ours = found["auto"]
+    theirs = found["as_shipped"]
     for name in COMPARED[1:]:
         yield f"{ours[name][0]:g} : {theirs[name][0]:g} ({ours['ratio_as_shipped'][name]:.1f})"
 
@@ -193,6 +200,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from sessionprompt.backbones import BACKBONES
+    from sessionprompt.batches import batches_of
     from sessionprompt.encoding import NextItemTargets, SessionEncoder, prefix_data
     from sessionprompt.network import SessionNetwork, rank_sessions, start_from_graph
     from sessionprompt.recommender import PromptedSessionRecommender
@@ -202,7 +210,8 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     line: dict[str, Any] = since(start, "import")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    backbone, rng = BACKBONES[model](args.dim), np.random.default_rng(args.seed)
+    backbone = BACKBONES[model](args.dim)
+    rng = np.random.default_rng(args.seed)
     plan = TrainingPlan.of(
         PromptedSessionRecommender(model, precision=args.precision, batch_size=args.batch)
     )
@@ -214,7 +223,8 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     next(batches_of(data, args.batch, rng))
     line |= since(start, "prepare") | {"items": encoder.n_items, "examples": len(data)}
     start = clock()
-    codes, counts = encoder.item_codes(train), torch.from_numpy(encoder.item_counts).float()
+    codes = encoder.item_codes(train)
+    counts = torch.from_numpy(encoder.item_counts).float()
     backbone.precompute(codes, train.offsets, encoder.n_items)
     network = SessionNetwork(
         backbone, encoder.n_items, {}, counts, None, False, backbone.scoring or "cosine", 0.07
@@ -224,9 +234,11 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
         "bfloat16_products": uses_bfloat16(args.precision, torch.device("cpu"))
     }
     first = FirstBatches(
-        batches_of(data, args.batch, rng), args.warmup + args.steps, lambda pair: len(pair[0])
+        data.parts(args.batch, rng),
+        args.warmup + args.steps,
+        lambda part: int(part.n_prefixes.sum()),
     )
-    cut = SimpleNamespace(batches=lambda *_: first)
+    cut = SimpleNamespace(parts=lambda *_: first, next_items=data.next_items)
     train_network(network, cut, None, replace(plan, max_epochs=1), seed=args.seed)
     line |= first.rates(args.warmup)
     start = clock()

@@ -1,4 +1,4 @@
-"""From a table of events to sessions: seconds and memory against the number of events and the library of the table.
+"""From a table of events to sessions: seconds and memory against events and library.
 
 python benchmarks/speed/preparation.py --tables pandas-object,polars [--events 1e6]     two shuffled
 string columns python benchmarks/speed/preparation.py --scale 1e5,1e6,1e7 [--tables integers]
@@ -60,10 +60,8 @@ def synthetic(n_events: int, strings: bool) -> Log:
     session.sort()
     pause = rng.integers(10 * 10**6, 300 * 10**6, size=n_events)
     starts = rng.integers(30 * 86400 * 10**6, size=len(lengths))
-    user, item = (
-        rng.integers(n_events // 20, size=len(lengths))[session],
-        popular(n_events, n_events // 20, rng),
-    )
+    user = rng.integers(n_events // 20, size=len(lengths))[session]
+    item = popular(n_events, n_events // 20, rng)
     within = np.cumsum(pause)
     within -= within[np.searchsorted(session, session)]
     time = np.datetime64("2024-01-01", "us") + (starts[session] + within).astype("timedelta64[us]")

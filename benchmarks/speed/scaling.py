@@ -1,4 +1,4 @@
-"""How training grows: seconds and memory against items, events, length of sessions, size of vectors, batch and threads.
+"""Growth of training: seconds and memory against items, events, lengths, sizes, threads.
 
 python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,sampled] [--output FILE]
 python benchmarks/speed/scaling.py --table FILE
@@ -79,7 +79,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "epoch_cpu_s": figures(sum(cpu)),
             "peak_mb": peak_mb(),
         }
-    step, size = float(np.median(wall[3:])), float(np.mean(sizes[3:]))
+    step = float(np.median(wall[3:]))
+    size = float(np.mean(sizes[3:]))
     low, high = (figures(1e3 * value) for value in (min(wall[3:]), max(wall[3:])))
     line |= {"step_ms": figures(1e3 * step), "step_ms_min": low, "step_ms_max": high}
     cpu_ms = figures(1e3 * float(np.median(cpu[3:])))
@@ -112,7 +113,10 @@ def steps(
 ) -> Iterator[tuple[float, float, int]]:
     """Wall and processor time and size of each step of training; batches are part of it."""
     batches = batches_of(data, args.batch, np.random.default_rng(0))
-    for _ in range(len(data) if args.whole else args.repeats + 3):
+    number = args.repeats + 3
+    if args.whole:
+        number = len(data)
+    for _ in range(number):
         started = time.perf_counter(), time.process_time()
         batch, targets = next(batches, (None, None))
         if batch is None:

@@ -33,7 +33,7 @@ IMPORTS = {
 
 
 def cost(statement: str) -> list[float]:
-    """Seconds of torch and scikit-learn, and of the statement after them; then peak memory of both in the same way."""
+    """Seconds, then peak memory, of torch and scikit-learn and of the statement after them."""
     program = f"{BASE}{statement}\n{END}"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
