@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from sessionprompt import PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import GRU4Rec
 from sessionprompt.model_selection import temporal_train_test_split, within_session_split
 from sessionprompt.testing import tiny_world
-from sessionprompt.training import CheckpointFile, SessionNet, callbacks, give_back, resident
+from sessionprompt.training import CheckpointFile, SessionNet
 
 WORLD = tiny_world(120)
 
@@ -463,29 +462,3 @@ def test_the_bar_does_not_change_the_result() -> None:
         patch.setattr("sys.stderr", io.StringIO())
         shown = model_of(verbose=1).fit(WORLD)
     assert same(weights(shown), weights(model_of().fit(WORLD)))
-
-
-def test_memory_is_given_back_only_when_a_process_has_grown(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    held, calls = [0], []
-    monkeypatch.setattr(callbacks, "resident", lambda: held[0])
-    monkeypatch.setattr(callbacks, "give_back", lambda: calls.append(held[0]))
-    spare = callbacks.SpareMemory()
-    spare.on_train_begin(None)
-    limit = spare.EVERY * spare.GROWTH
-    # half of GROWTH between two looks
-    for held[0] in range(2**20, limit, spare.GROWTH // spare.EVERY // 2):
-        spare.on_batch_end(None)
-    # the first look
-    assert calls[0] == 2**20 + (spare.EVERY - 1) * spare.GROWTH // spare.EVERY // 2
-    assert all(
-        spare.GROWTH < later - earlier <= 1.6 * spare.GROWTH for earlier, later in pairwise(calls)
-    )
-    assert len(calls) >= 8
-
-
-def test_giving_memory_back_takes_nothing_away() -> None:
-    kept, before = np.ones(10**6), resident()
-    give_back()
-    assert kept.sum() == 10**6 and (before == 0 or 0 < resident() < 2 * before)

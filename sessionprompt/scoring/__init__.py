@@ -5,9 +5,11 @@ from __future__ import annotations
 from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
+from .kernels import obstacle
 from .prefixes import EncodedPrefixes, KnownOrPopular, scores_against
 from .protocol import Rows, Scores, ScoresInBlocks
 from .target_attention import AttentionScores, TargetAttention
+from .workspace import workspace
 
 __all__ = [
     "PRECISIONS",
@@ -22,6 +24,8 @@ __all__ = [
     "ScoresInBlocks",
     "TargetAttention",
     "linear_cross_entropy",
+    "obstacle",
     "scores_against",
     "uses_bfloat16",
+    "workspace",
 ]

@@ -13,6 +13,7 @@ from . import sizes
 from .kernels import buffer_size, in_threads, logsumexp, parts, softmax_backward, softmax_forward
 from .slices import slices_about
 from .tiles import Sweep, tiled
+from .workspace import scratch
 
 __all__ = ["compiled", "compiled_logsumexp"]
 
@@ -71,8 +72,8 @@ class _Candidates:
             self.log_weights = _array(log_weights)
         self.slices = parts(len(table), sizes.LOSS_TILE.cpu)
         self.parts = [
-            _Part(candidates, torch.empty(_size(n_rows, candidates), dtype=torch.int32))
-            for candidates in self.slices
+            _Part(candidates, _memory(number, _size(n_rows, candidates)))
+            for number, candidates in enumerate(self.slices)
         ]
 
     def sweep(self, states: Tensor, targets: Tensor, target_score: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,6 +129,10 @@ def compiled_logsumexp(states: Tensor, table: Tensor, targets: Tensor) -> Tensor
 
     sums = in_threads(sum_part, parts(len(candidates), sizes.LOSS_TILE.cpu))
     return torch.stack(sums).logsumexp(0)
+
+
+def _memory(number: int, size: int) -> Tensor:
+    return scratch("compiled exponentials", number, size, torch.int32, torch.device("cpu"))
 
 
 def _size(n: int, candidates: slice) -> int:

@@ -1,4 +1,4 @@
-"""The compiled kernels, if they were built and suit the processor; threads that share their work."""
+"""The compiled kernels, if they were built and suit the processor, and threads for their work."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from . import sizes
 from .slices import slices_about
+from .workspace import scratch
 
 __all__ = ["Sweep", "tiled"]
 
@@ -63,8 +64,12 @@ class _Tiles:
         self.columns = list(slices_about(len(table), sizes.LOSS_TILE.on(table.device)))
         self.tiles = [table[columns] for columns in self.columns]
         self.factors = [tile.to(factor_type) for tile in self.tiles]
-        self.kept = [table.new_empty(n_rows * len(tile), dtype=factor_type) for tile in self.tiles]
-        self.scratch = table.new_empty(n_rows * len(self.tiles[0]))
+        self.kept = [
+            scratch("exponentials", number, n_rows * len(tile), factor_type, table.device)
+            for number, tile in enumerate(self.tiles)
+        ]
+        n_scores = n_rows * len(self.tiles[0])
+        self.scratch = scratch("scores", 0, n_scores, table.dtype, table.device)
 
     def exponentials(self, states: Tensor, targets: Tensor) -> Tensor:
         """Log of the summed exponentials of all but the targets, (rows, 1); keeps the exponentials.

@@ -18,16 +18,14 @@ from ..encoding import PrefixData
 from ..losses import FullSoftmax, SampledSoftmax
 from ..metrics import ranking_metrics
 from ..network import SessionNetwork, rank_targets
-from ..scoring import EncodedPrefixes
+from ..scoring import EncodedPrefixes, workspace
 from .callbacks import (
     BestWeights,
     CheckpointFile,
     LinearDecay,
     ProgressBar,
-    SpareMemory,
     StopWhenOutOfPatience,
 )
-from .memory import spare_kept
 from .optimizers import RowAdam
 
 __all__ = ["SessionNet", "TrainingPlan", "build_net", "train_network"]
@@ -266,7 +264,7 @@ def train_network(
     epochs_left = plan.max_epochs - done
     if best.out_of_patience(done):
         epochs_left = 0
-    with spare_kept():
+    with workspace():
         net.partial_fit((train, valid), epochs=epochs_left)
     net.optimizer_.state.clear()  # its moments are as large as two more models
     best.weights_ = None
@@ -300,7 +298,6 @@ def _callbacks(
         callbacks.append(file)
     if plan.verbose:
         callbacks.append(ProgressBar(plan.monitor))
-    callbacks.append(SpareMemory())
     callbacks.extend((plan.net_params or {}).get("callbacks", ()))
     if plan.lr_schedule == "linear":
         callbacks.append(LinearDecay())  # after those that read the rate of the step
