@@ -29,9 +29,9 @@ from sessionprompt.baselines import (
     Popularity,
     SequentialRules,
     SessionPopularity,
+    base,
     ridge,
 )
-from sessionprompt.baselines import base
 from sessionprompt.baselines.per_row import largest_per_row
 from sessionprompt.baselines.rows import ItemRows
 from sessionprompt.metrics import SessionScorer
