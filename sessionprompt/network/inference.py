@@ -215,4 +215,6 @@ def rank_sessions(
     """Ranks of the targets of all prefixes of some cut sessions, in the order of the sessions."""
     data, places = prefix_data(cut, encoder, max_length, one_pass)
     ranks, _, best = rank_targets(network, data, batch_size, ties, top, losses=False)
-    return RankedTargets.of(cut, encoder, places, ranks, best if top else None)
+    if not top:
+        return RankedTargets.of(cut, encoder, places, ranks)
+    return RankedTargets.of(cut, encoder, places, ranks, best)
