@@ -8,8 +8,8 @@ from .inner_product import Candidates, InnerProduct
 from .kernels import obstacle
 from .prefixes import EncodedPrefixes, KnownOrPopular, scores_against
 from .protocol import Rows, Scores, ScoresInBlocks
+from .scratch import workspace
 from .target_attention import AttentionScores, TargetAttention
-from .workspace import workspace
 
 __all__ = [
     "PRECISIONS",

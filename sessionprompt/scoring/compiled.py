@@ -11,9 +11,9 @@ from torch import Tensor
 
 from . import sizes
 from .kernels import buffer_size, in_threads, logsumexp, parts, softmax_backward, softmax_forward
+from .scratch import scratch
 from .slices import slices_about
 from .tiles import Sweep, tiled
-from .workspace import scratch
 
 __all__ = ["compiled", "compiled_logsumexp"]
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from . import sizes
+from .scratch import scratch
 from .slices import slices_about
-from .workspace import scratch
 
 __all__ = ["Sweep", "tiled"]
 

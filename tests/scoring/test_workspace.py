@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sessionprompt.scoring import linear_cross_entropy, workspace
-from sessionprompt.scoring.workspace import scratch
+from sessionprompt.scoring.scratch import scratch
 
 CPU = torch.device("cpu")
 
