@@ -140,7 +140,9 @@ def test_a_clusterer(options: dict[str, Any], sessions: Sessions, path: Path) ->
 @pytest.mark.parametrize("kind", [dict, pd.DataFrame, pl.DataFrame])
 def test_precomputed_clusters(kind: Any, path: Path) -> None:
     columns = {"item": ["a", "b"], "one": ["x", "y"], "two": [1, 1]}
-    labels = {"a": ("x", 1), "b": ("y", 2)} if kind is dict else kind(columns)
+    labels = {"a": ("x", 1), "b": ("y", 2)}
+    if kind is not dict:
+        labels = kind(columns)
     clusterer = PrecomputedClusters(labels).fit([["a", "b"], ["b", "c", "a"]])
     loaded = through(clusterer, path)
     assert type(loaded.labels) is kind
@@ -196,7 +198,8 @@ def test_double_precision_stays(path: Path, sessions: Sessions) -> None:
 
 
 def test_a_loaded_model_goes_on(pipeline: Pipeline, sessions: Sessions, tmp_path: Path) -> None:
-    loaded, copy = through(pipeline, tmp_path / "a"), pickle.loads(pickle.dumps(pipeline))
+    loaded = through(pipeline, tmp_path / "a")
+    copy = pickle.loads(pickle.dumps(pipeline))
     more = Sessions.from_lists([["item-03", "new", "item-04"]] * 3, users=["ann"] * 3)
     assert_same_answers(loaded.partial_fit(more), copy.partial_fit(more), sessions)
     assert "new" in loaded["rec"].items_
@@ -207,7 +210,8 @@ def test_a_loaded_model_goes_on(pipeline: Pipeline, sessions: Sessions, tmp_path
 
 
 def test_equal_models_are_equal_files(pipeline: Pipeline, tmp_path: Path) -> None:
-    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    first = tmp_path / "first.zip"
+    second = tmp_path / "second.zip"
     save(pipeline, first)
     save(load(first), second)
     assert first.read_bytes() == second.read_bytes()
@@ -239,6 +243,22 @@ def test_no_pickle_is_involved(
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(pickle, "Unpickler", refuse)
     through(pipeline, path)
+
+
+def test_a_pipeline_within_a_pipeline(sessions: Sessions, path: Path) -> None:
+    front = SklearnPipeline([("none", None), ("clu", ItemClusterer(random_state=0))])
+    model = Pipeline([("front", front), ("rec", PromptedSessionRecommender(**SMALL))])
+    loaded = through(model.fit(sessions), path)
+    assert type(loaded["front"]) is SklearnPipeline
+    assert_same_answers(model, loaded, sessions)
+
+
+def test_estimators_save_themselves(pipeline: Pipeline, sessions: Sessions, path: Path) -> None:
+    pipeline.save(path)
+    assert_same_answers(pipeline, load(path), sessions)
+    pipeline["rec"].save(path)
+    X = pipeline["clu"].transform(sessions)
+    assert_same_answers(pipeline["rec"], load(path), X)
 
 
 # ---------------------------------------------------------------------- what cannot be stored
@@ -387,11 +407,14 @@ def test_a_full_disk_leaves_the_old_model(
 def test_a_failed_swap_is_undone(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, rename = tmp_path / "model", Path.rename
+    path = tmp_path / "model"
+    rename = Path.rename
     save(ItemClusterer().fit([["a", "b"]]), path)
 
     def fail_for_the_new(self: Path, target: Path) -> Path:
-        return full_disk() if self.suffix == ".new" else rename(self, target)  # type: ignore[func-returns-value, return-value]
+        if self.suffix == ".new":
+            full_disk()
+        return rename(self, target)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", fail_for_the_new)

@@ -1,4 +1,4 @@
-"""The recommender: contract, every combination of its dials, worlds with known answers, and its refusals."""
+"""The recommender: contract, combinations of parameters, worlds with known answers, refusals."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ ALL_PROMPTS = [kinds for n in range(4) for kinds in combinations(PROMPT_KINDS, n
 
 def model_of(backbone: Any = "gru4rec", **params: Any) -> PromptedSessionRecommender:
     small = {"prompts": (), "dim": 8, "lr": 0.02, "batch_size": 64, "max_epochs": 1}
-    own = {"backbone_params": {"hidden": 8}} if backbone in ("gru4rec", "narm") else {}
-    return PromptedSessionRecommender(backbone, **{**small, **own, "random_state": 0, **params})
+    if backbone in ("gru4rec", "narm"):
+        small["backbone_params"] = {"hidden": 8}
+    return PromptedSessionRecommender(backbone, **{**small, "random_state": 0, **params})
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,9 @@ def test_every_combination_of_prompts_fits(backbone: str, prompts: tuple[str, ..
         "session": len(train),
     }
     blend = model.network_.blend
-    sizes = {} if blend is None else {kind: len(table) for kind, table in blend.tables.items()}
+    sizes = {}
+    if blend is not None:
+        sizes = {kind: len(table) for kind, table in blend.tables.items()}
     assert sizes == {kind: tables[kind] for kind in prompts}
     assert 0 <= model.score(LABELLED) <= 1
     assert model.predict(LABELLED[:3], k=4).shape == (3, 4)
@@ -139,7 +142,7 @@ def test_dice_are_not(dice: Sessions) -> None:
 
 
 # ---------------------------------------------------------------------- what is not known
-def test_a_session_of_strangers_gets_what_is_popular(plain: PromptedSessionRecommender) -> None:
+def test_a_session_of_unknown_items_gets_what_is_popular(plain: PromptedSessionRecommender) -> None:
     with pytest.warns(
         UserWarning,
         match="2 sessions hold nothing that the model knows; they are answered by popular",
@@ -160,14 +163,14 @@ def test_only_what_the_backbone_sees_counts_as_known() -> None:
 
 
 @pytest.mark.usefixtures("no_warnings")
-def test_a_prompted_session_of_strangers_gets_the_strongest_cluster(
+def test_a_prompted_session_of_unknown_items_gets_the_strongest_cluster(
     prompted: PromptedSessionRecommender,
 ) -> None:
-    strangers = Sessions.from_lists([["x"], ["y", "z"]])
-    expected = strangers.with_labels(np.full(3, CLUSTERER.strongest_label_))
-    _, scores = prompted.predict_topk(CLUSTERER.transform(strangers), k=5, return_scores=True)
+    unknown = Sessions.from_lists([["x"], ["y", "z"]])
+    expected = unknown.with_labels(np.full(3, CLUSTERER.strongest_label_))
+    _, scores = prompted.predict_topk(CLUSTERER.transform(unknown), k=5, return_scores=True)
     assert scores.tolist() == prompted.predict_topk(expected, k=5, return_scores=True)[1].tolist()
-    other = strangers.with_labels(
+    other = unknown.with_labels(
         np.full(3, (CLUSTERER.strongest_label_ + 1) % CLUSTERER.n_clusters_)
     )
     assert scores.tolist() != prompted.predict_topk(other, k=5, return_scores=True)[1].tolist()
@@ -181,7 +184,8 @@ def scores_of(model: PromptedSessionRecommender, sessions: Sessions) -> list[lis
 
 def test_unknown_users_have_no_prompt() -> None:
     model = model_of(prompts=("user",)).fit(WORLD)
-    item, known = WORLD[0][0], WORLD.users[0]
+    item = WORLD[0][0]
+    known = WORLD.users[0]
     X = Sessions.from_lists([[item]] * 3, users=["nobody", "no one", known])
     nobody, no_one, somebody = scores_of(model, X)
     assert nobody == no_one != somebody
@@ -461,11 +465,10 @@ def rows(model: PromptedSessionRecommender, items: list[str]) -> np.ndarray:
 @pytest.mark.parametrize("way", ["warm_start", "partial_fit"])
 def test_what_is_known_stays_and_new_things_join(way: str) -> None:
     model = model_of(prompts=("cluster", "user"), lr=1e-9).fit(LABELLED)
-    known, users = model.items_.tolist(), model.encoder_.owners["user"].ids.tolist()
-    before, prompts = (
-        rows(model, known),
-        {k: v.detach().clone() for k, v in model.network_.blend.tables.items()},
-    )
+    known = model.items_.tolist()
+    users = model.encoder_.owners["user"].ids.tolist()
+    before = rows(model, known)
+    prompts = {k: v.detach().clone() for k, v in model.network_.blend.tables.items()}
     layers = model.network_.backbone.out.weight.detach().clone()
     later = Sessions.from_lists(
         [["a new item", known[0], known[1]], [known[2], "zzz"]] * 2, users=["ann"] * 4
@@ -478,7 +481,8 @@ def test_what_is_known_stays_and_new_things_join(way: str) -> None:
     assert set(model.items_) == {*known, "a new item", "zzz"} and model.n_items_ == len(known) + 2
     np.testing.assert_allclose(rows(model, known), before, atol=1e-6)
     torch.testing.assert_close(model.network_.backbone.out.weight, layers)
-    encoder, tables = model.encoder_, model.network_.blend.tables
+    encoder = model.encoder_
+    tables = model.network_.blend.tables
     torch.testing.assert_close(
         tables["user"][encoder.owners["user"].encode(users)], prompts["user"]
     )

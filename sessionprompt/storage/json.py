@@ -69,8 +69,8 @@ def _dict_to_json(value: dict[Any, Any], name: str) -> dict[str, Any]:
     return {"dict": pairs}
 
 
-def _is_tagged(plain: dict[Any, Any]) -> bool:
-    return len(plain) == 1 and plain.keys() <= _TAGS.keys()
+def _is_tagged(stored: dict[Any, Any]) -> bool:
+    return len(stored) == 1 and stored.keys() <= _TAGS.keys()
 
 
 def _table_to_json(value: Any, name: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _table_to_json(value: Any, name: str) -> dict[str, Any]:
     return {"table": [frame.implementation.value, to_json(columns, name)]}
 
 
-def from_json(plain: Any) -> Any:
+def from_json(stored: Any) -> Any:
     """Return the value that `to_json` was given.
 
     Examples
@@ -93,13 +93,13 @@ def from_json(plain: Any) -> Any:
     >>> from_json({"tuple": [1, {"float": "nan"}]})
     (1, nan)
     """
-    if isinstance(plain, list):
-        return [from_json(part) for part in plain]
-    if not isinstance(plain, dict):
-        return plain
-    if not _is_tagged(plain):
-        return {key: from_json(part) for key, part in plain.items()}
-    [(tag, content)] = plain.items()
+    if isinstance(stored, list):
+        return [from_json(part) for part in stored]
+    if not isinstance(stored, dict):
+        return stored
+    if not _is_tagged(stored):
+        return {key: from_json(part) for key, part in stored.items()}
+    [(tag, content)] = stored.items()
     return _TAGS[tag](content)
 
 
