@@ -1,4 +1,4 @@
-"""Pipelines and the tools of scikit-learn around them: searches, caches, cloning, metadata routing, output."""
+"""Pipelines, and scikit-learn around them: searches, caches, cloning, metadata routing, output."""
 
 from __future__ import annotations
 

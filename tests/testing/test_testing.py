@@ -1,4 +1,4 @@
-"""The shipped contract suite: it lets good models and recommenders through, and names what is wrong with bad ones."""
+"""The contract suite: good models and recommenders pass, and what is wrong with bad ones is named."""
 
 from __future__ import annotations
 
