@@ -1,4 +1,4 @@
-"""The contract suite: good models and recommenders pass, and what is wrong with bad ones is named."""
+"""The contract suite lets good models and recommenders pass and names what is wrong with others."""
 
 from __future__ import annotations
 
