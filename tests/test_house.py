@@ -101,6 +101,24 @@ def test_every_package_has_a_door_and_no_contract_an_exemption() -> None:
     assert exempted() == []
 
 
+def unnamed(text: str, packages: set[str]) -> set[str]:
+    """Packages and top-level modules that a text does not name with their errand."""
+    modules = {name for name in house.top_level_files() if name != "__init__.py"}
+    return {f"{name}/" for name in packages if f"`{name}/`" not in text} | {
+        name for name in modules if f"`{name}`" not in text
+    }
+
+
+@pytest.mark.skipif(
+    not (ROOT / "docs").exists(), reason="the source distribution comes without docs"
+)
+def test_the_data_flow_names_every_package() -> None:
+    text = (ROOT / "docs" / "data-flow.md").read_text()
+    packages = {path.parent.name for path in house.PACKAGE.glob("*/__init__.py")}
+    assert unnamed(text, packages) == set()
+    assert unnamed(text, {"cellar"}) == {"cellar/"}
+
+
 def past_a_door(source: str) -> list[str]:
     """What a script takes from inside a package, or under a private name, of the library."""
     found = []
