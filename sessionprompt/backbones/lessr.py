@@ -85,7 +85,7 @@ class LESSR(Backbone):
     ) -> None:
         super().__init__(dim)
         check_count("n_layers", n_layers)
-        norm = NoNorm
+        norm: type[CountedNorm | NoNorm] = NoNorm
         if batch_norm:
             norm = CountedNorm
         self.self_loops = self_loops

@@ -1,4 +1,4 @@
-"""The gates by their numbers and formulas, prompt lookups, and the sparse product behind candidate prompts."""
+"""Gates by their numbers and formulas, prompts looked up, and the product of candidate prompts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from sessionprompt.network import GATES, FixedCodes, PromptBlend, scaled_table
 
 def filled(start: int, *shape: int) -> Tensor:
     """0.5 sin(start + k), k = 0, 1, ... in row-major order."""
-    return 0.5 * torch.sin(start + torch.arange(int(np.prod(shape)), dtype=torch.float64)).view(
-        shape
-    )
+    places = torch.arange(int(np.prod(shape)), dtype=torch.float64)
+    return 0.5 * torch.sin(start + places).view(shape)
 
 
 ITEM = filled(1, 5, 3)[[1]]
@@ -29,9 +28,8 @@ def blend_of(gate: str, **weights: Tensor) -> PromptBlend:
 
 
 def expect(value: Tensor, numbers: list[float]) -> None:
-    torch.testing.assert_close(
-        value[0], torch.tensor(numbers, dtype=torch.float64), atol=1e-6, rtol=0
-    )
+    expected = torch.tensor(numbers, dtype=torch.float64)
+    torch.testing.assert_close(value[0], expected, atol=1e-6, rtol=0)
 
 
 # ---------------------------------------------------------------------- numbers worked out by hand
@@ -58,10 +56,9 @@ def test_scalar_gate_by_numbers() -> None:
         "scalar", **{"gate.gate.weight": filled(55, 1, 6), "gate.gate.bias": filled(56, 1)}
     )
     expect(blend(ITEM, ONE), [-0.422685, -0.153137, 0.257205])
-    shares = torch.sigmoid(
-        filled(55, 6) @ torch.cat([unit(ITEM)[0], unit(filled(50, 3))]) + filled(56, 1)
-    )
-    torch.testing.assert_close(shares.item(), 0.534191, atol=1e-6, rtol=0)
+    both = torch.cat([unit(ITEM)[0], unit(filled(50, 3))])
+    share = torch.sigmoid(filled(55, 6) @ both + filled(56, 1))
+    torch.testing.assert_close(share.item(), 0.534191, atol=1e-6, rtol=0)
 
 
 def test_add_and_none_are_what_they_say() -> None:
@@ -97,18 +94,15 @@ def test_items_of_a_cluster_share_its_prompt(gate: str) -> None:
 def test_several_kinds_and_columns(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 5, "user": 2}, gate).double()
-    x, clusters, users = (
-        torch.randn(2, 4).double(),
-        torch.tensor([[0, 3], [2, -1]]),
-        torch.tensor([[1], [-1]]),
-    )
-    tables, zero = blend.tables, torch.zeros(4).double()
+    x = torch.randn(2, 4).double()
+    codes = {"cluster": torch.tensor([[0, 3], [2, -1]]), "user": torch.tensor([[1], [-1]])}
+    of_cluster = blend.tables["cluster"]
+    of_user = blend.tables["user"]
+    zero = torch.zeros(4).double()
     parts = {
         "item": unit(x),
-        "cluster": unit(
-            torch.stack([tables["cluster"][0] + tables["cluster"][3], tables["cluster"][2]])
-        ),
-        "user": unit(torch.stack([tables["user"][1], zero])),
+        "cluster": unit(torch.stack([of_cluster[0] + of_cluster[3], of_cluster[2]])),
+        "user": unit(torch.stack([of_user[1], zero])),
     }
     if gate == "add":
         expected = parts["item"] + parts["cluster"] + parts["user"]
@@ -125,18 +119,17 @@ def test_several_kinds_and_columns(gate: str) -> None:
         odds = torch.cat([logits.exp(), torch.ones(2, 1)], dim=1)
         shares = odds / odds.sum(1, keepdim=True)
         expected = sum(shares[:, [i]] * part for i, part in enumerate(parts.values()))
-    torch.testing.assert_close(blend(x, {"cluster": clusters, "user": users}), expected)
+    torch.testing.assert_close(blend(x, codes), expected)
 
 
 @pytest.mark.parametrize("gate", sorted(GATES))
 def test_candidates_may_lack_a_kind(gate: str) -> None:
     blend = PromptBlend(4, {"cluster": 5, "user": 2}, gate)
-    x, clusters = torch.randn(2, 4), torch.tensor([[0], [1]])
+    x = torch.randn(2, 4)
+    clusters = torch.tensor([[0], [1]])
     absent = torch.full((2, 1), -1)
-    without, blank = (
-        blend(x, {"cluster": clusters}),
-        blend(x, {"cluster": clusters, "user": absent}),
-    )
+    without = blend(x, {"cluster": clusters})
+    blank = blend(x, {"cluster": clusters, "user": absent})
     torch.testing.assert_close(without, blank)
 
 
@@ -151,9 +144,8 @@ def test_gradients_reach_prompts_items_and_gates(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 3, "user": 2}, gate).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-    out = blend(
-        x, {"cluster": torch.tensor([[0], [2], [2]]), "user": torch.tensor([[1], [0], [-1]])}
-    )
+    codes = {"cluster": torch.tensor([[0], [2], [2]]), "user": torch.tensor([[1], [0], [-1]])}
+    out = blend(x, codes)
     (out * torch.randn_like(out)).sum().backward()
     for name, parameter in [("x", x), *blend.named_parameters()]:
         assert parameter.grad is not None and parameter.grad.any(), name
@@ -163,9 +155,8 @@ def test_gradients_reach_prompts_items_and_gates(gate: str) -> None:
 # ---------------------------------------------------------------------- unit and the sparse product
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 5)])
 def test_unit_gradient(shape: tuple[int, ...]) -> None:
-    x = torch.randn(
-        shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
-    ).requires_grad_()
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
     assert torch.autograd.gradcheck(unit, (x,))
     torch.testing.assert_close(unit(x), torch.nn.functional.normalize(x, dim=-1))
 
@@ -199,7 +190,8 @@ def test_fixed_codes_gradcheck() -> None:
 
 
 def test_fixed_codes_and_codes_blend_alike() -> None:
-    blend, x = PromptBlend(3, {"cluster": 6}, "elementwise"), torch.randn(5, 3)
+    blend = PromptBlend(3, {"cluster": 6}, "elementwise")
+    x = torch.randn(5, 3)
     fixed = {"cluster": FixedCodes(CODES, 6)}
     torch.testing.assert_close(blend(x, fixed), blend(x, {"cluster": CODES}))
 

@@ -1,4 +1,4 @@
-"""Where tables start."""
+"""Starts of tables: from the item graph, at random, and as published."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_vectors_are_the_leading_eigenvectors(dim: int, window: int) -> None:
     np.testing.assert_allclose(rows @ rows.T, expected @ expected.T, atol=1e-3)
 
 
-def test_items_without_neighbours_have_no_place() -> None:
+def test_items_without_neighbours_have_zero_vectors() -> None:
     rows = graph_vectors([0, 1, 2], [0, 2, 3], 4, 6, window=2, seed=0)
     assert rows.shape == (4, 6) and not rows[2:].any()
     np.testing.assert_allclose(np.linalg.norm(rows[:2], axis=1), 1)
@@ -61,22 +61,14 @@ def untrained(init: str, **params) -> PromptedSessionRecommender:
 def test_neighbours_start_close_and_clusters_in_their_middle() -> None:
     model = untrained("graph")
     labels = model.encoder_.item_labels[:, 0]
-    items, prompts = (
-        unit(model.network_.items).detach(),
-        unit(model.network_.blend.tables["cluster"]).detach(),
-    )
+    items = unit(model.network_.items).detach()
+    prompts = unit(model.network_.blend.tables["cluster"]).detach()
     likeness = (items @ items.T).numpy()
     same = labels[:, None] == labels
     assert likeness[same].mean() > likeness[~same].mean() + 0.3
-    middle = unit(
-        torch.stack(
-            [
-                model.network_.items[torch.from_numpy(labels == k)].mean(0)
-                for k in range(labels.max() + 1)
-            ]
-        )
-    )
-    assert (middle.detach() * prompts).sum(1).min() > 0.9
+    members = [torch.from_numpy(labels == k) for k in range(labels.max() + 1)]
+    means = torch.stack([model.network_.items[of_cluster].mean(0) for of_cluster in members])
+    assert (unit(means).detach() * prompts).sum(1).min() > 0.9
 
 
 def test_a_random_start_knows_nothing() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import whole
 
-from sessionprompt.batches import SessionGraph
+from sessionprompt.batches import SessionBatch, SessionGraph
+from sessionprompt.encoding import EncodedSessions, last_prefixes
 
 some_sessions = st.lists(
     st.lists(st.integers(-1, 3), min_size=1, max_size=7), min_size=1, max_size=4
@@ -19,8 +20,11 @@ laws = settings(max_examples=40, deadline=None)
 
 
 def graph_of(sessions):
-    """The graph, and (session, item) of each of its nodes."""
-    graph = SessionGraph.of(whole(sessions))
+    """Graph of sessions as whole windows, and (session, item) of each of its nodes."""
+    items = np.concatenate([np.asarray(session, np.int64) for session in sessions])
+    offsets = np.append(0, np.cumsum([len(session) for session in sessions]))
+    encoded = EncodedSessions(items, offsets, {}, np.ones(len(sessions), np.int64))
+    graph = SessionGraph.of(SessionBatch.collate(last_prefixes(encoded, max_length=50)))
     names = list(zip(graph.window.tolist(), graph.batch.items[graph.first].tolist(), strict=True))
     return graph, names
 
@@ -109,13 +113,12 @@ def test_relations_tell_the_direction(sessions):
     graph, names = graph_of(sessions)
     moves = set(moves_of(sessions))
     expected = Counter((name, name, 0) for name in names)
-    for a, b in {pair for move in moves for pair in (move, move[::-1]) if pair[0] != pair[1]}:
-        expected[
-            b,
-            a,
-            {(True, False): 1, (False, True): 2, (True, True): 3}[(a, b) in moves, (b, a) in moves],
-        ] += 1
-    pairs, kinds = graph.relations
+    kinds = {(True, False): 1, (False, True): 2, (True, True): 3}
+    for a, b in moves | {(b, a) for a, b in moves}:
+        if a != b:
+            expected[b, a, kinds[(a, b) in moves, (b, a) in moves]] += 1
+    pairs, found_kinds = graph.relations
     assert (pairs.rows.diff() >= 0).all()
-    found = [(names[i], names[j], int(kind)) for i, j, kind in zip(*pairs, kinds, strict=True)]
+    triples = zip(*pairs, found_kinds, strict=True)
+    found = [(names[i], names[j], int(kind)) for i, j, kind in triples]
     assert Counter(found) == expected

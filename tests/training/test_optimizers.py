@@ -22,17 +22,17 @@ def loss_of(table: Tensor, items: list[int], sparse: bool) -> Tensor:
 
 def slow_rows(table: Tensor, lr: float, decay: float) -> Tensor:
     """Adam, row by row, over the rows that occur."""
-    table, mean, square = table.clone(), torch.zeros(4, 3).double(), torch.zeros(4, 3).double()
+    table = table.clone()
+    mean = torch.zeros(4, 3).double()
+    square = torch.zeros(4, 3).double()
     for step, items in enumerate(STEPS, 1):
         for row in sorted(set(items)):
             gradient = 2 * items.count(row) * table[row] + decay * table[row]
             mean[row] = 0.9 * mean[row] + 0.1 * gradient
             square[row] = 0.999 * square[row] + 0.001 * gradient**2
-            table[row] -= (
-                lr
-                * (mean[row] / (1 - 0.9**step))
-                / ((square[row] / (1 - 0.999**step)).sqrt() + 1e-8)
-            )
+            unbiased_mean = mean[row] / (1 - 0.9**step)
+            unbiased_square = square[row] / (1 - 0.999**step)
+            table[row] -= lr * unbiased_mean / (unbiased_square.sqrt() + 1e-8)
     return table
 
 
@@ -74,8 +74,10 @@ def test_a_closure_is_called() -> None:
 
 
 def test_its_state_can_be_taken_up() -> None:
-    whole, parts = torch.nn.Parameter(start()), torch.nn.Parameter(start())
-    optimizer, first = RowAdam([whole], lr=0.1, fused=True), RowAdam([parts], lr=0.1, fused=True)
+    whole = torch.nn.Parameter(start())
+    parts = torch.nn.Parameter(start())
+    optimizer = RowAdam([whole], lr=0.1, fused=True)
+    first = RowAdam([parts], lr=0.1, fused=True)
     for place, items in enumerate(STEPS):
         if place == 2:
             state = first.state_dict()

@@ -1,4 +1,4 @@
-"""Sums and softmaxes over segments, against loops."""
+"""Sums, products and softmaxes over segments and pairs, against loops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def rows(n: int, *shape: int) -> Tensor:
 @laws
 @given(layouts, st.sampled_from([(), (3,), (2, 3)]))
 def test_segment_sum_is_a_loop(segments: list[int], shape: tuple[int, ...]) -> None:
-    values, index = rows(len(segments), *shape), torch.tensor(segments)
+    values = rows(len(segments), *shape)
+    index = torch.tensor(segments)
     expected = torch.stack([values[index == segment].sum(0) for segment in range(5)])
     torch.testing.assert_close(segment_sum(values, index, 5), expected)
 
@@ -29,7 +30,8 @@ def test_segment_sum_is_a_loop(segments: list[int], shape: tuple[int, ...]) -> N
 @laws
 @given(layouts, st.sampled_from([(), (3,)]))
 def test_segment_softmax_is_a_loop(segments: list[int], heads: tuple[int, ...]) -> None:
-    logits, index = rows(len(segments), *heads), torch.tensor(segments)
+    logits = rows(len(segments), *heads)
+    index = torch.tensor(segments)
     expected = torch.empty_like(logits)
     for segment in set(segments):
         expected[index == segment] = logits[index == segment].softmax(0)
@@ -56,32 +58,32 @@ def test_segments_may_be_empty() -> None:
 
 
 # ---------------------------------------------------------------------- pairs
-some_pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9).map(
-    lambda found: sorted(found)
-)
+some_pairs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=9).map(sorted)
 
 
 def pairs_of(found: list[tuple[int, int]]) -> Pairs:
-    return Pairs(*torch.tensor(found, dtype=torch.long).view(-1, 2).T.contiguous(), 4, 3)
+    places = torch.tensor(found, dtype=torch.long).view(-1, 2)
+    return Pairs(places[:, 0].contiguous(), places[:, 1].contiguous(), 4, 3)
 
 
 @laws
 @given(some_pairs)
 def test_pairs_are_loops(found: list[tuple[int, int]]) -> None:
-    pairs, left, right, weights = pairs_of(found), rows(4, 5), rows(3, 5), rows(len(found))
-    products, sums = (
-        torch.zeros(len(found), dtype=torch.float64),
-        torch.zeros(4, 5, dtype=torch.float64),
-    )
+    pairs = pairs_of(found)
+    left = rows(4, 5)
+    right = rows(3, 5)
+    weights = rows(len(found))
+    products = torch.zeros(len(found), dtype=torch.float64)
+    sums = torch.zeros(4, 5, dtype=torch.float64)
     for place, (i, j) in enumerate(found):
         products[place] = left[i] @ right[j]
         sums[i] += weights[place] * right[j]
     torch.testing.assert_close(pairs.dot(left, right), products)
     torch.testing.assert_close(pairs.sum(weights, right), sums)
     torch.testing.assert_close(pairs.softmax(weights), segment_softmax(weights, pairs.rows, 4))
-    own = rows(len(found), 5) if found else torch.empty(0, 5, dtype=torch.float64)
-    torch.testing.assert_close(pairs.row_sums(own), segment_sum(own, pairs.rows, 4))
-    torch.testing.assert_close(pairs.column_sums(own), segment_sum(own, pairs.columns, 3))
+    values = rows(len(found), 5)
+    torch.testing.assert_close(pairs.row_sums(values), segment_sum(values, pairs.rows, 4))
+    torch.testing.assert_close(pairs.column_sums(values), segment_sum(values, pairs.columns, 3))
 
 
 @laws
@@ -96,7 +98,9 @@ def test_pairs_turn_around_and_repeat(found: list[tuple[int, int]], n: int) -> N
 
 def test_gradients_of_pairs() -> None:
     pairs = pairs_of([(0, 1), (0, 1), (2, 0), (2, 2), (3, 1)])
-    left, right, weights = (part.requires_grad_() for part in (rows(4, 2), rows(3, 2), rows(5)))
+    left = rows(4, 2).requires_grad_()
+    right = rows(3, 2).requires_grad_()
+    weights = rows(5).requires_grad_()
     assert torch.autograd.gradcheck(pairs.dot, (left, right))
     assert torch.autograd.gradcheck(pairs.sum, (weights, right))
 

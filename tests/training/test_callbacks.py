@@ -1,4 +1,4 @@
-"""What happens between epochs: the best weights, patience, checkpoints, interrupts and the progress bar."""
+"""Callbacks of training: best weights, patience, checkpoints, interrupts, rates, progress bar."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ WORLD = tiny_world(120)
 def model_of(**params: Any) -> PromptedSessionRecommender:
     small = {
         "prompts": (),
+        "backbone_params": {"hidden": 8},
         "dim": 8,
         "lr": 0.02,
         "batch_size": 64,
         "max_epochs": 4,
         "patience": None,
+        "random_state": 0,
     }
-    return PromptedSessionRecommender(
-        **{**small, "backbone_params": {"hidden": 8}, "random_state": 0, **params}
-    )
+    return PromptedSessionRecommender(**{**small, **params})
 
 
 def weights(model: PromptedSessionRecommender) -> dict[str, torch.Tensor]:
@@ -135,7 +135,8 @@ def interrupt(
     monkeypatch: pytest.MonkeyPatch, epoch: int, error: type[BaseException] = KeyboardInterrupt
 ) -> None:
     """Raise in the second batch of an epoch."""
-    infer, calls = SessionNet.infer, []
+    infer = SessionNet.infer
+    calls = []
 
     def interrupted(self: SessionNet, x: Any, **kwargs: Any) -> Any:
         calls.append(len(self.history))
@@ -214,7 +215,9 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_happened(
     when: str, tmp_path: Path, dice: Sessions
 ) -> None:
     params = KILLED[when]
-    X = dice if when == "with patience" else WORLD
+    X = WORLD
+    if when == "with patience":
+        X = dice
     unbroken = model_of(**params).fit(X)
     with pytest.MonkeyPatch.context() as patch:
         if when == "within an epoch":
@@ -223,8 +226,8 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_happened(
             kill_after(patch, 2)
         with pytest.raises(Killed):
             model_of(**params, checkpoint_dir=tmp_path).fit(X)
-    trained = count_epochs(model := model_of(**params, checkpoint_dir=tmp_path), X)
-    assert trained == unbroken.n_epochs_ - 2
+    model = model_of(**params, checkpoint_dir=tmp_path)
+    assert count_epochs(model, X) == unbroken.n_epochs_ - 2
     assert same(weights(model), weights(unbroken))
     for name in ("best_epoch_", "best_score_", "stop_reason_", "n_epochs_"):
         assert getattr(model, name) == getattr(unbroken, name)
@@ -234,8 +237,9 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_happened(
 
 def count_epochs(model: PromptedSessionRecommender, X: Sessions) -> int:
     """Fit, and say how many epochs were trained."""
+    run = SessionNet.run_single_epoch
+    epochs = []
     with pytest.MonkeyPatch.context() as patch:
-        run, epochs = SessionNet.run_single_epoch, []
 
         def counted(
             self: SessionNet, iterator: Any, training: bool, *args: Any, **kwargs: Any
@@ -299,7 +303,10 @@ def test_a_warm_start_is_a_fit_of_its_own(tmp_path: Path) -> None:
 )
 def test_the_checkpoint_of_another_fit_is_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
-    message = r"checkpoint_dir='.*' holds a fit of other data or parameters; name an empty folder, or delete selection.pt"
+    message = (
+        r"checkpoint_dir='.*' holds a fit of other data or parameters; "
+        r"name an empty folder, or delete selection.pt"
+    )
     with pytest.raises(ValueError, match=message):
         model_of(**{"max_epochs": 1, "checkpoint_dir": tmp_path, **changes}).fit(WORLD)
 
@@ -337,19 +344,18 @@ def test_a_restarted_process_finds_its_checkpoint(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
     model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
     path = tmp_path / "selection.pt"
-    if damage == "foreign":
-        torch.save({"something": "else"}, path)
-    else:
-        content = path.read_bytes()
-        path.write_bytes(
-            {"truncated": content[: len(content) // 2], "noise": b"\x80noise" * 99, "empty": b""}[
-                damage
-            ]
-        )
-    with pytest.raises(
-        ValueError,
-        match=r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew",
-    ):
+    foreign = io.BytesIO()
+    torch.save({"something": "else"}, foreign)
+    content = path.read_bytes()
+    damaged = {
+        "truncated": content[: len(content) // 2],
+        "noise": b"\x80noise" * 99,
+        "empty": b"",
+        "foreign": foreign.getvalue(),
+    }
+    path.write_bytes(damaged[damage])
+    message = r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew"
+    with pytest.raises(ValueError, match=message):
         model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
 
 
@@ -372,7 +378,8 @@ class Trap:
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    save, calls = torch.save, []
+    save = torch.save
+    calls = []
 
     def full(state: Any, file: Any) -> None:
         calls.append(state)
@@ -391,7 +398,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
     assert same(weights(model), weights(model_of().fit(WORLD)))
 
 
-# ---------------------------------------------------------------------- guests and the bar
+# ---------------------------------------------------------------------- other callbacks, the bar
 class Diary(Callback):
     """Writes down which epochs ended."""
 
@@ -409,7 +416,12 @@ def test_callbacks_of_ones_own_are_called() -> None:
     assert diary.pages == named.pages == [(1, True), (2, True)]
 
 
-class SeedDiary(Diary):
+class SeedDiary(Callback):
+    """Writes down epoch and seed of every batch."""
+
+    def __init__(self, pages: Any) -> None:
+        self.pages = pages
+
     def on_batch_begin(self, net: SessionNet, **kwargs: Any) -> None:
         self.pages.append((len(net.history), torch.initial_seed()))
 
@@ -417,24 +429,53 @@ class SeedDiary(Diary):
 def test_every_epoch_has_a_seed_of_its_own() -> None:
     diary = SeedDiary([])
     model_of(max_epochs=3, validation_fraction=None, net_params={"callbacks": [diary]}).fit(WORLD)
-    seeds = dict(page for page in diary.pages if page[1] is not False)
+    seeds = dict(diary.pages)
     assert set(seeds) == {1, 2, 3} and len(set(seeds.values())) == 3
 
 
-class RateDiary(Diary):
+class RateDiary(Callback):
+    """Writes down epoch and rate of every step."""
+
+    def __init__(self, pages: Any) -> None:
+        self.pages = pages
+
     def on_batch_end(self, net: SessionNet, training: bool = False, **kwargs: Any) -> None:
         self.pages.append((len(net.history), net.optimizer_.param_groups[0]["lr"]))
 
 
-def test_a_linear_schedule_falls_to_nothing() -> None:
+def rates_of(**params: Any) -> list[tuple[int, float]]:
+    """Epoch and rate of all steps of a fit of three epochs with a falling rate."""
     diary = RateDiary([])
-    model = model_of(
-        max_epochs=3, lr=0.1, lr_schedule="linear", net_params={"callbacks": [diary]}
-    ).fit(WORLD)
-    rates = [rate for _, rate in diary.pages if isinstance(rate, float)]
+    given = {"max_epochs": 3, "lr": 0.1, "lr_schedule": "linear", **params}
+    model = model_of(**given, net_params={"callbacks": [diary]}).fit(WORLD)
+    assert model.net_.lr == 0.1
+    return diary.pages
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_linear_schedule_falls_to_nothing(accumulate: int) -> None:
+    rates = [rate for _, rate in rates_of(accumulate=accumulate)]
     steps = len(rates)
     assert rates == pytest.approx([0.1 * (1 - step / steps) for step in range(steps)])
-    assert model.net_.lr == 0.1
+
+
+def test_a_linear_schedule_goes_on_after_a_break(tmp_path: Path) -> None:
+    whole = rates_of()
+    with pytest.MonkeyPatch.context() as patch:
+        kill_after(patch, 2)
+        with pytest.raises(Killed):
+            rates_of(checkpoint_dir=tmp_path)
+    rest = rates_of(checkpoint_dir=tmp_path)
+    assert len(rest) == len(whole) // 3
+    assert rest == whole[-len(rest) :]
+
+
+def test_a_linear_schedule_starts_every_epoch_at_its_share() -> None:
+    """Windows with more prefixes than a batch leave an epoch fewer steps than it could have."""
+    first: dict[int, float] = {}
+    for epoch, rate in rates_of(batch_size=2):
+        first.setdefault(epoch, rate)
+    assert first == pytest.approx({1: 0.1, 2: 0.1 * 2 / 3, 3: 0.1 / 3})
 
 
 def test_the_optimizer_can_be_another() -> None:
@@ -447,11 +488,8 @@ def test_the_optimizer_can_be_another() -> None:
 def test_the_bar_shows_loss_and_metric(capsys: pytest.CaptureFixture[str]) -> None:
     model = model_of(max_epochs=2, verbose=1).fit(WORLD)
     shown = capsys.readouterr().err
-    assert (
-        "epoch 2/2" in shown
-        and "loss=" in shown
-        and f"mrr@5={model.history_[0]['mrr@5']:.4f}" in shown
-    )
+    assert "epoch 2/2" in shown and "loss=" in shown
+    assert f"mrr@5={model.history_[0]['mrr@5']:.4f}" in shown
     model_of(max_epochs=1, verbose=0).fit(WORLD)
     silent = capsys.readouterr()
     assert silent.out == silent.err == ""
