@@ -50,16 +50,17 @@ class _Layer(torch.autograd.Function):
         before = gates.new_zeros(len(x), d)  # (T, h), the state that each event finds
         states = gates.new_empty(len(x), d)  # (T, h)
         for now, following in _steps(alive):
+            h = before[now]  # (n, h)
             gate = gates[now]  # (n, 3h)
             share = recurrent[now]  # (n, 3h), the part that comes from the state
             if now.start > 0:  # the first states are zero
-                torch.mm(before[now], from_h.T, out=share)
+                torch.mm(h, from_h.T, out=share)
             if biases:
                 share.add_(biases[1])
             r, z = gate[:, : 2 * d].add_(share[:, : 2 * d]).sigmoid_().chunk(2, dim=1)  # (n, h)
             c = gate[:, 2 * d :].addcmul_(r, share[:, 2 * d :]).tanh_()  # (n, h)
-            torch.lerp(c, before[now], z, out=states[now])
-            before[following] = states[now][: following.stop - following.start]
+            new = torch.lerp(c, h, z, out=states[now])  # (n, h)
+            before[following] = new[: following.stop - following.start]
         ctx.alive = alive
         ctx.biased = bool(biases)
         ctx.save_for_backward(x, from_x, from_h, gates, recurrent[:, 2 * d :], before)

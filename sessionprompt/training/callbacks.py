@@ -209,7 +209,7 @@ class LinearDecay(LRScheduler):
         """Start where the epochs before have ended, in this process or an earlier one."""
         steps = n_steps(dataset_train, net)
         self.lr_lambda = partial(_share_left, n_steps=net.max_epochs * steps)
-        self.last_epoch = (len(net.history) - 1) * steps - 1  # its word for steps done
+        self.last_epoch = (len(net.history) - 1) * steps - 1  # LambdaLR counts steps from -1
         super().on_train_begin(net)
 
 

@@ -36,7 +36,7 @@ def prefixes(sessions: Sequence[Sequence[int]], one_pass: bool) -> SessionBatch:
 
 
 def build(name: str, dim: int = 4, seed: int = 0, **params: Any) -> Backbone:
-    """A model in float64 and evaluation mode that knows the sessions above, with generic weights."""
+    """A model in float64 and evaluation mode that knows the sessions above, with random weights."""
     torch.manual_seed(seed)
     model = BACKBONES[name](dim, **params)
     for parameter in model.parameters():
@@ -54,12 +54,17 @@ def vectors(dim: int = 4, n_items: int = N_ITEMS) -> Tensor:
 
 
 def run(model: Backbone, batch: SessionBatch, table: Tensor) -> Tensor:
-    """What the model makes of a batch: session embeddings, or scores where there are none; unknown items are zero."""
+    """Session embeddings of a batch, or scores where there are none; unknown items are zero."""
     x = table[batch.items.clamp(min=0)] * (batch.items >= 0).unsqueeze(1)
-    states = model(x, batch, lambda items: table[items]) if model.needs_items else model(x, batch)
+    if model.needs_items:
+        states = model(x, batch, lambda items: table[items])
+    else:
+        states = model(x, batch)
     if isinstance(states, TargetAttention):
         return states.scores(table)
-    return unit(states) if model.scoring == "cosine" else states
+    if model.scoring == "cosine":
+        return unit(states)
+    return states
 
 
 def same(found: Tensor, expected: Any, tolerance: float = 1e-10) -> None:

@@ -36,7 +36,8 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
     }
     for target, source in names.items():
         target.data = source.data
-    batch, table = whole(MIXED), vectors()
+    batch = whole(MIXED)
+    table = vectors()
     x = table[batch.items]
     expected = [
         theirs(
@@ -53,11 +54,9 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_gated_graph_by_adjacency_matrices(steps, update_gate):
     torch.manual_seed(0)
-    network, table, graph = (
-        GatedGraph(4, steps, update_gate).double(),
-        vectors(),
-        SessionGraph.of(whole(MIXED)),
-    )
+    network = GatedGraph(4, steps, update_gate).double()
+    table = vectors()
+    graph = SessionGraph.of(whole(MIXED))
     found = network(table[graph.batch.items], graph)[graph.node]
     same(found, torch.cat([slow_graph(network, table, session) for session in MIXED]))
 
@@ -71,17 +70,20 @@ def slow_graph(network, table, session):
     for _ in range(network.steps):
         before = (to / to.sum(0).clamp(min=1)).T @ network.before(h)
         after = (to / to.sum(1, keepdim=True).clamp(min=1)) @ network.after(h)
-        (ra, za, ca), (rh, zh, ch) = (
-            network.from_messages(torch.cat([before, after], 1)).chunk(3, 1),
-            network.from_state(h).chunk(3, 1),
-        )
-        z, c = (za + zh).sigmoid(), (ca + (ra + rh).sigmoid() * ch).tanh()
-        h = (1 - z) * h + z * c if network.update_gate == "recbole" else z * h + (1 - z) * c
+        ra, za, ca = network.from_messages(torch.cat([before, after], 1)).chunk(3, 1)
+        rh, zh, ch = network.from_state(h).chunk(3, 1)
+        z = (za + zh).sigmoid()
+        c = (ca + (ra + rh).sigmoid() * ch).tanh()
+        if network.update_gate == "original":
+            z = 1 - z
+        h = (1 - z) * h + z * c
     return h[places]
 
 
 def test_versions_of_nodes_are_those_of_the_prefixes_own_graphs():
-    model, table, batch = build("srgnn"), vectors(), prefixes(MIXED, one_pass=False)
+    model = build("srgnn")
+    table = vectors()
+    batch = prefixes(MIXED, one_pass=False)
     x = table[batch.items]
     graph = SessionGraph.of(batch)
     states = model.graph(x, graph)
@@ -93,7 +95,8 @@ def test_versions_of_nodes_are_those_of_the_prefixes_own_graphs():
 
 
 def test_one_pass_makes_a_state_per_prefix_and_move():
-    model, table = build("srgnn"), vectors()
+    model = build("srgnn")
+    table = vectors()
     rows = []
     model.graph.from_state.register_forward_hook(lambda module, args, out: rows.append(len(out)))
     batch = prefixes([[0, 1, 2, 3, 4] * 4], one_pass=True)
@@ -104,15 +107,14 @@ def test_one_pass_makes_a_state_per_prefix_and_move():
 @pytest.mark.parametrize(("n_layers", "bias"), [(1, False), (1, True), (2, True)])
 def test_recurrent_states_are_those_of_torch(n_layers, bias):
     torch.manual_seed(0)
-    gru, x = (
-        nn.GRU(3, 5, n_layers, bias=bias).double(),
-        torch.randn(20, 3, dtype=torch.float64, requires_grad=True),
-    )
+    gru = nn.GRU(3, 5, n_layers, bias=bias).double()
+    x = torch.randn(20, 3, dtype=torch.float64, requires_grad=True)
     batch = whole([[0] * 4, [0], [0] * 7, [0] * 7, [0]])
     expected = torch.cat(
         [gru(window.unsqueeze(1))[0].squeeze(1) for window in x.split(batch.lengths.tolist())]
     )
-    found, weight = recurrent_states(gru, x, batch), torch.randn_like(expected)
+    found = recurrent_states(gru, x, batch)
+    weight = torch.randn_like(expected)
     same(found, expected)
     inputs = (x, *gru.parameters())
     for one, other in zip(
@@ -140,7 +142,8 @@ def test_additive_energies_are_their_formula():
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 1.0])
 def test_dropout_drops_as_many_as_it_should(p):
     torch.manual_seed(0)
-    drop, x = Dropout(p), torch.ones(101, 99, requires_grad=True)
+    drop = Dropout(p)
+    x = torch.ones(101, 99, requires_grad=True)
     found = drop(x)
     assert abs((found == 0).double().mean() - p) < 0.02
     torch.testing.assert_close(found.max().item(), 1 / (1 - p) if p < 1 else 0.0, atol=1e-4, rtol=0)
@@ -168,7 +171,8 @@ def test_clipping_spares_short_rows():
 
 def test_core_drops_candidates_and_lessr_clips_them():
     table = 3 * vectors()
-    core, lessr = build("core"), build("lessr")
+    core = build("core")
+    lessr = build("lessr")
     same(core.candidates(table), table)
     assert (core.train().candidates(table) == 0).any()
     assert lessr.candidates(table).norm(dim=1).max() <= 1 + 1e-9
@@ -177,8 +181,10 @@ def test_core_drops_candidates_and_lessr_clips_them():
 
 
 def test_stamp_clips_inputs_if_asked():
-    table, batch = 3 * vectors(), whole(MIXED)
-    clipped, plain = build("stamp", clip=True), build("stamp")
+    table = 3 * vectors()
+    batch = whole(MIXED)
+    clipped = build("stamp", clip=True)
+    plain = build("stamp")
     same(run(clipped, batch, table), run(plain, batch, clip_length(table)))
     assert not torch.allclose(run(plain, batch, table), run(clipped, batch, table))
 
@@ -190,27 +196,32 @@ def test_core_of_one_item_is_that_item():
 
 
 def test_gcsan_without_attention_is_its_graph():
-    model, table, batch = build("gcsan", omega=0), vectors(), whole(MIXED)
+    model = build("gcsan", omega=0)
+    table = vectors()
+    batch = whole(MIXED)
     graph = SessionGraph.of(batch)
     same(run(model, batch, table), model.graph(table[batch.items], graph)[graph.node[batch.ends]])
 
 
-def test_lessr_hears_its_predecessors_in_order():
+def test_lessr_reads_predecessors_in_order():
     model = build("lessr", n_layers=1, batch_norm=False)
     one, other = run(model, whole([[1, 2, 3, 2], [3, 2, 1, 2]]), vectors())
     assert not torch.allclose(one, other)
 
 
 def test_lessr_norms_a_single_node_by_what_it_knows():
-    model, table = build("lessr", dropout=0.0), vectors()
+    model = build("lessr", dropout=0.0)
+    table = vectors()
     expected = run(model, whole([[2]]), table)
     same(run(model.train(), whole([[2]]), table), expected)
 
 
 @pytest.mark.parametrize("hops", [1, 2])
 def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
-    model, table = build("gcegnn", n_neighbours=3, hops=hops), vectors()
-    items, query = torch.tensor([0, 3, -1]), vectors(4, 3)
+    model = build("gcegnn", n_neighbours=3, hops=hops)
+    table = vectors()
+    items = torch.tensor([0, 3, -1])
+    query = vectors(4, 3)
     own = table[items.clamp(min=0)] * (items >= 0).unsqueeze(1)
     found = model._global(own, _Hop(items, torch.arange(3)), query, lambda codes: table[codes])
     expected = [
@@ -221,28 +232,31 @@ def test_gcegnn_takes_in_neighbours_from_all_sessions(hops):
 
 
 def slow_global(model, table, item, own, query, depth):
-    """State of an item after `depth` layers: its state and its neighbours' states before the last of them."""
+    """State of an item after `depth` layers, from its own and its neighbours' before the last."""
     if depth == 0:
         return own
     layer = model.global_layers[depth - 1]
     own_before = slow_global(model, table, item, own, query, depth - 1)
-    energies, values = [], []
-    for code, count in zip(*(part[item] for part in (model.neighbours, model.counts)), strict=True):
+    energies = []
+    values = []
+    for code, count in zip(model.neighbours[item], model.counts[item], strict=True):
         if item >= 0 and code >= 0:
             values.append(slow_global(model, table, int(code), table[code], query, depth - 1))
             key = nn.functional.leaky_relu(
                 layer.key(torch.cat([query * values[-1], count.view(1)])), 0.2
             )
             energies.append(layer.energy(key))
-    context = (
-        torch.cat(energies).softmax(0) @ torch.stack(values) if values else torch.zeros_like(own)
-    )
+    context = torch.zeros_like(own)
+    if values:
+        context = torch.cat(energies).softmax(0) @ torch.stack(values)
     return layer.out(torch.cat([own_before, context])).relu()
 
 
 def test_gcegnn_remembers_earlier_neighbours_under_new_codes():
     earlier, later, together = (build("gcegnn", n_neighbours=6) for _ in range(3))
-    first, second, rows = [[0, 1, 0, 2], [2, 3]], [[5, 0, 1], [4, 5, 4]], np.array([4, 5, 1, 3])
+    first = [[0, 1, 0, 2], [2, 3]]
+    second = [[5, 0, 1], [4, 5, 4]]
+    rows = np.array([4, 5, 1, 3])
     earlier.precompute(*columns(first), 4)
     later.precompute(*columns(second), 6)
     later.merge_precomputed(earlier, rows)
@@ -257,7 +271,8 @@ def columns(sessions):
 
 
 def test_gcegnn_does_not_mind_empty_places():
-    table, batch = vectors(), whole(MIXED)
+    table = vectors()
+    batch = whole(MIXED)
     same(
         run(build("gcegnn", n_neighbours=5), batch, table),
         run(build("gcegnn", n_neighbours=9), batch, table),

@@ -18,8 +18,11 @@ CLUSTERS = torch.tensor([[0], [1], [1], [0], [-1]])
 
 def network(backbone: Backbone, *, prompted: bool = True, scoring: str = "dot") -> SessionNetwork:
     """A network in float64 whose items have the clusters above."""
-    blend = PromptBlend(4, {"cluster": 2, "user": 3}, "elementwise") if prompted else None
-    codes = {"cluster": CLUSTERS} if prompted else {}
+    blend = None
+    codes = {}
+    if prompted:
+        blend = PromptBlend(4, {"cluster": 2, "user": 3}, "elementwise")
+        codes = {"cluster": CLUSTERS}
     popularity = torch.arange(N_ITEMS).double()
     return (
         SessionNetwork(backbone, N_ITEMS, codes, popularity, blend, prompted, scoring, 0.5)

@@ -7,14 +7,16 @@ from samples import MIXED, build, prefixes, same, vectors, whole
 
 
 def test_a_single_event_has_all_the_attention():
-    model, table = build("tagnn"), vectors()
+    model = build("tagnn")
+    table = vectors()
     with torch.no_grad():
         scored = model(table[:1], whole([[0]]))
         same(scored.scores(table), (scored.states + scored.values[scored.node]) @ table.T)
 
 
 def test_attention_to_everything_alike_is_a_mean():
-    model, table = build("tagnn"), vectors()
+    model = build("tagnn")
+    table = vectors()
     torch.nn.init.zeros_(model.target.weight)
     batch = prefixes(MIXED, True)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Known answers, computed elsewhere from the published formulas and checked against the published code."""
+"""Known answers, computed elsewhere from published formulas and checked against published code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 from sessionprompt.backbones import BACKBONES, Backbone
 from sessionprompt.batches import SessionGraph
 
-S, S1 = [0, 1, 0, 2], [1]
+S = [0, 1, 0, 2]
+S1 = [1]
 
 
 def fill(start: int, *shape: int) -> Tensor:

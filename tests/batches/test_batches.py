@@ -48,7 +48,9 @@ def test_batches_cover_everything_once(
     layout: list[tuple[int, int]], batch_size: int, shuffled: bool
 ) -> None:
     data = data_of(layout)
-    rng = np.random.default_rng(0) if shuffled else None
+    rng = None
+    if shuffled:
+        rng = np.random.default_rng(0)
     batches = list(batches_of(data, batch_size, rng))
     places = [place for batch, _ in batches for place in batch.events.tolist()]
     assert sorted(places) == sorted(data.examples.ends.tolist())
@@ -139,7 +141,8 @@ def test_packing_runs_windows_side_by_side(lengths: list[int]) -> None:
 def test_a_packed_gru_is_a_gru_per_window() -> None:
     sessions = encoded([(3, 1), (5, 1), (1, 1), (5, 1)])
     batch = SessionBatch.collate(last_prefixes(sessions, 10))
-    gru, x = torch.nn.GRU(2, 3, num_layers=2), torch.randn(14, 2)
+    gru = torch.nn.GRU(2, 3, num_layers=2)
+    x = torch.randn(14, 2)
     states = batch.unpack(gru(batch.pack(x))[0])
     alone = [gru(part.unsqueeze(1))[0].squeeze(1) for part in x.split(batch.lengths.tolist())]
     torch.testing.assert_close(states, torch.cat(alone))
