@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from ._arrays import repeated
 from ._checks import check_choice, check_count
 
 __all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_graph"]
@@ -18,7 +19,12 @@ BLOCK = 2**24  # events counted at a time, which bounds the memory
 
 
 def item_graph(
-    codes: ArrayLike, offsets: ArrayLike, n_items: int, *, self_loops: str = "drop"
+    codes: ArrayLike,
+    offsets: ArrayLike,
+    n_items: int,
+    *,
+    self_loops: str = "drop",
+    counts: str = "events",
 ) -> sparse.csr_array:
     """Counts of how often two items are adjacent in a session, in either order.
 
@@ -34,17 +40,20 @@ def item_graph(
         What to do with an item that follows itself. A kept self-loop of weight w is stored as w on
         the diagonal, and like every loop of an undirected graph it adds 2w to the strength of its
         item.
+    counts : {"events", "sessions"}, default="events"
+        Whether every adjacent occurrence of two items counts, or the sessions in which they are
+        adjacent: then the graph is the sum of the sessions' unweighted graphs.
 
     Returns
     -------
     csr_array of shape (n_items, n_items), int64
         Symmetric, with sorted indices: entry (a, b) is the number of adjacent occurrences of a and
-        b.
+        b, or of sessions with one.
 
     Raises
     ------
     ValueError
-        If a code is outside 0..n_items-1 or `self_loops` is not known.
+        If a code is outside 0..n_items-1, or `self_loops` or `counts` is not known.
 
     Examples
     --------
@@ -52,10 +61,16 @@ def item_graph(
     array([[0, 3, 0],
            [3, 0, 1],
            [0, 1, 0]])
+    >>> item_graph([0, 1, 0, 1, 1, 2], [0, 4, 6], 3, counts="sessions").toarray()
+    array([[0, 1, 0],
+           [1, 0, 1],
+           [0, 1, 0]])
     """
     check_choice("self_loops", self_loops, ("drop", "keep"))
+    check_choice("counts", counts, ("events", "sessions"))
     drop_loops = self_loops == "drop"
-    followed = _followed(codes, offsets, n_items, [1], drop_loops=drop_loops)
+    once = counts == "sessions"
+    followed = _followed(codes, offsets, n_items, [1], drop_loops=drop_loops, once=once)
     graph = followed + followed.T.tocsr()
     if drop_loops:
         return graph
@@ -220,8 +235,12 @@ def _followed(
     distances: Sequence[int],
     *,
     drop_loops: bool = False,
+    once: bool = False,
 ) -> sparse.csr_array:
-    """Counts of how often the column's item stands at one of these distances after the row's."""
+    """Counts of how often the column's item stands at one of these distances after the row's.
+
+    With `once`, a pair of items counts once for each session and distance, in whichever order.
+    """
     codes = np.asarray(codes, dtype=np.int32)
     offsets = np.asarray(offsets)
     if len(codes) and not (codes.min() >= 0 and codes.max() < n_items):
@@ -235,9 +254,21 @@ def _followed(
             if drop_loops:
                 kept &= events[distance:] != events[:-distance]
             ends = (events[:-distance][kept], events[distance:][kept])
+            if once:
+                ends = _distinct_pairs(session[distance:][kept], *ends)
             ones = np.ones(len(ends[0]), dtype=np.int64)
             total = total + sparse.coo_array((ones, ends), shape=total.shape).tocsr()
     return total
+
+
+def _distinct_pairs(
+    session: NDArray[np.int32], one: NDArray[np.int32], other: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Each pair of items of a session once, the lower code first."""
+    low = np.minimum(one, other)
+    high = np.maximum(one, other)
+    first = ~repeated(high, low, session)
+    return low[first], high[first]
 
 
 def _blocks(

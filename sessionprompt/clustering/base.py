@@ -16,6 +16,7 @@ from .._checks import check_choice, check_fitted
 from ..graphs import item_graph, modularity, strengths
 from ..sessions import Sessions, as_sessions
 from ..storage import ArrayStore, pack_params, unpack_params
+from ..vocabulary import Vocabulary
 from .attach import number_nodes, spread_labels
 
 __all__ = ["GraphClusterer"]
@@ -30,12 +31,14 @@ class GraphClusterer(
 
     attach: str
     self_loops: str
+    counts: str
     objective = "modularity"
 
     def _check_parameters(self) -> None:
         """Raise if a parameter is out of bounds."""
         check_choice("self_loops", self.self_loops, ("drop", "keep"))
         check_choice("attach", self.attach, ("session", "batch"))
+        check_choice("counts", self.counts, ("events", "sessions"))
 
     def _partitions(self) -> list[NDArray[np.int32]]:
         """Cluster of each item of `vocabulary_`, numbered by falling size, once per resolution."""
@@ -76,10 +79,74 @@ class GraphClusterer(
         occurs = np.bincount(sessions.codes, minlength=len(sessions.vocabulary)) > 0
         codes = np.cumsum(occurs, dtype=np.int32)[sessions.codes] - 1
         self.vocabulary_ = sessions.vocabulary.subset(np.flatnonzero(occurs))
-        n_items = len(self.vocabulary_)
-        self.graph_ = item_graph(codes, sessions.offsets, n_items, self_loops=self.self_loops)
+        self.graph_ = self._count(codes, sessions.offsets, len(self.vocabulary_))
+        self.attached_ = np.zeros(len(self.vocabulary_), dtype=bool)
         self._learn(self._partitions())
         return self
+
+    def partial_fit(self, X: Any, y: None = None) -> Self:
+        """Add the items and the edges of new sessions; the clusters stay.
+
+        An item that `fit` saw keeps its cluster. Any other joins one by all its edges so far, those
+        of former calls included, so that later calls may move it.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists of item ids
+        y : ignored
+
+        Returns
+        -------
+        self
+            The same however the sessions are divided into calls.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of bounds, or X has no events and `fit` was not called before.
+        """
+        if not hasattr(self, "labels_"):
+            return self.fit(X)
+        self._check_parameters()
+        sessions = as_sessions(X)
+        occurring = sessions.vocabulary.subset(np.unique(sessions.codes))
+        vocabulary = self.vocabulary_.union(occurring)
+        places = vocabulary.translate(self.vocabulary_)
+        codes = vocabulary.translate(sessions.vocabulary)[sessions.codes]
+        n_items = len(vocabulary)
+        former = _with_nodes_at(self.graph_, places, n_items)
+        self.graph_ = former + self._count(codes, sessions.offsets, n_items)
+        fitted = places[~self.attached_]
+        labels = np.full((n_items, self._columns().shape[1]), -1, dtype=np.int32)
+        labels[fitted] = self._columns()[~self.attached_]
+        self.vocabulary_ = vocabulary
+        self.attached_ = np.ones(n_items, dtype=bool)
+        self.attached_[fitted] = False
+        self._learn(self._attached(labels))
+        return self
+
+    def _attached(self, labels: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+        """Partitions in which the items without a cluster (-1) join one of the fitted items'."""
+        strength = strengths(self.graph_)
+        mass = self._masses(self.graph_)
+        partitions = []
+        for column, resolution in zip(labels.T, self._resolutions(), strict=False):
+            given = column >= 0
+            totals = np.bincount(column[given], weights=strength[given])
+            penalty = self._penalty(resolution, np.bincount(column[given]), totals)
+            spread = spread_labels(column, self.graph_, mass, penalty)
+            partitions.append(np.where(spread < 0, totals.argmax(), spread).astype(np.int32))
+        return partitions
+
+    def _count(self, codes: Any, offsets: Any, n_nodes: int) -> sparse.csr_array:
+        """Item graph of some sessions, as the parameters ask for it."""
+        return item_graph(
+            codes, offsets, n_nodes, self_loops=self.self_loops, counts=self.counts
+        )
+
+    def _columns(self) -> NDArray[np.int32]:
+        """Cluster of each item, shape (n_items, n_resolutions)."""
+        return self.labels_.reshape(len(self.vocabulary_), -1)
 
     def _learn(self, partitions: list[NDArray[np.int32]]) -> None:
         """Set the attributes that follow from the graph and the labels."""
@@ -141,14 +208,61 @@ class GraphClusterer(
         ndarray of shape (n_events, n_resolutions), int32
         """
         check_fitted(self, "labels_")
-        columns = self.labels_.reshape(len(self.vocabulary_), -1)  # (n_items, n_resolutions)
         codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]  # (n_events,)
         if (codes >= 0).all():
-            return columns[codes]
-        items, nodes = number_nodes(codes, sessions, self.attach)
-        graph = item_graph(nodes, sessions.offsets, len(items), self_loops=self.self_loops)
+            return self._columns()[codes]
+        return self._labels_by_edges(sessions, codes, self.attach)
+
+    def label_items(self, sessions: Sessions) -> NDArray[np.int32]:
+        """Cluster of each item of a vocabulary, by all that some sessions say of it.
+
+        An item known from `fit` or `partial_fit` has its cluster. Any other joins one by the edges
+        of all the sessions together, whatever `attach` is.
+
+        Parameters
+        ----------
+        sessions : Sessions
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_resolutions), int32
+            For each item of ``sessions.vocabulary``; -1 for unknown ones without an event.
+        """
+        check_fitted(self, "labels_")
+        own = self.vocabulary_.translate(sessions.vocabulary)  # (n_items,)
+        labels = np.where(own[:, None] < 0, -1, self._columns()[own])
+        codes = own[sessions.codes]  # (n_events,)
+        unseen = codes < 0
+        if unseen.any():
+            of_events = self._labels_by_edges(sessions, codes, "batch")
+            labels[sessions.codes[unseen]] = of_events[unseen]
+        return labels.astype(np.int32, copy=False)
+
+    def fitted_labels(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
+        """Cluster of each item that `fit` saw, whose cluster no later call has moved.
+
+        Parameters
+        ----------
+        vocabulary : Vocabulary
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_resolutions), int32
+            For each item of `vocabulary`, -1 for the others.
+        """
+        check_fitted(self, "labels_")
+        own = self.vocabulary_.translate(vocabulary)
+        fitted = (own >= 0) & ~self.attached_[own]
+        return np.where(fitted[:, None], self._columns()[own], -1).astype(np.int32, copy=False)
+
+    def _labels_by_edges(
+        self, sessions: Sessions, codes: NDArray[np.int32], attach: str
+    ) -> NDArray[np.int32]:
+        """Cluster of each event, where some codes are -1."""
+        items, nodes = number_nodes(codes, sessions, attach)
+        graph = self._count(nodes, sessions.offsets, len(items))
         mass = self._masses(graph)
-        labels = np.where(items[:, None] < 0, -1, columns[items])  # (n_nodes, n_resolutions)
+        labels = np.where(items[:, None] < 0, -1, self._columns()[items])  # (n_nodes, n_columns)
         for column, penalty in zip(labels.T, self._penalties(), strict=True):
             column[:] = spread_labels(column, graph, mass, penalty)
         labels = np.where(labels < 0, self.strongest_label_, labels)
@@ -162,16 +276,21 @@ class GraphClusterer(
 
     def _penalties(self) -> Iterator[NDArray[np.float64]]:
         """Costs of joining each cluster, per unit of a node's mass; one array per resolution."""
-        masses = self.cluster_strengths_
-        if self.objective == "cpm":
-            masses = self.cluster_sizes_
+        sizes = self.cluster_sizes_
+        totals = self.cluster_strengths_
         if self.labels_.ndim == 1:
-            masses = [masses]
-        for resolution, mass in zip(self._resolutions(), masses, strict=False):
-            if self.objective == "cpm":
-                yield resolution * mass
-            else:
-                yield resolution * mass / max(mass.sum(), 1)
+            sizes = [sizes]
+            totals = [totals]
+        for resolution, size, total in zip(self._resolutions(), sizes, totals, strict=False):
+            yield self._penalty(resolution, size, total)
+
+    def _penalty(
+        self, resolution: float, sizes: NDArray[Any], totals: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Cost of joining clusters of these sizes and strengths, per unit of a node's mass."""
+        if self.objective == "cpm":
+            return resolution * sizes
+        return resolution * totals / max(totals.sum(), 1)
 
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
         """Parameters in terms of JSON; items, labels and graph go to the store."""
@@ -180,7 +299,9 @@ class GraphClusterer(
         store.put_ids("items", self.vocabulary_)
         store.put("labels", self.labels_.reshape(len(self.labels_), -1))
         store.put_graph("graph", self.graph_)
-        return {"params": params, "fitted": {}}
+        attached = np.flatnonzero(self.attached_)
+        store.put("attached", attached)
+        return {"params": params, "fitted": {"n_attached": len(attached)}}
 
     @classmethod
     def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> Self:
@@ -191,6 +312,8 @@ class GraphClusterer(
         clusterer.graph_ = store.take_graph("graph", n_items)
         labels = store.take("labels", "i", n_items, None)  # (n_items, n_resolutions)
         clusterer._check_labels(labels)
+        clusterer.attached_ = np.zeros(n_items, dtype=bool)
+        clusterer.attached_[_take_codes(store, packed["fitted"], n_items)] = True
         clusterer._learn(list(labels.T))
         return clusterer
 
@@ -223,3 +346,24 @@ class GraphClusterer(
         tags.input_tags.two_d_array = False
         tags.no_validation = True
         return tags
+
+
+def _with_nodes_at(
+    graph: sparse.csr_array, places: NDArray[np.int32], n_nodes: int
+) -> sparse.csr_array:
+    """The same edges in a graph of more nodes, with each node at its new place."""
+    edges = graph.tocoo()
+    row, column = edges.coords
+    ends = (places[row], places[column])
+    return sparse.coo_array((edges.data, ends), shape=(n_nodes, n_nodes)).tocsr()
+
+
+def _take_codes(store: ArrayStore, fitted: dict[str, Any], n_items: int) -> NDArray[np.int64]:
+    """Codes of the items that `partial_fit` added."""
+    n_attached = fitted.get("n_attached", 0)
+    if n_attached == 0:
+        return np.empty(0, dtype=np.int64)
+    codes = store.take("attached", "i", n_attached)
+    if ((codes < 0) | (codes >= n_items)).any():
+        raise ValueError(f"arrays.npz: 'attached' must lie in 0..{n_items - 1}.")
+    return codes

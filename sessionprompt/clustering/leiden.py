@@ -46,6 +46,8 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         improve it.
     self_loops : {"drop", "keep"}, default="drop"
         Whether an item that follows itself counts as an edge.
+    counts : {"events", "sessions"}, default="events"
+        Weight of an edge: how often two items are adjacent, or in how many sessions they are.
     attach : {"session", "batch"}, default="session"
         Whether an item that `fit` did not see joins a cluster by the edges of its own session
         alone, or by those of all sessions given at once.
@@ -58,6 +60,8 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         The items of the training sessions.
     graph_ : csr_array of shape (n_items, n_items)
         The item graph, see :func:`sessionprompt.graphs.item_graph`.
+    attached_ : ndarray of shape (n_items,), bool
+        Items that `partial_fit` added.
     labels_ : ndarray of shape (n_items,) or (n_items, n_resolutions), int32
         Cluster of each item.
     n_clusters_ : int or ndarray of shape (n_resolutions,)
@@ -98,6 +102,7 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         objective: str = "modularity",
         n_iterations: int = 2,
         self_loops: str = "drop",
+        counts: str = "events",
         attach: str = "session",
         random_state: Any = None,
     ) -> None:
@@ -106,6 +111,7 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         self.objective = objective
         self.n_iterations = n_iterations
         self.self_loops = self_loops
+        self.counts = counts
         self.attach = attach
         self.random_state = random_state
 

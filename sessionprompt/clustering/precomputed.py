@@ -33,7 +33,7 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         item ids, whose other columns are clusters. None and NaN stand for no cluster.
     item : str, default="item"
         Name of the column of item ids.
-    attach, self_loops : str
+    attach, self_loops, counts : str
         As of :class:`ItemClusterer`. The learned attributes are the same, too; a table with several
         columns of clusters counts as several resolutions.
 
@@ -49,12 +49,19 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
     """
 
     def __init__(
-        self, labels: Any, *, item: str = "item", attach: str = "session", self_loops: str = "drop"
+        self,
+        labels: Any,
+        *,
+        item: str = "item",
+        attach: str = "session",
+        self_loops: str = "drop",
+        counts: str = "events",
     ) -> None:
         self.labels = labels
         self.item = item
         self.attach = attach
         self.self_loops = self_loops
+        self.counts = counts
 
     def _resolutions(self) -> Iterable[float]:
         return repeat(1.0)
