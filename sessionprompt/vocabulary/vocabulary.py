@@ -192,6 +192,34 @@ class Vocabulary:
         """
         return self._trusted(self.decode(np.unique(np.asarray(codes))))
 
+    def union(self, other: Vocabulary) -> Vocabulary:
+        """Vocabulary of the ids of either.
+
+        Parameters
+        ----------
+        other : Vocabulary
+
+        Returns
+        -------
+        Vocabulary
+
+        Raises
+        ------
+        TypeError
+            If the ids are of different kinds.
+
+        Examples
+        --------
+        >>> Vocabulary(["a", "c"]).union(Vocabulary(["b", "c"]))
+        Vocabulary(3 strings: 'a', 'b', 'c')
+        """
+        if len(other) == 0:
+            return self
+        if self.ids.dtype == other.ids.dtype:
+            return self.from_values(np.concatenate([self.ids, other.ids]))[0]
+        # one dtype for both would round large integers
+        return self.from_values([*self.ids.tolist(), *other.ids.tolist()])[0]
+
     def translate(self, other: Vocabulary) -> NDArray[np.int32]:
         """Own code for each code of another vocabulary, -1 where the id is unknown here.
 
