@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..vocabulary import id_array
+from .times import check_precision, object_times
 
 __all__ = [
     "check_layout",
@@ -55,6 +56,8 @@ def id_column(values: Any, name: str, n: int) -> NDArray[Any]:
 def time_column(values: Any, name: str, n: int) -> NDArray[Any]:
     """Known times, shape (n,), as numbers or as datetime64 of at least milliseconds."""
     array = np.asarray(values)
+    if array.dtype == object and array.ndim == 1:
+        array = object_times(array.tolist(), name)
     if array.dtype.kind not in "iufM":
         raise TypeError(
             f"{name} must be an array of numbers or datetime64, got {array.dtype}; "
@@ -68,6 +71,9 @@ def time_column(values: Any, name: str, n: int) -> NDArray[Any]:
             )
     if array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] not in TIME_UNITS:
         array = array.astype("datetime64[us]")
+    check_precision(array, name)
+    if array.dtype.kind == "f":
+        array = array.astype(np.float64, copy=False)
     return _aligned(array, name, n)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -19,6 +19,7 @@ from .events import read_events
 from .lists import check_lists, read_lists
 from .selection import SessionSelection
 from .spans import gap_limit
+from .tables import BACKENDS
 
 __all__ = ["Sessions", "as_sessions"]
 
@@ -76,10 +77,10 @@ class Sessions(SessionSelection):
         cls,
         events: Any,
         *,
-        item: str = "item",
-        time: str | None = None,
-        user: str | None = None,
-        session: str | None = None,
+        item: Hashable = "item",
+        time: Hashable | None = None,
+        user: Hashable | None = None,
+        session: Hashable | None = None,
         gap: str | float | timedelta | np.timedelta64 | None = None,
         unit: str = "s",
         duplicates: str = "keep",
@@ -93,12 +94,14 @@ class Sessions(SessionSelection):
 
         The events of a session are ordered by time, ties as the rows are. Sessions come in the
         order of their last events, ties by first appearance. Without times, both are as the rows
-        are.
+        are. What the filters remove counts for neither.
 
         Parameters
         ----------
-        events : pandas, polars or pyarrow table
-        item : str
+        events : table
+            Of pandas, polars or pyarrow, a relation of DuckDB, a dataset of pyarrow, or anything
+            else that has ``__arrow_c_stream__``.
+        item : str, or whatever the columns are called
             Column of item ids.
         time : str, optional
             Column of times: datetimes (converted to UTC) or numbers (kept).
@@ -126,10 +129,11 @@ class Sessions(SessionSelection):
         Raises
         ------
         TypeError
-            If `events` is no eager table, or a column holds no times or mixed ids.
+            If `events` is no table, or its rows are not computed yet (lazy frames, Spark, Dask), or
+            a column holds no times or mixed ids.
         ValueError
-            If a column is not there, a value is missing, a parameter is not possible, or no event
-            is left.
+            If a column is not there, a value is missing, times are no dates in the unit but in
+            another, a parameter is not possible, or no event is left.
 
         Examples
         --------
@@ -150,7 +154,10 @@ class Sessions(SessionSelection):
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
-        made = made._filtered(table.user_codes(cut), bounds, until_stable)._without_unused_items()
+        made, kept = made._filtered(table.user_codes(cut), bounds, until_stable)
+        made = made._without_unused_items()
+        if len(kept) < len(cut.rows):
+            made = made._by_last_event(cut.rows[kept])
         if gap is not None:
             made = made._replace(ids=np.arange(len(made)))
         if duplicates == "drop" and made.report is not None:
@@ -220,6 +227,9 @@ class Sessions(SessionSelection):
     def to_events(self, backend: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
         """Table with one row per event; `from_events` makes the same sessions of it.
 
+        That holds where they stand as `from_events` would put them: by their last events, or
+        without times in any order, with ids that differ (or pairs of user and id).
+
         Parameters
         ----------
         backend : {"pandas", "polars", "pyarrow"}
@@ -230,6 +240,11 @@ class Sessions(SessionSelection):
         table of that library
             Columns session, item and position; user and time where known. Empty sessions have no
             row.
+
+        Raises
+        ------
+        TypeError
+            If the library has no column for ids of this kind.
 
         Examples
         --------
@@ -248,8 +263,7 @@ class Sessions(SessionSelection):
             columns["user"] = np.repeat(self.users, lengths)
         if self.event_times is not None:
             columns["time"] = self.event_times
-        native = {name: _native_column(column) for name, column in columns.items()}
-        return nw.from_dict(native, backend=backend).to_native()
+        return _native_table(columns, backend)
 
     def __repr__(self) -> str:
         counts = f"{len(self):,} sessions, {self.n_events:,} events, {len(self.vocabulary):,} items"
@@ -266,11 +280,27 @@ class Sessions(SessionSelection):
         )
 
 
-def _native_column(column: NDArray[Any]) -> Any:
-    """Values that any table library takes: objects in a list, all else in a writable array."""
-    if column.dtype == object:
-        return column.tolist()
-    return np.array(column)
+def _native_table(columns: dict[str, NDArray[Any]], backend: Any) -> Any:
+    """Table of a library, or an error where it has no column for ids of some kind."""
+    if backend not in BACKENDS:
+        raise ValueError(f"Unsupported backend={backend!r}; choose one of {sorted(BACKENDS)}.")
+    examples = []
+    native: dict[str, Any] = {}
+    for name, column in columns.items():
+        native[name] = np.array(column)  # writable, as some libraries want it
+        if column.dtype == object:
+            native[name] = column.tolist()
+            examples += native[name][:1]
+    fault = f"{backend} has no columns for ids such as {examples}; use backend='pandas'."
+    # which other libraries would make something else of
+    if backend != "pandas" and any(isinstance(id_, tuple | np.datetime64) for id_ in examples):
+        raise TypeError(fault)
+    try:
+        return nw.from_dict(native, backend=backend).to_native()
+    except ImportError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        raise TypeError(fault) from error
 
 
 def as_sessions(X: Any, name: str = "X") -> Sessions:

@@ -1,4 +1,4 @@
-"""Columns of a table of events, whatever its library: ids as codes, times as numbers or UTC."""
+"""Columns of ids of a table of events, whatever its library: each id as a code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from ..vocabulary import Vocabulary, distinct_values, id_array
 
-__all__ = ["Column", "read_ids", "read_times"]
-
-LATEST = 1e11  # seconds, in the year 5138: what is larger counts in smaller units
+__all__ = ["Column", "read_ids"]
 
 
 @dataclass(frozen=True)
@@ -69,47 +67,3 @@ def _category_codes(series: nw.Series[Any]) -> NDArray[Any]:
     if series.implementation.is_polars():
         return native.to_physical().to_numpy()
     return native.combine_chunks().indices.to_numpy()
-
-
-def read_times(series: nw.Series[Any], unit: str) -> NDArray[Any]:
-    """Times of a column: datetimes as UTC datetime64, numbers as they are."""
-    missing = series.is_null().to_numpy()
-    if missing.any():
-        row = int(missing.argmax())
-        raise _bad_time(series.name, row, series.to_list()[row], "is missing")
-    if series.dtype == nw.Date:
-        series = series.cast(nw.Datetime("us"))
-    if isinstance(series.dtype, nw.Datetime):
-        if series.dtype.time_zone is not None:
-            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return series.to_numpy()
-    if not (series.dtype.is_integer() or series.dtype.is_float()):
-        raise TypeError(
-            f"column {series.name!r} holds {series.dtype}, not times; "
-            "convert it to datetime (pandas.to_datetime, polars str.to_datetime) or to a number."
-        )
-    times = series.to_numpy()
-    _check_numbers(times, series.name, unit)
-    return times
-
-
-def _check_numbers(times: NDArray[Any], column: str, unit: str) -> None:
-    """Raise on the first number that is no time, or that is none in this unit."""
-    bad = ~np.isfinite(times) | (times < 0)
-    if bad.any():
-        row = int(bad.argmax())
-        if np.isnan(times[row]):
-            raise _bad_time(column, row, times[row].item(), "is missing")
-        raise _bad_time(column, row, times[row].item(), "is negative or infinite")
-    if unit == "s" and times.max() > LATEST:
-        row = int(times.argmax())
-        raise ValueError(
-            f"column {column!r}, row {row}: time {times[row].item()!r} looks like milliseconds; "
-            "pass unit='ms' ('us', 'ns')."
-        )
-
-
-def _bad_time(column: str, row: int, value: Any, why: str) -> ValueError:
-    return ValueError(
-        f"column {column!r}, row {row}: time {value!r} {why}; drop or repair such rows first."
-    )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from .._arrays import ragged_range, repeated, stable_order
 from .._checks import check_choice
-from .event_columns import Column, read_ids, read_times
+from .event_columns import Column, read_ids
+from .frames import open_frame
 from .spans import PER_SECOND
+from .times import read_times
 
 __all__ = ["EventOrder", "EventTable", "read_events"]
 
@@ -98,48 +99,33 @@ class EventTable:
 
 
 def read_events(
-    events: Any, *, item: str, time: str | None, user: str | None, session: str | None, unit: str
+    events: Any, *, item: Any, time: Any, user: Any, session: Any, unit: str
 ) -> EventTable:
-    """Named columns of a pandas, polars or pyarrow table, read and checked."""
+    """Columns of these names of a table of events, read and checked."""
     check_choice("unit", unit, PER_SECOND)
     if user is None and session is None:
         raise ValueError(
             "nothing says which events belong together; pass session=, or user= (with gap=)."
         )
-    frame = _open(events)
-    for column in (item, time, user, session):
-        if column is not None and column not in frame.columns:
-            known = ", ".join(map(repr, frame.columns))
-            raise ValueError(f"column {column!r} is not in the events; they have {known}.")
+    wanted = [name for name in (item, time, user, session) if name is not None]
+    frame = open_frame(events, wanted)
     if len(frame) == 0:
         raise ValueError("events has no rows; there is nothing to make sessions of.")
-    items = read_ids(frame[item])
+    items = read_ids(frame.get_column(item))
     times = None
     if time is not None:
-        times = read_times(frame[time], unit)
+        times = read_times(frame.get_column(time), unit)
     users = None
     if user is not None:
-        users = read_ids(frame[user])
+        users = read_ids(frame.get_column(user))
     owners = users
     if session is not None:
-        owners = read_ids(frame[session])
+        owners = read_ids(frame.get_column(session))
     assert owners is not None
     groups = owners.codes.astype(np.int64)
     if users is not None and session is not None:
         groups += users.codes * np.int64(len(owners.ids))
     return EventTable(items, times, users, owners, groups)
-
-
-def _open(events: Any) -> nw.DataFrame[Any]:
-    try:
-        return nw.from_native(events, eager_only=True)
-    except TypeError as error:
-        if hasattr(events, "collect"):
-            raise TypeError("events is a lazy frame; call .collect() on it first.") from error
-        raise TypeError(
-            f"events must be a pandas, polars or pyarrow table, got {type(events).__name__}; "
-            "for lists of sessions use Sessions.from_lists."
-        ) from error
 
 
 def _session_starts(

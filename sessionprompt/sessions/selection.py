@@ -7,7 +7,7 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._arrays import ragged_range
+from .._arrays import ragged_range, stable_order
 from ..vocabulary import Vocabulary
 from .checks import integer_array, label_columns, row_numbers
 from .columns import Annotator, SessionColumns
@@ -159,7 +159,8 @@ class SessionSelection(SessionColumns):
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
-        return self._filtered(users, bounds, until_stable)
+        kept, _ = self._filtered(users, bounds, until_stable)
+        return kept
 
     def with_labels(self, labels: ArrayLike, annotator: Annotator | None = None) -> Self:
         """The same sessions with these cluster labels.
@@ -185,8 +186,8 @@ class SessionSelection(SessionColumns):
 
     def _filtered(
         self, users: NDArray[np.int32] | None, bounds: dict[str, int | None], until_stable: bool
-    ) -> Self:
-        """Sessions that survive the filters, in the vocabulary there was; users are codes."""
+    ) -> tuple[Self, NDArray[np.int64]]:
+        """Sessions that pass the filters, in the vocabulary there was, and their events' places."""
         survivors = Survivors(self.codes, self.lengths, users)
         report = run_filters(survivors, bounds, until_stable=until_stable)
         rows = np.flatnonzero(survivors.sessions)
@@ -196,7 +197,15 @@ class SessionSelection(SessionColumns):
             context = np.minimum(self.offsets[:-1] + self.target_start, self.offsets[1:])[rows]
             before = np.searchsorted(events, context) - kept.offsets[:-1]
             kept = kept._replace(target_start=np.maximum(before, 1).astype(np.int32))
-        return kept._replace(report=report)._labelled_again()
+        return kept._replace(report=report)._labelled_again(), events
+
+    def _by_last_event(self, rows: NDArray[np.int64]) -> Self:
+        """Sessions in the order of their last events, ties by the lowest row of their events."""
+        keys = [np.minimum.reduceat(rows, self.offsets[:-1])]
+        if self.event_times is not None:
+            keys.append(self.event_times[self.offsets[1:] - 1])
+        order = stable_order(*keys)
+        return self._heads(order, self.lengths[order])._replace(report=self.report)
 
     def _without_unused_items(self) -> Self:
         """The same sessions with a vocabulary of their own items alone."""

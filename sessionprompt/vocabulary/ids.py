@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["id_array", "kind_of_ids", "object_array"]
+
+EXACT = 2**53  # up to it, every integer is a float
 
 
 def _row(row: int) -> str:
@@ -38,7 +41,7 @@ def id_array(
     TypeError
         If the ids are of several kinds, booleans, or not hashable.
     ValueError
-        If an id is missing (None, NaN, NaT).
+        If an id is missing (None, NaN, NaT), or an integer beside floats is no float exactly.
 
     Examples
     --------
@@ -79,7 +82,7 @@ def _checked_list(values: list[Any], name: str, locate: Callable[[int], str]) ->
     if "datetime64" in kinds and np.isnat(np.array(values)).any():
         raise _first_fault(values, name, locate)
     if "number" in kinds or not kinds:
-        return _number_list(values, types)
+        return _number_list(values, types, name, locate)
     if np.str_ in types:
         return object_array(map(str, values), len(values))
     return object_array(values, len(values))
@@ -136,13 +139,29 @@ def _number_array(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.int64, copy=False)
 
 
-def _number_list(values: list[Any], types: set[type]) -> NDArray[Any]:
+def _number_list(
+    values: list[Any], types: set[type], name: str, locate: Callable[[int], str]
+) -> NDArray[Any]:
+    """Numbers as int64, as float64 where one is no integer, or as objects beyond int64."""
     if not all(issubclass(type_, int | np.integer) for type_ in types):
+        _check_exact(values, name, locate)
         return np.array(values, dtype=np.float64)
     try:
         return np.array(values, dtype=np.int64)
     except OverflowError:
         return object_array(map(int, values), len(values))
+
+
+def _check_exact(values: list[Any], name: str, locate: Callable[[int], str]) -> None:
+    """Raise if an integer beside floats is no float itself: two ids could become one."""
+    for row, value in enumerate(values):
+        if not isinstance(value, int | np.integer) or abs(int(value)) <= EXACT:
+            continue
+        if abs(int(value)) > sys.float_info.max or int(float(value)) != value:
+            raise ValueError(
+                f"{name!r} mixes floats with the integer {value} in {locate(row)}, which no float "
+                "equals; make all ids integers, or all of them strings."
+            )
 
 
 def object_array(values: Iterable[Any], n: int) -> NDArray[Any]:

@@ -330,7 +330,12 @@ DATED = EVENTS.assign(ts=pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03
             TypeError,
             "'ts' holds String, not times; convert it to datetime",
         ),
-        (DATED.assign(ts=DATED.ts.astype(object)), {}, TypeError, "'ts' holds Object, not times"),
+        (
+            DATED.assign(ts=[date(2020, 1, 1), "x", "y"]),
+            {},
+            TypeError,
+            "'ts' holds str, not times",
+        ),
         (EVENTS.assign(ts=[True] * 3), {}, TypeError, "'ts' holds Boolean, not times"),
         (EVENTS.assign(ts=[1, np.nan, 3]), {}, ValueError, "'ts', row 1: time nan is missing"),
         (

@@ -1,0 +1,103 @@
+"""Tables of events as eager frames, whatever library they are from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from typing import Any
+
+import narwhals as nw
+from narwhals.exceptions import DuplicateError
+
+from .tables import find_backend
+
+__all__ = ["open_frame"]
+
+# of an engine that holds its rows elsewhere: an attribute of its frames, and the call that brings
+# them here; the first one that is there counts
+CALLS = (
+    ("to_spark", ".to_pandas() or .to_spark().toArrow()"),
+    ("toArrow", ".toArrow()"),
+    ("toPandas", ".toPandas()"),
+    ("compute", ".compute()"),
+    ("collect", ".collect()"),
+)
+CONVERSIONS = ("to_table", "to_arrow", "to_pyarrow", "to_pandas")
+
+
+def open_frame(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
+    """Eager frame of a table of events that has the wanted columns.
+
+    Parameters
+    ----------
+    events : table
+        Of pandas, polars or pyarrow; a relation of DuckDB, a dataset of pyarrow, or whatever else
+        has ``__arrow_c_stream__``, of which the wanted columns are read.
+    wanted : collection of hashable
+        Names of columns.
+
+    Returns
+    -------
+    narwhals DataFrame
+
+    Raises
+    ------
+    TypeError
+        If it is no table, or one that an engine has not computed.
+    ValueError
+        If a column is not there, or two columns have one name.
+    """
+    try:
+        frame = nw.from_native(events, eager_only=True)
+    except TypeError:
+        frame = _collected(events, wanted)
+    except DuplicateError as error:
+        first_line, *others = str(error).split("\n")
+        raise ValueError(
+            f"columns of the events have one name ({' '.join([first_line, *others])}); rename them."
+        ) from error
+    _check_columns(frame.columns, wanted)
+    return frame
+
+
+def _check_columns(names: Collection[Hashable], wanted: Collection[Hashable]) -> None:
+    for name in wanted:
+        if name not in names:
+            known = ", ".join(map(repr, names))
+            raise ValueError(f"column {name!r} is not in the events; they have {known}.")
+
+
+def _collected(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
+    """Frame of what is no table in memory yet, or an error with the way out."""
+    module = type(events).__module__.partition(".")[0]
+    if module == "duckdb" and hasattr(events, "to_arrow_table"):
+        relation = nw.from_native(events)
+        _check_columns(relation.collect_schema().names(), wanted)
+        return relation.select(*_distinct(wanted)).collect(find_backend())
+    for attribute, call in CALLS:
+        if hasattr(events, attribute):
+            raise TypeError(_way_out(events, call))
+    if hasattr(events, "to_table") and hasattr(events, "schema"):  # a dataset of pyarrow
+        _check_columns(events.schema.names, wanted)
+        return nw.from_native(events.to_table(columns=_distinct(wanted)), eager_only=True)
+    if hasattr(events, "__arrow_c_stream__"):
+        return nw.DataFrame.from_arrow(events, backend=find_backend())
+    for attribute in CONVERSIONS:
+        if hasattr(events, attribute):
+            raise TypeError(_way_out(events, f".{attribute}()"))
+    raise TypeError(
+        f"events must be a pandas, polars or pyarrow table, got {type(events).__name__}; "
+        "for lists of sessions use Sessions.from_lists."
+    )
+
+
+def _distinct(names: Collection[Hashable]) -> list[Any]:
+    return list(dict.fromkeys(names))
+
+
+def _way_out(events: Any, call: str) -> str:
+    if "Lazy" in type(events).__name__:
+        return f"events is a lazy frame; call {call} on it first."
+    return (
+        f"events is a {type(events).__module__}.{type(events).__name__}, whose rows are not in "
+        f"memory; call {call} on it first."
+    )
