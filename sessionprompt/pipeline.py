@@ -77,7 +77,10 @@ class Pipeline(SklearnPipeline):
         return annotated
 
     def partial_fit(self, X: Any, y: None = None) -> Pipeline:
-        """Go on learning from new sessions: fitted clusters stay, the recommender trains one epoch.
+        """Go on learning from new sessions: clusters stay, the recommender trains one epoch.
+
+        Earlier steps that have ``partial_fit`` learn first: new items join the clusters that are
+        there, by all their edges so far.
 
         Parameters
         ----------
@@ -90,10 +93,21 @@ class Pipeline(SklearnPipeline):
         """
         last = self.steps[-1][1]
         if last.__sklearn_is_fitted__():
-            last.partial_fit(transform_steps(self, X))
+            last.partial_fit(self._extend_front(X))
         else:
             last.partial_fit(self._fit_front(X))
         return self
+
+    def _extend_front(self, X: Any) -> Any:
+        """Sessions that the steps before the last make, once they have learned from them."""
+        X = as_sessions(X)
+        for _, step in self.steps[:-1]:
+            if step is None or step == "passthrough":
+                continue
+            if hasattr(step, "partial_fit"):
+                step.partial_fit(X)
+            X = step.transform(X)
+        return X
 
     def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
         """Best `k` next items, see :meth:`PromptedSessionRecommender.predict_topk`.

@@ -140,9 +140,7 @@ class GraphClusterer(
 
     def _count(self, codes: Any, offsets: Any, n_nodes: int) -> sparse.csr_array:
         """Item graph of some sessions, as the parameters ask for it."""
-        return item_graph(
-            codes, offsets, n_nodes, self_loops=self.self_loops, counts=self.counts
-        )
+        return item_graph(codes, offsets, n_nodes, self_loops=self.self_loops, counts=self.counts)
 
     def _columns(self) -> NDArray[np.int32]:
         """Cluster of each item, shape (n_items, n_resolutions)."""

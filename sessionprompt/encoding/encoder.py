@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import ragged_range
 from ..sessions import Sessions
 from ..storage import ArrayStore, from_json, to_json
 from ..vocabulary import Vocabulary
 from .annotations import annotation, check_prompts
 from .encoded import EncodedSessions
+from .labels import GrownLabels, item_labels
 
 __all__ = ["SessionEncoder"]
 
@@ -39,6 +39,8 @@ class SessionEncoder:
         Number of clusters of each column.
     owners : dict of str to Vocabulary
         Known users and known sessions, for the prompts that need them.
+    moved_clusters : tuple of ndarray
+        By column, the number of each cluster of the encoder that this one has grown from.
     """
 
     vocabulary: Vocabulary
@@ -47,6 +49,7 @@ class SessionEncoder:
     item_labels: np.ndarray
     cluster_sizes: tuple[int, ...] = ()
     owners: dict[str, Vocabulary] = field(default_factory=dict)
+    moved_clusters: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def learn(cls, sessions: Sessions, prompts: tuple[str, ...] = ()) -> SessionEncoder:
@@ -77,7 +80,7 @@ class SessionEncoder:
         known = np.flatnonzero(counts)
         labels = np.empty((len(known), 0), np.int64)
         if "cluster" in prompts:
-            labels = _item_labels(sessions, known)
+            labels = item_labels(sessions)[known]
         owners = {kind: _owners(sessions, kind) for kind in prompts if kind != "cluster"}
         return cls(
             vocabulary=sessions.vocabulary.subset(known),
@@ -91,7 +94,9 @@ class SessionEncoder:
     def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
         """The encoder of everything known so far and of new training sessions.
 
-        Known items keep their clusters; labels must come from the same fitted clusterer.
+        Items that the annotator of the sessions knows have its clusters, others keep theirs. If it
+        was fitted anew, the clusters known before move to its numbers, see :meth:`rows_of`. Labels
+        without an annotator must be those of the former sessions.
 
         Raises
         ------
@@ -104,33 +109,41 @@ class SessionEncoder:
                 "or start anew with fit and warm_start=False."
             )
         new = SessionEncoder.learn(sessions, prompts)
-        vocabulary = _union(self.vocabulary, new.vocabulary)
+        self._check_columns(new.item_labels)
+        vocabulary = self.vocabulary.union(new.vocabulary)
         old_rows = vocabulary.translate(self.vocabulary)
         new_rows = vocabulary.translate(new.vocabulary)
         counts = np.zeros(len(vocabulary), np.int64)
         counts[old_rows] += self.item_counts
         counts[new_rows] += new.item_counts
-        labels = np.empty((len(vocabulary), self.item_labels.shape[1]), np.int64)
-        labels[new_rows] = new.item_labels
-        labels[old_rows] = self.item_labels  # last, so that the known labels stay
-        pairs = zip(self.cluster_sizes, new.cluster_sizes, strict=True)
+        annotator = sessions.annotator
+        if "cluster" not in prompts:
+            annotator = None
+        grown = GrownLabels.of(
+            vocabulary,
+            (old_rows, self.item_labels, self.cluster_sizes),
+            (new_rows, new.item_labels, new.cluster_sizes),
+            annotator,
+        )
         return SessionEncoder(
             vocabulary=vocabulary,
             prompts=self.prompts,
             item_counts=counts,
-            item_labels=labels,
-            cluster_sizes=tuple(max(pair) for pair in pairs),
-            owners={kind: _union(self.owners[kind], new.owners[kind]) for kind in self.owners},
+            item_labels=grown.labels,
+            cluster_sizes=grown.sizes,
+            owners={kind: self.owners[kind].union(new.owners[kind]) for kind in self.owners},
+            moved_clusters=grown.moved,
         )
 
     def rows_of(self, other: SessionEncoder) -> dict[str, np.ndarray]:
-        """Rows of this encoder's tables at which the rows of another's stand, by table."""
+        """Rows of this encoder's tables for the rows of the one it has grown from, by table."""
         rows = {"item": self.vocabulary.translate(other.vocabulary)}
         for kind in self.owners:
             rows[kind] = self.owners[kind].translate(other.owners[kind])
         if "cluster" in self.prompts:
             starts = np.cumsum(self.cluster_sizes) - self.cluster_sizes
-            rows["cluster"] = ragged_range(starts, np.array(other.cluster_sizes))
+            pairs = zip(starts, self.moved_clusters, strict=True)
+            rows["cluster"] = np.concatenate([start + moved for start, moved in pairs])
         return rows
 
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
@@ -183,7 +196,7 @@ class SessionEncoder:
         return {"cluster": self._label_codes(self.item_labels)}
 
     def encode(self, sessions: Sessions) -> EncodedSessions:
-        """Sessions in this model's codes; what is unknown becomes -1.
+        """Sessions in this model's codes; unknown items have codes of their own below 0.
 
         Parameters
         ----------
@@ -206,8 +219,15 @@ class SessionEncoder:
         return EncodedSessions(items, sessions.offsets, prompts, first_prefix)
 
     def item_codes(self, sessions: Sessions) -> np.ndarray:
-        """Code of every event's item, -1 where it is unknown; shape (n_events,), int64."""
-        return self.vocabulary.translate(sessions.vocabulary)[sessions.codes].astype(np.int64)
+        """Code of every event's item, shape (n_events,), int64.
+
+        It is below 0 where the model does not know the item: -1, -2 and so on for the different
+        ones, each the same in all of `sessions`.
+        """
+        codes = self.vocabulary.translate(sessions.vocabulary).astype(np.int64)
+        unknown = np.flatnonzero(codes < 0)
+        codes[unknown] = -1 - np.arange(len(unknown))
+        return codes[sessions.codes]
 
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
         if kind == "cluster":
@@ -227,33 +247,26 @@ class SessionEncoder:
     def _cluster_codes(self, sessions: Sessions, items: np.ndarray) -> np.ndarray:
         """Clusters of known items as they were learned, of other items as annotated."""
         annotated = self._label_codes(annotation(sessions, "cluster"))
-        return np.where(items[:, None] < 0, annotated, self.candidate_codes["cluster"][items])
+        known = items >= 0
+        annotated[known] = self.candidate_codes["cluster"][items[known]]
+        return annotated
 
     def _label_codes(self, labels: np.ndarray) -> np.ndarray:
         """Rows of the common table, apart by column; labels not of the training are blank."""
-        if labels.shape[1] != len(self.cluster_sizes):
-            raise ValueError(
-                f"X carries {labels.shape[1]} label columns, the model was fitted with "
-                f"{len(self.cluster_sizes)}; annotate with the clusterer it was fitted with."
-            )
+        self._check_columns(labels)
         sizes = np.array(self.cluster_sizes, dtype=np.int64)
         known = (labels >= 0) & (labels < sizes)
         starts = np.cumsum(sizes) - sizes
         return np.where(known, labels + starts, -1).astype(np.int64)
 
-
-def _union(one: Vocabulary, other: Vocabulary) -> Vocabulary:
-    return Vocabulary.from_values(np.concatenate([one.ids, other.ids]))[0]
+    def _check_columns(self, labels: np.ndarray) -> None:
+        if labels.shape[1] != len(self.cluster_sizes):
+            raise ValueError(
+                f"X carries {labels.shape[1]} label columns, the model was fitted with "
+                f"{len(self.cluster_sizes)}; annotate with the clusterer it was fitted with."
+            )
 
 
 def _owners(sessions: Sessions, kind: str) -> Vocabulary:
     """Users or ids of the sessions, each once."""
     return Vocabulary.from_values(annotation(sessions, kind), name=kind)[0]
-
-
-def _item_labels(sessions: Sessions, known: np.ndarray) -> np.ndarray:
-    """Cluster of each known item: labels do not vary within an item, so any event of it will do."""
-    of_events = annotation(sessions, "cluster")
-    labels = np.empty((len(sessions.vocabulary), of_events.shape[1]), np.int64)
-    labels[sessions.codes] = of_events
-    return labels[known]
