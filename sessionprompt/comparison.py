@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ __all__ = ["Comparison", "holm", "paired_bootstrap"]
 
 DRAWS_AT_ONCE = 2**20  # of sessions, over all resamples of a chunk: about 25 MB
 ROUNDING = 1e-12  # gains and losses that cancel need not do so to the last bit
+N_RESAMPLES = 2000  # of one comparison, or of up to five at a level of .95
+ROOM = 10  # times that the smallest p-value fits, adjusted, into what the level leaves
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Comparison:
     wins : int
         Seeds, by position, with which a is better than b; a tie is a win of neither.
     n_seeds : int
+    n_resamples : int
+        Times that the sessions were drawn; no p-value is below ``2 / (n_resamples + 1)``.
     """
 
     difference: float
@@ -46,6 +51,7 @@ class Comparison:
     n_targets: int
     wins: int
     n_seeds: int
+    n_resamples: int
 
 
 def paired_bootstrap(
@@ -53,8 +59,9 @@ def paired_bootstrap(
     b: RankedTargets | Sequence[RankedTargets],
     metric: str = "mrr@5",
     *,
-    n_resamples: int = 2000,
+    n_resamples: int | None = None,
     level: float = 0.95,
+    n_comparisons: int = 1,
     random_state: int | np.random.Generator | None = None,
 ) -> Comparison:
     """Comparison of two models on the same test sessions, by resampling the sessions.
@@ -72,6 +79,9 @@ def paired_bootstrap(
     / (B + 1)``. Both are about other sessions of the same kind; that the models would come out so
     with other seeds, only `wins` hints at.
 
+    Of many comparisons, :func:`holm` multiplies the smallest p-value by their number: with 64 of
+    them and 2000 resamples it cannot get below .064. So the resamples grow with `n_comparisons`.
+
     Parameters
     ----------
     a, b : RankedTargets or sequence of RankedTargets
@@ -80,9 +90,13 @@ def paired_bootstrap(
         other.
     metric : str, default="mrr@5"
         ``mrr@k``, ``recall@k``, ``hr@k`` or ``ndcg@k``.
-    n_resamples : int, default=2000
+    n_resamples : int, optional
+        By default 2000, or as many as it takes for the smallest p-value times `n_comparisons` to be
+        a tenth of ``1 - level``: 400 for every comparison at a level of .95.
     level : float, default=0.95
         Confidence of the interval, between 0 and 1.
+    n_comparisons : int, default=1
+        Size of the family of comparisons in which the p-value will be adjusted.
     random_state : int, Generator or None, default=None
 
     Returns
@@ -95,7 +109,11 @@ def paired_bootstrap(
         If a side holds anything but ranked targets.
     ValueError
         If a side is empty, the sides hold different targets or numbers of seeds, the metric is not
-        known or not made of ranks, or the resamples are too few for the level.
+        known or not made of ranks, or the resamples are too few for the level or the family.
+
+    See Also
+    --------
+    holm : the adjustment of the p-values of a family.
 
     References
     ----------
@@ -117,6 +135,7 @@ def paired_bootstrap(
     ours = _seeds("a", a)
     theirs = _seeds("b", b)
     _check_sides(ours, theirs)
+    n_resamples = _enough_resamples(n_resamples, level, n_comparisons)
     r = _interval_end(n_resamples, level)
     gains = _worth(ours, metric) - _worth(theirs, metric)  # (n_seeds, n_targets)
     n_seeds, n_targets = gains.shape
@@ -136,6 +155,7 @@ def paired_bootstrap(
         n_targets=n_targets,
         wins=int((gains.mean(1) > ROUNDING).sum()),
         n_seeds=n_seeds,
+        n_resamples=n_resamples,
     )
 
 
@@ -209,20 +229,41 @@ def _check_same(first: RankedTargets, other: RankedTargets, name: str) -> None:
             )
 
 
-def _interval_end(n_resamples: Any, level: Any) -> int:
-    """Number of the sorted resample that ends the interval, counted from either end."""
-    check_integer("n_resamples", n_resamples)
+def _enough_resamples(n_resamples: Any, level: Any, n_comparisons: Any) -> int:
+    """Number of resamples with which a comparison can stand out in its family."""
     check_number("level", level, lambda value: 0 < value < 1, "between 0 and 1, such as 0.95")
-    r = int((n_resamples + 1) * (1 - level) / 2 + ROUNDING)
-    if not r:
-        least = int(np.ceil(2 / (1 - level) - ROUNDING)) - 1
+    check_integer("n_comparisons", n_comparisons)
+    if n_resamples is None:
+        return max(N_RESAMPLES, _least_resamples(n_comparisons, (1 - level) / ROOM))
+    check_integer("n_resamples", n_resamples)
+    least = _least_resamples(n_comparisons, 1 - level)
+    if n_resamples < least:
+        family = ""
+        if n_comparisons > 1:
+            family = f" in a family of n_comparisons={n_comparisons}"
         raise ValueError(
-            f"n_resamples={n_resamples} is too few for level={level}; give at least {least}."
+            f"n_resamples={n_resamples} is too few for level={level}{family}; "
+            f"give at least {least}."
         )
-    return r
+    return int(n_resamples)
 
 
-def holm(p_values: npt.ArrayLike) -> np.ndarray:
+def _least_resamples(n_comparisons: int, alpha: float) -> int:
+    """Fewest resamples whose smallest p-value times the number of comparisons is within alpha."""
+    return int(np.ceil(2 * n_comparisons / alpha - ROUNDING)) - 1
+
+
+def _interval_end(n_resamples: int, level: float) -> int:
+    """Number of the sorted resample that ends the interval, counted from either end."""
+    return int((n_resamples + 1) * (1 - level) / 2 + ROUNDING)
+
+
+def holm(
+    p_values: npt.ArrayLike | Sequence[Comparison],
+    *,
+    n_resamples: int | None = None,
+    alpha: float = 0.05,
+) -> np.ndarray:
     """P-values of one family, adjusted so that all together err as seldom as one would.
 
     The i-th smallest of n p-values, counted from 1, is multiplied by ``n - i + 1``; none may fall
@@ -231,8 +272,13 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
 
     Parameters
     ----------
-    p_values : array-like of shape (n,)
+    p_values : array-like of shape (n,), or sequence of Comparison
         Each in 0..1.
+    n_resamples : int, optional
+        Resamples that the p-values were made of; comparisons bring their own numbers.
+    alpha : float, default=0.05
+        Where the resamples are so few that no adjusted p-value of a family of this size could be at
+        or below it, a warning says so.
 
     Returns
     -------
@@ -244,6 +290,10 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     ValueError
         If the shape is another, or a value is no probability.
 
+    See Also
+    --------
+    paired_bootstrap : comparisons, whose resamples grow with `n_comparisons`.
+
     References
     ----------
     Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
@@ -254,14 +304,47 @@ def holm(p_values: npt.ArrayLike) -> np.ndarray:
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.06, 0.06]
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    check_number("alpha", alpha, lambda value: 0 < value < 1, "between 0 and 1, such as 0.05")
+    if n_resamples is not None:
+        check_integer("n_resamples", n_resamples)
+    p, resamples = _p_values(p_values, n_resamples)
     if p.ndim != 1:
         raise ValueError(f"p_values have shape {p.shape}; pass one list, of shape (n,).")
     wrong = ~((p >= 0) & (p <= 1))
     if wrong.any():
         raise ValueError(f"p_values hold {p[wrong][0]}; a p-value is in 0..1.")
+    if resamples is not None:
+        _warn_of_few(resamples, len(p), alpha)
     order = np.argsort(p, kind="stable")
     raised = p[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
     return adjusted
+
+
+def _p_values(
+    given: npt.ArrayLike | Sequence[Comparison], n_resamples: int | None
+) -> tuple[np.ndarray, int | None]:
+    """P-values of a family, and the largest number of resamples that any was made of, if known."""
+    if not isinstance(given, list | tuple) or not given:
+        return np.asarray(given, dtype=np.float64), n_resamples
+    comparisons = [one for one in given if isinstance(one, Comparison)]
+    if len(comparisons) < len(given):
+        return np.asarray(given, dtype=np.float64), n_resamples
+    p = np.array([one.p_value for one in comparisons])
+    return p, max(one.n_resamples for one in comparisons)
+
+
+def _warn_of_few(n_resamples: int, n_comparisons: int, alpha: float) -> None:
+    """Warn where the smallest p-value, adjusted, is above alpha."""
+    least = 2 * n_comparisons / (n_resamples + 1)
+    if least <= alpha + ROUNDING:
+        return
+    enough = _least_resamples(n_comparisons, alpha / ROOM)
+    warnings.warn(
+        f"No adjusted p-value of {n_comparisons} comparisons with {n_resamples} resamples can be "
+        f"below {min(least, 1.0):.3g}, so none reaches alpha={alpha}; compare with "
+        f"n_comparisons={n_comparisons}, or with n_resamples={enough}.",
+        UserWarning,
+        stacklevel=3,
+    )

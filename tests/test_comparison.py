@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -406,3 +407,71 @@ class TestHolm:
     def test_errors(self, p, message):
         with pytest.raises(ValueError, match=message):
             holm(p)
+
+
+class TestFamilies:
+    """Resamples grow with the family, so that a clear difference stays clear when adjusted."""
+
+    best = ranked(np.ones(100))
+    worst = ranked(np.full(100, 50.0))
+
+    @pytest.mark.parametrize(
+        ("n_comparisons", "level", "expected"),
+        [
+            (1, 0.95, 2000),
+            (5, 0.95, 2000),
+            (64, 0.95, 25_599),
+            (64, 0.9, 12_799),
+            (1, 0.999, 19_999),
+        ],
+    )
+    def test_resamples_by_default(self, n_comparisons, level, expected):
+        found = paired_bootstrap(
+            self.best, self.worst, level=level, n_comparisons=n_comparisons, random_state=0
+        )
+        assert found.n_resamples == expected
+        assert found.p_value == 2 / (expected + 1)
+
+    @pytest.mark.parametrize("n_comparisons", [1, 6, 64, 300])
+    def test_the_clearest_difference_reaches_any_usual_alpha(self, n_comparisons):
+        found = paired_bootstrap(self.best, self.worst, n_comparisons=n_comparisons, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            adjusted = holm([found] * n_comparisons)
+        assert (adjusted <= 0.01).all()
+
+    def test_too_few_resamples_for_the_family(self):
+        match = (
+            "n_resamples=2000 is too few for level=0.95 in a family of n_comparisons=64; "
+            "give at least 2559"
+        )
+        with pytest.raises(ValueError, match=match):
+            paired_bootstrap(self.best, self.worst, n_resamples=2000, n_comparisons=64)
+        paired_bootstrap(self.best, self.worst, n_resamples=2559, n_comparisons=64)
+
+    @pytest.mark.parametrize("n_comparisons", [0, -1])
+    def test_family_of_nothing(self, n_comparisons):
+        with pytest.raises(ValueError, match=f"n_comparisons={n_comparisons} is below 1"):
+            paired_bootstrap(self.best, self.worst, n_comparisons=n_comparisons)
+
+    def test_holm_says_where_nothing_can_stand_out(self):
+        alone = paired_bootstrap(self.best, self.worst, random_state=0)
+        match = (
+            "No adjusted p-value of 64 comparisons with 2000 resamples can be below 0.064, so none "
+            "reaches alpha=0.05; compare with n_comparisons=64, or with n_resamples=25599"
+        )
+        with pytest.warns(UserWarning, match=match):
+            adjusted = holm([alone] * 64)
+        assert adjusted.min() > 0.05
+        with pytest.warns(UserWarning, match=match):
+            holm([alone.p_value] * 64, n_resamples=2000)
+
+    def test_holm_takes_comparisons_or_their_p_values(self):
+        sides = [random_sides(seed, 50) for seed in range(4)]
+        found = [paired_bootstrap(*pair, n_comparisons=4, random_state=0) for pair in sides]
+        assert holm(found).tolist() == holm([one.p_value for one in found]).tolist()
+
+    @pytest.mark.parametrize("alpha", [0, 1, 5])
+    def test_alpha_outside_its_bounds(self, alpha):
+        with pytest.raises(ValueError, match=f"alpha={alpha} must be between 0 and 1"):
+            holm([0.5], alpha=alpha)
