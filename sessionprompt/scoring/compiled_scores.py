@@ -20,14 +20,27 @@ from .compiled import compiled_logsumexp
 from .kernels import count_greater, in_threads, parts, topk, usable
 from .protocol import TIE_SHARES, Rows, Scores
 
-__all__ = ["CompiledScores", "suits_kernels"]
+__all__ = ["CompiledScores", "in_range", "suits_kernels"]
+
+LARGEST = 1e15  # number up to which squares and products, and sums of 10^8, stay within float32
 
 
 def suits_kernels(vectors: Tensor) -> bool:
     """Whether kernels can rank candidates by these vectors; looks at all of them."""
     if not usable(vectors.device) or vectors.dtype != torch.float32:
         return False
-    return bool(vectors.isfinite().all())
+    return in_range(vectors)
+
+
+def in_range(vectors: Tensor) -> bool:
+    """Whether no score of such vectors can leave the range of float32; not if one is NaN.
+
+    Kernels compare what is finite only: they would lose candidates of other scores.
+    """
+    if not vectors.numel():
+        return True
+    lowest, highest = vectors.aminmax()
+    return bool((lowest > -LARGEST) & (highest < LARGEST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +51,7 @@ class CompiledScores(Scores):
     ----------
     states : Tensor of shape (B, d)
     table : Tensor of shape (N, d)
-        Both finite, in float32 and on the CPU.
+        Both as :func:`in_range` asks for, in float32 and on the CPU.
     """
 
     states: Tensor
@@ -83,7 +96,12 @@ class CompiledScores(Scores):
 
     def count_greater(self, thresholds: Tensor, excluded: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of candidates above a threshold of each row and level with it, (B,) and (B,)."""
-        return self._count(excluded, thresholds.to(self.dtype).contiguous().numpy())
+        greater, equal = self._count(excluded, thresholds.to(self.dtype).contiguous().numpy())
+        broken = thresholds.isnan()  # (B,)
+        if broken.any():
+            counted = len(self.table) - (excluded >= 0).long()  # (B,)
+            greater = torch.where(broken, counted, greater)
+        return greater, equal
 
     def ranks(self, targets: Tensor, ties: str = "pessimistic") -> Tensor:
         """Rank (B,) of the right candidate (B,) of each row, the best being 1.

@@ -98,7 +98,7 @@ class DenseScores(Scores):
         return torch.cat([torch.from_numpy(ranks) for ranks in parts])
 
     def topk(self, k: int) -> tuple[Tensor, Tensor]:
-        """Codes (B, k) and scores (B, k) of the best candidates of each row, best first."""
+        """Codes and scores (B, k) of the best of each row, best first, of equals the lowest code."""
         found = [_topk(values, k) for values in self._parts()]
         codes, values = zip(*found, strict=True)
         return torch.cat(codes), torch.cat(values)
@@ -111,9 +111,35 @@ class DenseScores(Scores):
 
 
 def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Codes and values of the highest scores, searched in the slices with the highest maxima.
+    """Codes and values (rows, k) of the highest scores, best first, and of equals the lowest code.
 
-    No other slice can hold one of them.
+    NaN is no score to recommend by: it comes last, as minus infinity does.
+    """
+    n_asked = min(k + 1, scores.shape[1])  # one more, to see whether the last one is level with it
+    codes, values = _highest(scores, n_asked)  # (rows, n_asked) each
+    if (values[:, :-1] > values[:, 1:]).all():
+        return codes[:, :k], values[:, :k]
+    return _ordered(scores, codes, values, k)
+
+
+def _ordered(scores: Tensor, codes: Tensor, values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Codes and values (rows, k) of the highest found, where some are level or NaN."""
+    if torch.isnan(values[:, 0]).any():
+        scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        codes, values = _highest(scores, values.shape[1])
+    undecided = (values[:, k - 1 : -1] == values[:, k:]).any(dim=1)  # (rows,)
+    codes = codes[:, :k]
+    values = values[:, :k]
+    if undecided.any():
+        codes = codes.clone()
+        codes[undecided] = _first_of_equals(scores[undecided], codes[undecided], values[undecided])
+    return _by_code(codes, values)
+
+
+def _highest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Codes and values (rows, k) of the highest scores, searched in the slices with the highest.
+
+    No other slice can hold a higher score than the lowest of them. Equals are in any order.
     """
     n_rows, n = scores.shape
     n_slices = n // sizes.SEARCH_SLICE
@@ -130,3 +156,24 @@ def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     candidates = torch.cat([in_slices, rest], dim=1)  # (rows, candidates)
     values, order = scores.gather(1, candidates).topk(k, dim=1)  # (rows, k)
     return candidates.gather(1, order), values
+
+
+def _first_of_equals(scores: Tensor, codes: Tensor, values: Tensor) -> Tensor:
+    """Codes (rows, k) in which those level with the last are the lowest ones that there are."""
+    k = codes.shape[1]
+    last = values[:, -1:]  # (rows, 1)
+    above = (values > last).sum(dim=1)  # (rows,)
+    row, code = (scores == last).nonzero(as_tuple=True)  # (equals,) each, row by row
+    n_equal = torch.bincount(row, minlength=len(scores))  # (rows,)
+    starts = n_equal.cumsum(0) - n_equal  # (rows,)
+    nth = torch.arange(len(row), device=row.device) - starts[row]  # (equals,)
+    place = above[row] + nth  # (equals,)
+    fits = place < k  # (equals,)
+    return codes.index_put((row[fits], place[fits]), code[fits])
+
+
+def _by_code(codes: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The same with equal values (rows, k) by rising code."""
+    codes, order = codes.sort(dim=1)
+    values, best = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return codes.gather(1, best), values

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import sizes
-from .compiled_scores import CompiledScores, suits_kernels
+from .compiled_scores import CompiledScores, in_range, suits_kernels
 from .cross_entropy import linear_cross_entropy
 from .dense import DenseScores
 from .protocol import Rows, Scores, ScoresInBlocks
@@ -25,10 +25,13 @@ class Candidates:
     Parameters
     ----------
     vectors : Tensor of shape (N, d)
+    kernels : bool, default=True
+        Whether kernels may rank them; without, all scores exist, block by block.
     """
 
-    def __init__(self, vectors: Tensor) -> None:
+    def __init__(self, vectors: Tensor, kernels: bool = True) -> None:
         self.vectors = vectors
+        self.kernels = kernels
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -36,7 +39,7 @@ class Candidates:
     @cached_property
     def suit_kernels(self) -> bool:
         """Whether kernels can rank them; a look at all of them, so once for all batches."""
-        return suits_kernels(self.vectors)
+        return self.kernels and suits_kernels(self.vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +115,7 @@ class InnerProduct(ScoresInBlocks):
     def _kernels_can_rank(self) -> bool:
         if len(self) < sizes.KERNEL_LEAST_ROWS or not self.candidates.suit_kernels:
             return False
-        return bool(self.states.isfinite().all())
+        return in_range(self.states)
 
 
 def _buffer(states: Tensor, blocks: list[slice], n: int) -> Tensor:

@@ -80,7 +80,11 @@ class Scores(ABC):
 
     @abstractmethod
     def topk(self, k: int) -> tuple[Tensor, Tensor]:
-        """Codes (B, k) and scores (B, k) of the best candidates of each row, best first."""
+        """Codes (B, k) and scores (B, k) of the best candidates of each row, best first.
+
+        Equal scores come by rising code, so a shorter list is the head of a longer one; NaN comes
+        last.
+        """
 
     # ------------------------------------------------------------------ what follows from these
     def blocks(self) -> Iterator[tuple[Rows, Scores]]:
