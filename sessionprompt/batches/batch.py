@@ -49,7 +49,8 @@ class SessionBatch:
     Attributes
     ----------
     items : LongTensor of shape (T,)
-        Item codes of the T events; -1 for unknown items.
+        Item codes of the T events; below 0 for unknown items, in a window different codes for
+        different ones.
     prompts : dict of str to LongTensor of shape (T, n_columns)
     lengths : LongTensor of shape (B,)
         Events of each of the B windows, at least one.

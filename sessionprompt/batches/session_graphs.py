@@ -19,9 +19,8 @@ __all__ = ["SessionGraph"]
 class SessionGraph:
     """Distinct items of every window of a batch, and the moves of the window between them.
 
-    A node is an item of a window. Unknown items (code -1) cannot be told apart, so those of a
-    window are one node. Events stand for moves: event p is the move from its node to the node of
-    event p + 1.
+    A node is an item of a window, whether it is known or not: different codes are different items.
+    Events stand for moves: event p is the move from its node to the node of event p + 1.
 
     Attributes
     ----------
@@ -47,8 +46,9 @@ class SessionGraph:
     @classmethod
     def of(cls, batch: SessionBatch) -> SessionGraph:
         """Graph of the windows of a batch."""
-        n_codes = batch.items.max() + 2  # -1 is one of them
-        key = batch.window * n_codes + batch.items + 1  # (T,)
+        lowest, highest = batch.items.aminmax()
+        n_codes = highest - lowest + 1
+        key = batch.window * n_codes + (batch.items - lowest)  # (T,)
         node, first = _groups(key)  # (T,), (V,)
         return cls(batch, node, first)
 

@@ -19,7 +19,8 @@ class EncodedSessions:
     Attributes
     ----------
     items : ndarray of shape (n_events,), int64
-        Item codes of the model; -1 marks an item that it does not know.
+        Item codes of the model. Below 0 are items that it does not know; within a session,
+        different codes are different items.
     offsets : ndarray of shape (n_sessions + 1,), int64
     prompts : dict of str to ndarray of shape (n_events, n_columns), int64
         Prompt codes per kind; -1 is the blank (nothing known). Columns of one kind number one

@@ -71,7 +71,8 @@ class NextItemTargets:
             own_codes = X.vocabulary.encode(last_ids)
             known = encoder.vocabulary.encode(last_ids)
         encoded = encoder.encode(inputs)
-        next_items = _shifted(encoded.items, inputs.offsets, known)
+        known_items = np.maximum(encoded.items, -1)
+        next_items = _shifted(known_items, inputs.offsets, known)
         return cls(inputs, encoded, next_items, _repeated(inputs, own_codes), rows)
 
 

@@ -14,7 +14,7 @@ from sessionprompt.batches import SessionBatch, SessionGraph
 from sessionprompt.encoding import EncodedSessions, last_prefixes
 
 some_sessions = st.lists(
-    st.lists(st.integers(-1, 3), min_size=1, max_size=7), min_size=1, max_size=4
+    st.lists(st.integers(-3, 3), min_size=1, max_size=7), min_size=1, max_size=4
 )
 laws = settings(max_examples=40, deadline=None)
 
