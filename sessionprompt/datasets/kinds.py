@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 import narwhals as nw
 
-__all__ = ["DAY", "MAYBE", "MILLISECONDS", "SECONDS", "TEXT", "UTC", "WHOLE", "Kind"]
+__all__ = [
+    "DAY",
+    "MAYBE",
+    "MILLISECONDS",
+    "SECONDS",
+    "TEXT",
+    "UTC",
+    "UTC_MILLISECONDS",
+    "WHOLE",
+    "Kind",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,19 @@ class Kind:
     time: bool = False
 
 
+def _whole_seconds(column: nw.Expr) -> nw.Expr:
+    """Times of texts such as 2009-05-04T23:08:57.123Z without what follows the seconds."""
+    return column.str.slice(0, 19).str.to_datetime(format="%Y-%m-%dT%H:%M:%S")
+
+
+def _fraction(column: nw.Expr) -> nw.Expr:
+    """Milliseconds of texts such as 2014-04-07T10:51:09.277Z, later digits cut off."""
+    digits = column.str.slice(19).str.replace_all("[.Z]", "")
+    padded = nw.concat_str(digits, nw.lit("000"))
+    return padded.str.slice(0, 3).cast(nw.Int64())
+
+
+MOMENT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?$"
 TEXT = Kind("a text", "")
 MAYBE = Kind("a text or nothing", "", required=False)
 WHOLE = Kind("a whole number", r"^-?\d{1,18}$", lambda column: column.cast(nw.Int64()))
@@ -50,10 +73,13 @@ MILLISECONDS = Kind(
     lambda column: column.cast(nw.Int64()).cast(nw.Datetime("ms")),
     time=True,
 )
-UTC = Kind(
-    "a time such as 2009-05-04T23:08:57Z",
-    r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?$",
-    lambda column: column.str.slice(0, 19).str.to_datetime(format="%Y-%m-%dT%H:%M:%S"),
+UTC = Kind("a time such as 2009-05-04T23:08:57Z", MOMENT, _whole_seconds, time=True)
+UTC_MILLISECONDS = Kind(
+    "a time such as 2014-04-07T10:51:09.277Z",
+    MOMENT,
+    lambda column: (_whole_seconds(column).dt.timestamp("ms") + _fraction(column)).cast(
+        nw.Datetime("ms")
+    ),
     time=True,
 )
 DAY = Kind(

@@ -7,12 +7,14 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
+from ..sessions import broken_line
 from .kinds import Kind
 from .scan import Layout, scan_texts
 
@@ -81,11 +83,13 @@ class RawLog:
         return fields
 
     def _first_line(self) -> str:
-        opener: Any = open
-        if self.path.suffix == ".gz":
-            opener = gzip.open
-        with opener(self.path, "rb") as file:
+        with self._opened() as file:
             return file.readline(LONGEST_LINE).decode("utf-8-sig")
+
+    def _opened(self) -> Any:
+        if self.path.suffix == ".gz":
+            return gzip.open(self.path, "rb")
+        return self.path.open("rb")
 
     def read(self, columns: Mapping[str, Kind], *, header: bool = True) -> nw.DataFrame[Any]:
         """Read some columns.
@@ -110,11 +114,13 @@ class RawLog:
         try:
             texts = scan_texts(self.path, layout, list(columns))
         except Exception as error:  # pandas and pyarrow read the file here
-            raise self._unreadable(error) from error
+            raise self._broken(len(layout.names)) or self._unreadable(error) from error
         try:
             frame = self._parsed(texts, columns)
         except Exception as error:  # each library has errors of its own
-            raise self._fault(texts, columns, header) or self._unreadable(error) from error
+            broken = self._broken(len(layout.names))
+            fault = self._fault(texts, columns, header)
+            raise broken or fault or self._unreadable(error) from error
         for name, kind in columns.items():
             if kind.time:
                 self._check_times(frame[name], kind)
@@ -183,6 +189,17 @@ class RawLog:
                     f"{self.source}"
                 )
         return None
+
+    def _broken(self, n_fields: int) -> ValueError | None:
+        """Error on the first line with too few or too many fields, if there is one."""
+        try:
+            with self._opened() as file, TextIOWrapper(file, "utf-8-sig", newline="") as lines:
+                fault = broken_line(lines, self.separator, n_fields, quoted=self.quoted)
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+            return None
+        if fault is None:
+            return None
+        return ValueError(f"{self.path}, {fault}. {self.source}")
 
     def _unreadable(self, error: BaseException) -> ValueError:
         reason = str(error).partition("\n")[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 
+from .._arrays import stable_order
 from ..sessions import Sessions
 from .kinds import MILLISECONDS, TEXT, WHOLE
 from .raw import RawLog
@@ -32,9 +34,10 @@ def load_retailrocket(
 ) -> Sessions:
     r"""Load the events of the Retailrocket data set as session-rec does.
 
-    The preparation is that of Ludewig and Jannach (2018): pauses of more than half an hour between
-    any two events of a visitor end a session; then the wanted kinds of events stay, and sessions of
-    one event, items with fewer than five, and what has become sessions of one event go.
+    The preparation is that of Ludewig and Jannach (2018): times are cut to whole seconds, and
+    pauses of more than half an hour between any two events of a visitor end a session; then the
+    wanted kinds of events stay, and sessions of one event, items with fewer than five, and what has
+    become sessions of one event go. Events of one second are in the order of their milliseconds.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def load_retailrocket(
     Returns
     -------
     Sessions
-        With users (the visitors), times (UTC) and a `report` of all steps.
+        With users (the visitors), times (whole seconds, UTC) and a `report` of all steps.
 
     Raises
     ------
@@ -76,10 +79,20 @@ def load_retailrocket(
     rows = RawLog(Path(path), SOURCE).read(columns)
     report = [rows_step("rows read", rows)]
     wanted = nw.col("event").is_in(list(events)).cast(nw.Int64())
-    tagged = rows.with_columns(tagged=nw.col("itemid") * 2 + wanted)
+    tagged = _to_seconds(rows).with_columns(tagged=nw.col("itemid") * 2 + wanted)
     made = cut_sessions(
         tagged, report, f"gap={gap}", item="tagged", user="visitorid", time="timestamp", gap=gap
     )
     sessions, is_wanted = untagged(made, 2)
     kept = keep_events(sessions, is_wanted.astype(np.bool_), "events=" + ",".join(events))
     return finished(support_filter(kept, min_item_support))
+
+
+def _to_seconds(rows: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Rows with whole seconds; those of a visitor and a second are put in order of milliseconds."""
+    visitors = rows["visitorid"].to_numpy()
+    times = rows["timestamp"].to_numpy()
+    seconds = times.astype("datetime64[s]").astype(times.dtype)
+    order = np.empty(len(rows), dtype=np.int64)
+    order[stable_order(seconds, visitors)] = stable_order(times, visitors)
+    return rows[order].with_columns(nw.col("timestamp").dt.truncate("1s"))

@@ -147,12 +147,12 @@ def split_long(sessions: Sessions, max_length: int) -> Sessions:
 def sr_gnn_split(sessions: Sessions, min_item_support: int, days: int) -> tuple[Sessions, Sessions]:
     """Training and test sessions of SR-GNN: the newest days test, on items that training has.
 
-    What counts is the end of a session before its rare items went. A session that ends exactly
-    `days` before the newest belongs to neither part.
+    What counts is the end of a session, in whole seconds, before its rare items went. A session
+    that ends exactly `days` before the newest belongs to neither part.
     """
     check_count("test_days", days)
     kept = support_filter(sessions, min_item_support)
-    ends = _ends_of(kept.ids, sessions)
+    ends = _ends_of(kept.ids, sessions).astype("datetime64[s]")
     cut = ends.max() - np.timedelta64(days, "D")
     if not (ends < cut).any():
         raise ValueError(
@@ -202,7 +202,7 @@ def finished(sessions: Sessions) -> Sessions:
     """Sessions in the order of their ends, numbered 0 to n-1, with the items that occur in them."""
     assert sessions.times is not None
     [made] = compact(sessions[np.argsort(sessions.times, kind="stable")])
-    return replace(made, ids=np.arange(len(made)), report=sessions.report)
+    return replace(made, ids=None, report=sessions.report)  # type: ignore[arg-type]
 
 
 def compact(*parts: Sessions) -> tuple[Sessions, ...]:

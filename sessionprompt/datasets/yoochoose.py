@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..sessions import Sessions
-from .kinds import UTC, WHOLE
+from .kinds import UTC_MILLISECONDS, WHOLE
 from .raw import RawLog
 from .steps import compact, cut_sessions, keep_newest_pairs, rows_step, sr_gnn_split
 
@@ -29,8 +29,9 @@ def load_yoochoose(
 ) -> tuple[Sessions, Sessions]:
     r"""Load the clicks of the RecSys Challenge 2015 and split them as SR-GNN (Wu et al. 2019) does.
 
-    Sessions of one event go, then items with fewer than five events, then what has become sessions
-    of one event. Sessions of the last day test; items that the whole training part lacks leave
+    Clicks are in the order of their milliseconds. Sessions of one event go, then items with fewer
+    than five events, then what has become sessions of one event. Sessions of the last day, counted
+    in whole seconds, test; items that the whole training part lacks leave
     them, and those of one event go again. Of training the newest share of the (prefix, target)
     pairs stays, so with a fraction some test items have no training example: 369 of the usual 1/64.
 
@@ -50,7 +51,7 @@ def load_yoochoose(
     Returns
     -------
     (train, test) : tuple of Sessions
-        With one vocabulary, times (whole seconds, UTC) and a `report` of all steps each.
+        With one vocabulary, times (milliseconds, UTC) and a `report` of all steps each.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def load_yoochoose(
     """
     log = RawLog(Path(path), SOURCE, names=NAMES)
     has_header = not log.fields()[0].isdigit()
-    rows = log.read({"session": WHOLE, "time": UTC, "item": WHOLE}, header=has_header)
+    rows = log.read({"session": WHOLE, "time": UTC_MILLISECONDS, "item": WHOLE}, header=has_header)
     report = [rows_step("rows read", rows)]
     sessions = cut_sessions(rows, report, "sessions", item="item", session="session", time="time")
     train, test = sr_gnn_split(sessions, min_item_support, test_days)

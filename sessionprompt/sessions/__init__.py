@@ -5,17 +5,29 @@ from __future__ import annotations
 from .container import Sessions, as_sessions
 from .filters import FilterReport, Survivors
 from .spans import span_seconds
-from .tables import check_writable, find_backend, read_frame, read_table, write_table
+from .tables import (
+    check_writable,
+    find_backend,
+    read_parquet,
+    read_table,
+    with_numbers,
+    write_table,
+)
+from .text import broken_line
+from .times import read_times
 
 __all__ = [
     "FilterReport",
     "Sessions",
     "Survivors",
     "as_sessions",
+    "broken_line",
     "check_writable",
     "find_backend",
-    "read_frame",
+    "read_parquet",
     "read_table",
+    "read_times",
     "span_seconds",
+    "with_numbers",
     "write_table",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from .checks import (
 )
 from .filters import FilterReport
 
-__all__ = ["Annotator", "SessionColumns"]
+__all__ = ["Annotator", "Numbering", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
 COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
@@ -30,6 +31,31 @@ class Annotator(Protocol):
 
     def label_events(self, sessions: Any) -> NDArray[np.int32]:
         """Labels of all events, shape (n_events, n_columns)."""
+
+
+class Numbering(NamedTuple):
+    """Numbers 0 to size-1 that a container gave its sessions; in another they mean nothing.
+
+    Attributes
+    ----------
+    token : str
+        The same in what is cut from the container, and in no other container.
+    size : int
+    """
+
+    token: str
+    size: int
+
+    @classmethod
+    def new(cls, size: int) -> Numbering:
+        """Numbering of a new container."""
+        return cls(uuid4().hex, size)
+
+    def covers(self, ids: NDArray[Any]) -> bool:
+        """Whether ids can be some of these numbers."""
+        if ids.dtype.kind != "i":
+            return False
+        return not len(ids) or bool(ids.min() >= 0 and ids.max() < self.size)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +73,7 @@ class SessionColumns:
     target_start: NDArray[np.int32] | None = None
     annotator: Annotator | None = None
     report: FilterReport | None = None
+    numbering: Numbering | None = None
 
     def __post_init__(self) -> None:
         offsets = integer_array(self.offsets, "offsets", np.int64)
@@ -58,9 +85,14 @@ class SessionColumns:
     def _checked_columns(self) -> dict[str, Any]:
         """Columns beside codes and offsets, each of as many values as there must be."""
         n = len(self)
-        checked: dict[str, Any] = {"ids": np.arange(n)}
-        if self.ids is not None:
+        checked: dict[str, Any] = {}
+        if self.ids is None:
+            checked["ids"] = np.arange(n)
+            checked["numbering"] = Numbering.new(n)
+        else:
             checked["ids"] = id_column(self.ids, "ids", n)
+            if self.numbering is not None and not self.numbering.covers(checked["ids"]):
+                checked["numbering"] = None
         if self.users is not None:
             checked["users"] = id_column(self.users, "users", n)
         if self.event_times is not None:
@@ -86,7 +118,9 @@ class SessionColumns:
         return made
 
     def _replace(self, **changes: Any) -> Self:
-        """Sessions with other columns, which are known to be right."""
+        """Sessions with other columns, which are known to be right; other ids are names."""
+        if "ids" in changes:
+            changes.setdefault("numbering", None)
         return self._from_checked(**{**self.__dict__, **changes})
 
     def _pick(
@@ -94,6 +128,7 @@ class SessionColumns:
     ) -> Self:
         """Sessions of these rows that hold these events, so many each."""
         changes: dict[str, Any] = {"offsets": np.append(0, np.cumsum(lengths)), "report": None}
+        changes["numbering"] = self.numbering
         for name in ("codes", "event_times", "labels"):
             changes[name] = _taken(getattr(self, name), events)
         for name in ("users", "ids", "target_start"):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import ragged_range
 from ..vocabulary import Vocabulary
 from .checks import time_column
+from .columns import Numbering
 from .events import read_events
 from .lists import check_lists, read_lists
 from .selection import SessionSelection
@@ -46,7 +47,8 @@ class Sessions(SessionSelection):
     labels : array-like of shape (n_events, n_columns), optional
         Cluster label of each event, one column per resolution.
     ids : array-like of shape (n,), optional
-        External id of each session, by default 0 to n-1.
+        External id of each session, by default 0 to n-1. Such numbers tell sessions apart in this
+        container and what is cut from it; in another they stand for other sessions.
     target_start : array-like of shape (n,), optional
         First position in each session that counts as a prediction target; events before it are
         context only. None stands for 1 everywhere.
@@ -55,6 +57,8 @@ class Sessions(SessionSelection):
         prefixes.
     report : FilterReport, optional
         What the filters removed when these sessions were made.
+    numbering : Numbering, optional
+        Where ids are numbers by default: the container that gave them. It follows slices.
 
     Raises
     ------
@@ -159,7 +163,7 @@ class Sessions(SessionSelection):
         if len(kept) < len(cut.rows):
             made = made._by_last_event(cut.rows[kept])
         if gap is not None:
-            made = made._replace(ids=np.arange(len(made)))
+            made = made._replace(ids=np.arange(len(made)), numbering=Numbering.new(len(made)))
         if duplicates == "drop" and made.report is not None:
             made = made._replace(report=made.report.after_drop(table.n_events - len(rows)))
         return made
@@ -209,12 +213,14 @@ class Sessions(SessionSelection):
         lists = check_lists(lists, "lists")
         codes, offsets, vocabulary = read_lists(lists, vocabulary)
         columns = {"codes": codes, "offsets": offsets, "vocabulary": vocabulary}
-        made = cls._from_checked(**columns, ids=np.arange(len(lists)))
+        numbers = np.arange(len(lists))
+        made = cls._from_checked(**columns, ids=numbers, numbering=Numbering.new(len(lists)))
         if users is None and times is None and ids is None:
             return made
         if times is not None:
             times = np.repeat(time_column(times, "times", len(lists)), made.lengths)
-        return replace(made, users=users, event_times=times, ids=ids)  # type: ignore[arg-type]
+        columns = {"users": users, "event_times": times, "ids": ids, "numbering": None}
+        return replace(made, **columns)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[list[Any]]:
         flat = self.vocabulary.decode(self.codes).tolist()

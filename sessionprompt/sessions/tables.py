@@ -1,27 +1,43 @@
-"""Table files: events from CSV and Parquet, results back to them, by the library at hand."""
+"""Table files: events from text and Parquet, results back to them, by the library at hand."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import narwhals as nw
+import numpy as np
 
 from ..storage import write_atomically
+from .text import EventFile, check_columns, decoded, read_json, read_separated
 
-__all__ = ["check_writable", "find_backend", "read_frame", "read_table", "write_table"]
+__all__ = [
+    "check_writable",
+    "find_backend",
+    "read_parquet",
+    "read_table",
+    "with_numbers",
+    "write_table",
+]
 
 Backend = Literal["polars", "pyarrow", "pandas"]
 BACKENDS: tuple[Backend, ...] = ("polars", "pyarrow", "pandas")
+STANDARD_INPUT = "-"
+SEPARATORS = {"csv": None, "tsv": "\t"}  # None is found out
+JSON_LINES = ("jsonl", "ndjson")
 # of one spelling each, so that ids come back as they were written
 WHOLE_NUMBER = r"^(?:0|-?[1-9][0-9]{0,17})$"
-NUMBER = r"^[0-9]+(?:\.[0-9]*)?$"
+NUMBER = r"^[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
+LARGEST = 2**63 - 1
+UTC_WORD = re.compile(r"\s*(?:UTC|GMT)$")
 
 
 def read_table(
@@ -36,10 +52,12 @@ def read_table(
     Parameters
     ----------
     path : path
-        Ends in ``.csv``, ``.csv.gz`` or ``.parquet``.
+        Ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, each also with ``.gz``, or in
+        ``.parquet``; ``-`` is standard input, with fields or JSON lines. The first line of a CSV
+        file names the columns and tells the separator: comma, semicolon, tab or bar.
     ids : collection of str
-        Columns of ids. In a CSV file they are numbers if all of them are whole numbers, written
-        without leading zeros, otherwise strings.
+        Columns of ids. In a text file they are numbers if all of them are whole numbers, written
+        without leading zeros (in JSON also without quotes), otherwise strings.
     time : str, optional
         Column of times. Texts become seconds since 1970: numbers as they are, ISO dates read in UTC
         where they name no zone.
@@ -56,54 +74,82 @@ def read_table(
     ImportError
         If none of the three libraries is installed.
     ValueError
-        If the file cannot be read, a column is not there, or a time is not understood.
+        If the file cannot be read, a column is not there, or a line of a text file is broken, lacks
+        an id or a time, or has a time that is not understood.
     """
-    path = Path(path)
-    frame = read_frame(path)
-    for column in (*ids, time):
-        if column is not None and column not in frame.columns:
-            known = ", ".join(map(repr, frame.columns))
-            raise ValueError(f"column {column!r} is not in {path}; it has {known}.")
-    columns = {name: _ids(frame[name], name in text, _is_csv(path)) for name in ids}
+    wanted = list(ids)
     if time is not None:
-        columns[time] = _times(frame[time])
-    return frame.select(**columns).to_native()
+        wanted.append(time)
+    if Path(path).suffix == ".parquet":
+        table = _parquet_events(Path(path), wanted)
+    else:
+        table = _text_events(path, wanted)
+    columns = {}
+    for name in ids:
+        columns[name] = _ids(table.frame[name], name in text, name in table.typed)
+    if time is not None:
+        columns[time] = _times(table.frame[time], table.place)
+    return table.frame.select(**columns).to_native()
 
 
-def read_frame(path: Path) -> nw.DataFrame[Any]:
-    """All columns of a file that ends in ``.csv``, ``.csv.gz`` (as text) or ``.parquet``."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    if not _is_csv(path) and path.suffix != ".parquet":
-        raise ValueError(
-            f"{path} is of no known format; give a file that ends in .csv, .csv.gz or .parquet."
-        )
+def _parquet_events(path: Path, wanted: Collection[str]) -> EventFile:
+    frame = read_parquet(path)
+    check_columns(frame.columns, wanted, str(path))
+    return EventFile(frame, lambda row: f"{path}, row {row}", frozenset(frame.columns))
+
+
+def read_parquet(path: Path) -> nw.DataFrame[Any]:
+    """All columns of a Parquet file."""
+    _check_there(path)
     backend = find_backend()
     try:
-        if _is_csv(path):
-            return _read_csv(path, backend)
         return nw.read_parquet(path, backend=backend)
     except Exception as error:  # each library has errors of its own
         first_line, *_ = str(error).split("\n")
         raise ValueError(f"{path} cannot be read ({first_line}).") from error
 
 
-def _is_csv(path: Path) -> bool:
-    return path.name.endswith((".csv", ".csv.gz"))
+def _text_events(path: str | os.PathLike[str], wanted: Collection[str]) -> EventFile:
+    """Events of a text file; none lacks a value."""
+    backend = find_backend()
+    name, form, data = _contents(path)
+    if form in JSON_LINES:
+        table = read_json(data, name, wanted, backend=backend)
+    else:
+        separator = SEPARATORS[form]
+        table = read_separated(data, name, wanted, separator=separator, backend=backend)
+    for column in wanted:
+        missing = table.frame[column].is_null().to_numpy()
+        if missing.any():
+            raise ValueError(
+                f"{table.place(int(missing.argmax()))}: {column!r} has a missing value; "
+                "fill it in or remove the line."
+            )
+    return table
 
 
-def _read_csv(path: Path, backend: Backend) -> nw.DataFrame[Any]:
-    """All columns as text, empty fields as missing."""
-    if backend == "polars":
-        return nw.read_csv(path, backend=backend, infer_schema=False)
-    if backend == "pandas":
-        return nw.read_csv(path, backend=backend, dtype=str, keep_default_na=False, na_values=[""])
-    csv = import_module("pyarrow.csv")
-    names = csv.open_csv(path).schema.names
-    as_text = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, "string"), strings_can_be_null=True, null_values=[""]
-    )
-    return nw.read_csv(path, backend=backend, convert_options=as_text)
+def _contents(path: str | os.PathLike[str]) -> tuple[str, str, bytes]:
+    """Name, form and text of a file or of standard input."""
+    if path == STANDARD_INPUT:
+        data = decoded(sys.stdin.buffer.read(), "standard input")
+        form = "csv"
+        if data.startswith(b"{"):
+            form = "jsonl"
+        return "standard input", form, data
+    path = Path(path)
+    _check_there(path)
+    form = path.name.removesuffix(".gz").rpartition(".")[2]
+    if form not in (*SEPARATORS, *JSON_LINES):
+        raise ValueError(
+            f"{path} is of no known format; give a file that ends in .csv, .csv.gz or .parquet, or "
+            "in .tsv, .jsonl or .ndjson (with .gz as well), or - for standard input."
+        )
+    return str(path), form, decoded(path.read_bytes(), str(path))
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file.")
 
 
 def find_backend() -> Backend:
@@ -116,37 +162,91 @@ def find_backend() -> Backend:
     )
 
 
-def _ids(series: nw.Series[Any], keep_text: bool, from_csv: bool) -> nw.Series[Any]:
+def _ids(series: nw.Series[Any], as_text: bool, typed: bool) -> nw.Series[Any]:
     """Ids of a column: as strings if that is asked for, else whole numbers where they can be."""
-    if keep_text:
+    if as_text:
         if series.dtype.is_integer():
             return series.cast(nw.String)
         return series
-    # what is missing is reported with its row later
-    if not from_csv or series.is_null().any() or not series.str.contains(WHOLE_NUMBER).all():
+    if typed or not series.str.contains(WHOLE_NUMBER).all():
         return series
     return series.cast(nw.Int64)
 
 
-def _times(series: nw.Series[Any]) -> nw.Series[Any]:
+def with_numbers(table: Any, column: str, known: Collection[int]) -> tuple[Any, dict[int, str]]:
+    """Table in which ids that are no whole numbers have become some, where others are numbers.
+
+    For a model whose ids are numbers: what is none is unknown to it, which keeps no event from
+    being served.
+
+    Parameters
+    ----------
+    table : table of polars, pyarrow or pandas
+    column : str
+        A column of ids; nothing changes if it holds no strings, or no whole number.
+    known : collection of int
+        Ids that the new numbers must differ from.
+
+    Returns
+    -------
+    table : table of the same library
+    names : dict
+        The string of each new number.
+    """
+    frame = nw.from_native(table, eager_only=True)
+    series = frame[column]
+    if series.dtype != nw.String or series.is_null().any():
+        return table, {}
+    is_number = series.str.contains(WHOLE_NUMBER).to_numpy()
+    if is_number.all() or not is_number.any():
+        return table, {}
+    texts = series.to_list()
+    others = dict.fromkeys(text for text, whole in zip(texts, is_number, strict=True) if not whole)
+    numbers = [int(text) for text, whole in zip(texts, is_number, strict=True) if whole]
+    lowest = min(0, *known, *numbers)
+    number_of = {text: lowest - place for place, text in enumerate(others, 1)}
+    codes = [number_of.get(text) or int(text) for text in texts]
+    warnings.warn(
+        f"{np.count_nonzero(~is_number)} of {len(texts)} events have ids in column {column!r} that "
+        f"are no whole numbers as those of the model are (first {next(iter(others))!r}); they are "
+        "taken as unknown.",
+        stacklevel=2,
+    )
+    made = nw.new_series(column, codes, nw.Int64(), backend=series.implementation)
+    names = {number: text for text, number in number_of.items()}
+    return frame.with_columns(made).to_native(), names
+
+
+def _times(series: nw.Series[Any], place: Callable[[int], str]) -> nw.Series[Any]:
     """Times of a column, texts as seconds since 1970."""
     if series.dtype != nw.String or series.is_null().any():
         return series
     if not series.str.contains(NUMBER).all():
-        seconds = [_seconds(text, row, series.name) for row, text in enumerate(series.to_list())]
-        return nw.new_series(series.name, seconds, nw.Float64, backend=series.implementation)
-    if series.str.contains(".", literal=True).any():
+        times = [_seconds(text, row, place) for row, text in enumerate(series.to_list())]
+        return nw.new_series(series.name, times, nw.Float64, backend=series.implementation)
+    if series.str.contains("[.eE]").any():
         return series.cast(nw.Float64)
+    if len(series) and series.str.len_chars().max() > 18:
+        _check_size(series.to_list(), place)
     return series.cast(nw.Int64)
 
 
-def _seconds(text: str, row: int, column: str) -> float:
+def _check_size(texts: list[str], place: Callable[[int], str]) -> None:
+    for row, text in enumerate(texts):
+        if int(text) > LARGEST:
+            raise ValueError(
+                f"{place(row)}: time {text} has {len(text)} digits, and no time in nanoseconds has "
+                "more than 19; repair or remove that line."
+            )
+
+
+def _seconds(text: str, row: int, place: Callable[[int], str]) -> float:
     """Seconds since 1970 of an ISO date, in UTC where it names no zone."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(UTC_WORD.sub("Z", text.strip()))
     except ValueError as error:
         raise ValueError(
-            f"column {column!r}, row {row}: {text!r} is neither a number nor an ISO date such as "
+            f"{place(row)}: {text!r} is neither a number nor an ISO date such as "
             "'2024-12-31T23:59:00'; rewrite the column as one of them."
         ) from error
     if moment.tzinfo is None:

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sessionprompt.datasets.kinds import DAY, MAYBE, MILLISECONDS, SECONDS, TEXT, UTC, WHOLE
+from sessionprompt.datasets.kinds import (
+    DAY,
+    MAYBE,
+    MILLISECONDS,
+    SECONDS,
+    TEXT,
+    UTC,
+    UTC_MILLISECONDS,
+    WHOLE,
+)
 from sessionprompt.datasets.raw import RawLog
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -55,6 +64,11 @@ def test_names_replace_a_header(tmp_path: Path) -> None:
             UTC,
             ["2014-04-07T10:51:09.277Z", "2009-05-04T23:08:57Z"],
             ["2014-04-07T10:51:09", "2009-05-04T23:08:57"],
+        ),
+        (
+            UTC_MILLISECONDS,
+            ["2014-04-07T10:51:09.277Z", "2009-05-04T23:08:57Z", "2009-05-04T23:08:57.5"],
+            ["2014-04-07T10:51:09.277", "2009-05-04T23:08:57", "2009-05-04T23:08:57.500"],
         ),
         (DAY, ["2016-05-31", "2016-01-01"], ["2016-05-31", "2016-01-01"]),
         (SECONDS, ["1482748617.0", "1446336000"], ["2016-12-26T10:36:57", "2015-11-01T00:00:00"]),

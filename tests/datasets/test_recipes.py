@@ -255,11 +255,12 @@ def sr_gnn_twin(
         for session, items in clicks.items()
     }
     clicks = {session: items for session, items in clicks.items() if len(items) > 1}
-    cut_at = max(ends[session] for session in clicks) - days * DAY
+    cut_at = max(int(ends[session]) for session in clicks) - days * DAY
     by_end = sorted(clicks, key=lambda session: ends[session])
-    train = {session: clicks[session] for session in by_end if ends[session] < cut_at}
+    train = {session: clicks[session] for session in by_end if int(ends[session]) < cut_at}
     known = {item for items in train.values() for item in items}
-    test = {s: [item for item in clicks[s] if item in known] for s in by_end if ends[s] > cut_at}
+    newest = [session for session in by_end if int(ends[session]) > cut_at]
+    test = {session: [item for item in clicks[session] if item in known] for session in newest}
     return train, {session: items for session, items in test.items() if len(items) > 1}
 
 
@@ -304,15 +305,16 @@ def yoochoose_log(seed: int) -> tuple[list[str], dict[int, list[int]], dict[int,
     clicks = {}
     ends = {}
     for session in range(400):
-        time = START + int(rng.integers(5 * DAY))
-        for _ in range(rng.integers(1, 7)):
-            time += int(rng.integers(3))
-            clicks.setdefault(session, []).append(int(rng.zipf(1.6)) % 40)
-            lines.append(
-                f"{session},{iso(time)[:-1]}.{rng.integers(1000):03}Z,{clicks[session][-1]},"
-                f"{'S0'[session % 2]}"
-            )
-        ends[session] = time
+        start = START + int(rng.integers(5 * DAY))
+        n = int(rng.integers(1, 7))
+        times = (start * 1000 + rng.integers(3000, size=n)).tolist()  # in no order
+        items = (rng.zipf(1.6, size=n) % 40).tolist()
+        for time, item in zip(times, items, strict=True):
+            moment = f"{iso(time // 1000)[:-1]}.{time % 1000:03}Z"
+            lines.append(f"{session},{moment},{item},{'S0'[session % 2]}")
+        pairs = sorted(zip(times, items, strict=True), key=lambda pair: pair[0])
+        clicks[session] = [item for _, item in pairs]
+        ends[session] = max(times) / 1000
     return lines, clicks, ends
 
 
@@ -392,7 +394,7 @@ def test_retailrocket(tmp_path: Path, events: tuple[str, ...]) -> None:
     path = tmp_path / "events.csv"
     path.write_text("\n".join(["timestamp,visitorid,event,itemid,transactionid", *lines]))
     timed = [
-        (user, t + t % 1000 / 1000, (item, kind))
+        (user, t, (item, kind))  # seconds: the milliseconds are cut off
         for (user, t, item), kind in zip(log, kinds, strict=True)
     ]
     sessions = [
