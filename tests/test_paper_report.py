@@ -15,7 +15,17 @@ import pytest
 from sessionprompt.metrics import check_arithmetic
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "paper"
-MODULES = ("report", "_sections", "_ran", "_tables", "_cells", "_pages", "_plots", "_lines")
+MODULES = (
+    "report",
+    "_sections",
+    "_ran",
+    "_tables",
+    "_cells",
+    "_pages",
+    "_html",
+    "_plots",
+    "_lines",
+)
 EXPERIMENTS = ("Table 2", "Figure 2", "Table 3", "Figure 3")
 SETTING = {"tier": "small", "data": "diginetica", "protocol": "sessions", "init": "graph"}
 XING = {"data": "xing", "protocol": "within_session"}
@@ -241,6 +251,19 @@ class TestTable2:
         ] == [*["prompted", "plain", "+2.00", "+1.10 to +3.00", "<0.001", "0.012", "2 of 2"]]
         assert "Resampled: 300 sessions with 1,000 targets." in under(text, f"### {self.paired}")
 
+    def test_families_of_too_few_resamples_are_named(self, paper, tmp_path):
+        lines = [comparison(against=f"other{k}", n_resamples=99, p_holm=1.0) for k in range(4)]
+        text = report_of(paper, tmp_path, [run(), *lines])
+        said = "No adjusted p of 4 comparisons with 99 resamples can be below 0.080 (arms)."
+        assert said in under(text, f"### {self.paired}")
+        enough = [{**line, "n_resamples": 1599} for line in lines]
+        assert "No adjusted p of" not in report_of(paper, tmp_path, [run(), *enough])
+
+    def test_both_wordings_of_the_papers_model_are_named(self, text):
+        arms = under(text, "## Table 2")
+        assert "- **prompted**: the paper's model as its released code has it, with two" in arms
+        assert "- **scalar**: the paper's model as its text has it" in arms
+
     def test_what_was_not_run_is_said(self, text):
         assert "Not run: prompted of narm; scalar; cosine; candidates; any arm of core," in text
         assert "permuted; any arm of core" in under(text, f"### {self.paired}")
@@ -304,6 +327,15 @@ class TestFiguresAndTimes:
             "4",
             "7",
             "0.61",
+        ]
+
+    def test_differences_of_figure2_stand_beside_the_figures_of_their_runs(self, paper, tmp_path):
+        lines = [run("figure2", "plain", level=0.1), run("figure2", "C", level=0.12)]
+        lines += [comparison("C", experiment="figure2", seeds=[0], wins=1)]
+        table = rows(report_of(paper, tmp_path, lines), TestTable2.paired)
+        assert [[row["arm"], row["seeds"], row["MRR@5"], row["difference"]] for row in table] == [
+            ["plain", "0", "10.00", "-"],
+            ["C", "0", "12.00", "+2.00"],
         ]
 
     def test_partitions_without_runs(self, paper, tmp_path):
@@ -381,6 +413,45 @@ class TestPages:
         assert (folder / "report.html").read_text().count("data:image/svg+xml;base64,") == len(
             names
         )
+
+
+class TestMarkdown:
+    """What people write by hand, as HTML."""
+
+    @pytest.mark.parametrize(
+        ("text", "html"),
+        [
+            ("## Head\nText", "<h2>Head</h2>\n<p>Text</p>"),
+            ("Text\n### Head", "<p>Text</p>\n<h3>Head</h3>"),
+            ("Text:\n- a\n- b\nmore", "<p>Text:</p>\n<ul><li>a</li><li>b\nmore</li></ul>"),
+            (
+                "* a\n  - b\n  - c\n* d",
+                "<ul><li>a\n<ul><li>b</li><li>c</li></ul></li><li>d</li></ul>",
+            ),
+            ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
+            ("**over\ntwo lines** and *one*", "<p><b>over\ntwo lines</b> and <i>one</i></p>"),
+            ("2 * 3 * 4 and a*b*c", "<p>2 * 3 * 4 and a*b*c</p>"),
+            ("`**a** < [b](c)`", "<p><code>**a** &lt; [b](c)</code></p>"),
+            ("[a](../b.jsonl)", '<p><a href="../b.jsonl">a</a></p>'),
+            ("[a](https://b.org/c)", '<p><a href="https://b.org/c">a</a></p>'),
+            ("[a](javascript:alert)", "<p>a</p>"),
+            ("> a\n> b", "<blockquote><p>a\nb</p></blockquote>"),
+            ("a\n\n---\n\nb", "<p>a</p>\n<hr>\n<p>b</p>"),
+            ("```\n# a\n**b**\n```\nc", "<pre><code># a\n**b**</code></pre>\n<p>c</p>"),
+            ("a <b> & c", "<p>a &lt;b&gt; &amp; c</p>"),
+        ],
+    )
+    def test_blocks_and_what_stands_in_them(self, paper, text, html):
+        assert paper["_html"].markdown_to_html(text) == html
+
+    def test_tables(self, paper):
+        html = paper["_html"].markdown_to_html(
+            "Text\n| a | b |\n|---|:-:|\n| 1 | x \\| y |\n| 2 | |"
+        )
+        assert html.startswith("<p>Text</p>")
+        assert "<tr><th>a</th><th>b</th></tr>" in html
+        assert "<tr><td>1</td><td>x | y</td></tr>" in html
+        assert "<tr><td>2</td><td></td></tr>" in html
 
 
 class Balance(HTMLParser):

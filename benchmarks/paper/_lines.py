@@ -21,8 +21,10 @@ EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 SETTING = ("data", "protocol", "init")
 ARMS = {
     "plain": "the backbone alone",
-    "prompted": "the paper's model, with cluster prompts on the inputs and scores by inner product",
-    "scalar": "the same with one gate for all dimensions, as the paper's text has it",
+    "prompted": "the paper's model as its released code has it, with two elementwise gates (one "
+    "value for every dimension), cluster prompts on the inputs and scores by inner product",
+    "scalar": "the paper's model as its text has it, the same with one scalar gate for all "
+    "dimensions",
     "cosine": "plain with cosine scores",
     "candidates": "this library's, with four resolutions, cosine scores, and prompts on inputs "
     "and candidates",

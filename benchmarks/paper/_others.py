@@ -15,14 +15,22 @@ from sklearn.metrics import adjusted_rand_score
 from sessionprompt import baselines as models
 from sessionprompt.clustering import ItemClusterer
 
-__all__ = ["baselines", "partitions", "shape"]
+__all__ = ["baselines", "missing_lines", "partitions", "shape"]
 
 Line = dict[str, Any]
 
 
+def missing_lines(block: Line, args: argparse.Namespace, known: list[Line]) -> list[Line]:
+    """What the lines without a network will say first that a block does not have yet."""
+    return [
+        *_missing("baseline", "model", "baselines", block, args, known),
+        *_missing("partition", "resolution", "resolutions", block, args, known),
+    ]
+
+
 def baselines(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
     """Fit the baselines of a block that have no line yet, on the training sessions alone."""
-    keys = _missing("baseline", "model", block.get("baselines", []), block, args, known)
+    keys = _missing("baseline", "model", "baselines", block, args, known)
     if not keys:
         return
     split = _split(block, args)
@@ -34,7 +42,7 @@ def baselines(block: Line, args: argparse.Namespace, known: list[Line]) -> Itera
 
 def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iterator[Line]:
     """Cluster the training sessions with every seed at the resolutions that have no line yet."""
-    keys = _missing("partition", "resolution", block.get("resolutions", []), block, args, known)
+    keys = _missing("partition", "resolution", "resolutions", block, args, known)
     if not keys:
         return
     split = _split(block, args)
@@ -57,14 +65,14 @@ def partitions(block: Line, args: argparse.Namespace, known: list[Line]) -> Iter
 def _missing(
     kind: str,
     name: str,
-    values: list[Any],
+    axis: str,
     block: Line,
     args: argparse.Namespace,
     known: list[Line],
 ) -> list[Line]:
     """What the lines will say first that the experiment does not have yet, one per value."""
     shared = {"kind": kind, "data": block["data"], "protocol": block["protocol"]}
-    keys = [{**shared, name: value} for value in values]
+    keys = [{**shared, name: value} for value in block.get(axis, [])]
     own = [line for line in known if line["experiment"] == args.experiment]
     return [key for key in keys if not any(key.items() <= line.items() for line in own)]
 

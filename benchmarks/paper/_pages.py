@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from _html import cells, inline, markdown_to_html
 from _shared import markdown_table
 from _tables import Table
 
@@ -21,6 +21,8 @@ th { border-bottom: 2px solid #888; }
 .wide { overflow-x: auto; }
 .note { color: #555; font-size: 13px; margin: .2rem 0; }
 img { max-width: 100%; }
+pre { background: #f6f6f6; padding: .5rem .8rem; overflow-x: auto; }
+blockquote { border-left: 3px solid #ccc; margin-left: 0; padding-left: 1rem; color: #555; }
 """
 
 
@@ -77,42 +79,13 @@ def page(title: str, blocks: Sequence[Block]) -> str:
 
 def _html(block: Block) -> str:
     if isinstance(block, Prose):
-        return "\n".join(_paragraph(part) for part in re.split(r"\n\s*\n", block.text.strip()))
-    caption = f"<p>{_inline(f'{block.caption} {_source(block.files)}')}</p>"
+        return markdown_to_html(block.text)
+    caption = f"<p>{inline(f'{block.caption} {_source(block.files)}')}</p>"
     if isinstance(block, Drawing):
         data = base64.b64encode(block.svg.encode()).decode()
         image = f'<img alt="{escape(block.title)}" src="data:image/svg+xml;base64,{data}">'
         return f"<figure>{image}{caption}</figure>"
-    rows = [_cells(block.head, "th"), *(_cells(row, "td") for row in block.rows)]
-    notes = "".join(f'<p class="note">{_inline(note)}</p>' for note in block.notes)
+    rows = [cells(block.head, "th"), *(cells(row, "td") for row in block.rows)]
+    notes = "".join(f'<p class="note">{inline(note)}</p>' for note in block.notes)
     table = f'<div class="wide"><table>\n{chr(10).join(rows)}\n</table></div>'
     return f"<h3>{escape(block.title)}</h3>\n{caption}\n{table}\n{notes}"
-
-
-def _cells(cells: Sequence[str], tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_inline(cell)}</{tag}>' for cell in cells)}</tr>"
-
-
-def _paragraph(text: str) -> str:
-    """A heading, a list, a table or a paragraph; all else stays as it is written."""
-    if heading := re.fullmatch(r"(#{1,6}) +(.*)", text):
-        level = len(heading[1])
-        return f"<h{level}>{_inline(heading[2])}</h{level}>"
-    if re.match(r"[-*] ", text):
-        items = re.split(r"^[-*] +", text, flags=re.MULTILINE)[1:]
-        return f"<ul>{''.join(f'<li>{_inline(item.strip())}</li>' for item in items)}</ul>"
-    if text.startswith("|"):
-        rows = [
-            row.strip().strip("|").split("|")
-            for row in text.splitlines()
-            if re.search(r"[^|:\s-]", row)
-        ]
-        lines = [_cells([cell.strip() for cell in row], "td") for row in rows]
-        return "\n".join(["<table>", *lines, "</table>"])
-    return f"<p>{_inline(text)}</p>"
-
-
-def _inline(text: str) -> str:
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text))
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\[([^\]]+)\]\((https?://[^)\s]+)\)", r'<a href="\2">\1</a>', text)

@@ -177,10 +177,13 @@ SECTIONS: dict[str, Callable[[Lines], list[Block]]] = {
 
 
 def _differences(lines: Lines, experiment: str) -> list[Table]:
-    return [
-        _tables.differences([], comparisons, _title("Paired differences", setting))
-        for setting, comparisons in grouped(pick(lines.comparisons, experiment=experiment), SETTING)
-    ]
+    tables = []
+    for setting, comparisons in grouped(pick(lines.comparisons, experiment=experiment), SETTING):
+        place = dict(zip(SETTING, setting, strict=True))
+        runs = pick(_tested(lines, experiment), **place)
+        title = _title("Paired differences", setting)
+        tables.append(_tables.differences(runs, comparisons, title))
+    return tables
 
 
 def _drawing(
@@ -207,9 +210,11 @@ def _published(table: str, setting: Sequence[Any]) -> Published:
     figures = {
         (backbone, arm): value for backbone, arms in tables.items() for arm, value in arms.items()
     }
-    notes = ()
+    notes = []
     if not figures:
-        notes = (f"The paper reports no figures for {setting[0]}.",)
+        notes.append(f"The paper reports no figures for {setting[0]}.")
+    if sizes := theirs["table1"].get(setting[0]):
+        notes.append(f"The paper's sessions (Table 1): {_tables.said_sizes(sizes)}.")
     return Published(theirs["source"], figures, notes)
 
 

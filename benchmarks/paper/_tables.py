@@ -76,7 +76,10 @@ def quality(runs: list[Line], baselines: list[Line], published: Published, title
     )
     caption += "the best arm of each backbone in bold"
     if theirs:
-        caption += f"; at the right what the paper reports (Table 2 of {published.source})"
+        caption += (
+            f"; at the right what the paper reports (Table 2 of {published.source}), with "
+            "the elementwise gates of its released code"
+        )
     caption += "."
     head = [
         "backbone",
@@ -86,7 +89,7 @@ def quality(runs: list[Line], baselines: list[Line], published: Published, title
         *(["MRR@5, paper", "R@5, paper"] if theirs else []),
     ]
     used = [*runs, *baselines]
-    notes = [*_targets(used), *published.notes, *_not_run(runs, TABLE2_ARMS)]
+    notes = [*_targets(used), *_sizes(runs), *published.notes, *_not_run(runs, TABLE2_ARMS)]
     return Table(title, caption, head, rows, files(used), notes)
 
 
@@ -127,6 +130,23 @@ def _targets(lines: Sequence[Line]) -> list[str]:
         return []
     known, unknown = map(extent, counts)
     return [f"Targets: {known}; unknown to the model, and counted as misses: {unknown}."]
+
+
+def _sizes(runs: Sequence[Line]) -> list[str]:
+    """How many sessions there were before the split, of whom and of what."""
+    said = dict.fromkeys(said_sizes(sizes) for sizes in values(runs, "sizes"))
+    return [f"Sessions before the split: {one}." for one in said]
+
+
+def said_sizes(sizes: dict[str, Any]) -> str:
+    """Sizes of a data set in words."""
+    users = ""
+    if sizes["users"] is not None:
+        users = f" of {plain(sizes['users'])} users"
+    return (
+        f"{plain(sizes['sessions'])}{users}, {plain(sizes['items'])} items, mean length "
+        f"{sizes['mean_length']:.2f}"
+    )
 
 
 def _not_run(runs: Sequence[Line], arms: Sequence[str]) -> list[str]:
@@ -193,12 +213,25 @@ def _resampled(comparisons: Sequence[Line]) -> list[str]:
     notes = []
     if sessions:
         notes = [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."]
+    notes += [note for (_,), group in grouped(comparisons, ["family"]) for note in _too_few(group)]
     families = [
         f"{family} ({len(group)} here)"
         for (family,), group in grouped(comparisons, ["family"])
         if family
     ]
     return notes + ([f"Families of the adjustment: {', '.join(families)}."] if families else [])
+
+
+def _too_few(family: Sequence[Line]) -> list[str]:
+    """A sentence on a family whose resamples leave no comparison below .05, if it is one."""
+    n_resamples = max(values(family, "n_resamples"), default=0)
+    least = 2 * len(family) / (n_resamples + 1)
+    if not n_resamples or least <= 0.05:
+        return []
+    return [
+        f"No adjusted p of {len(family)} comparisons with {n_resamples:,} resamples can be below "
+        f"{least:.3f} ({family[0]['family']})."
+    ]
 
 
 def prompts(runs: list[Line], title: str, notes: Sequence[str] = ()) -> Table:

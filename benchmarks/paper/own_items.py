@@ -11,14 +11,14 @@ place lost.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import run
 import torch
-from _data import load
+from _blocks import blocks_of
+from _data import ON_REQUEST, load
 from _shared import data_option, write_line
 from _train import outfit
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    blocks = tomllib.loads((run.HERE / "table2.toml").read_text())[args.tier]
+    blocks = [block for block in blocks_of("table2", args.tier) if block["data"] not in ON_REQUEST]
     block = next(block for block in blocks if block["protocol"] == "within_session")
     for backbone in args.only.split(","):
         for arm in args.arms.split(","):

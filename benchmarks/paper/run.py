@@ -3,7 +3,9 @@
 python benchmarks/paper/run.py table2 --tier small --data FOLDER [--only gru4rec,narm --arms
 plain,prompted --seeds 0] [--ranks]
 
-What an experiment holds is in its TOML file, the arms it compares in `arms.toml`. Lines go to
+What an experiment holds is in its TOML file, the arms it compares in `arms.toml`, the searches of
+the paper in `searches.toml`. The paper's own data sets (`--sets lastfm`, `xing` or `reddit`, with
+`--data` as the folder of the raw file) are run only where `--sets` names them. Lines go to
 `benchmarks/results/paper/TIER/EXPERIMENT.jsonl`; a model whose line is there, or in the file of
 another experiment of the tier, is not trained again. When all that was asked for has run, the arms
 are compared over the test sessions.
@@ -34,9 +36,10 @@ import numpy as np
 import torch
 
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
+from _blocks import AXES, HERE, asked, blocks_of, check_words, chosen_blocks
 from _compare import compare
-from _data import data_hash, load
-from _others import baselines, partitions, shape
+from _data import ON_REQUEST, check_files, data_hash, load, sizes
+from _others import baselines, missing_lines, partitions, shape
 from _quality import measured
 from _ranks import are_kept, keep_ranks
 from _shared import METRICS, data_option, write_line
@@ -47,11 +50,10 @@ from sessionprompt.datasets import Split
 from sessionprompt.pipeline import Pipeline
 from sessionprompt.recommender import PromptedSessionRecommender
 
-HERE = Path(__file__).parent
 EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 ARMS = tomllib.loads((HERE / "arms.toml").read_text())
 SAME_FIGURES = 1e-6  # the report lets a comparison differ by as much from its runs
-AXES = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
+ORDER = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,13 @@ def main() -> None:
     """Train what is missing, rank what it learned, compare."""
     args = arguments()
     torch.set_num_threads(args.threads)
-    args.output.mkdir(parents=True, exist_ok=True)
     file = args.output / f"{args.experiment}.jsonl"
-    blocks = tomllib.loads((HERE / f"{args.experiment}.toml").read_text())[args.tier]
-    for block in blocks:
-        if not (asked(args.sets, block["data"]) and asked(args.protocols, block["protocol"])):
-            continue
+    blocks = blocks_of(args.experiment, args.tier)
+    check_words(args, blocks)
+    asked_for = chosen_blocks(args, blocks)
+    say_what_is_left_out(args, blocks)
+    check_data(asked_for, args)
+    for block in asked_for:
         for cell in cells(block, args):
             find_or_train(cell, file, args)
         for make in (baselines, partitions):
@@ -105,7 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tier", choices=["smoke", "small", "full"], default="smoke")
     data_option(parser)
     parser.add_argument("--only", help="backbones, with commas; all by default")
-    for name in ("arms", "sets", "protocols", "inits", "seeds"):
+    for name in [name for name in AXES if name != "only"]:
         parser.add_argument(f"--{name}", help=f"{name}, with commas; all by default")
     parser.add_argument(
         "--ranks", action="store_true", help="make the ranks of earlier lines again where missing"
@@ -121,9 +124,31 @@ def arguments() -> argparse.Namespace:
     return args
 
 
+def say_what_is_left_out(args: argparse.Namespace, blocks: list[dict[str, Any]]) -> None:
+    """Name the data sets of the tier that only --sets brings in."""
+    held = {block["data"] for block in blocks}
+    names = [name for name in ON_REQUEST if name in held]
+    if names and args.sets is None:
+        print(
+            f"left out, since only --sets brings them in: {', '.join(names)} (of the paper; their "
+            "raw files are to be had on request)",
+            file=sys.stderr,
+        )
+
+
+def check_data(blocks: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """End before anything is trained where files are missing of what has no lines yet."""
+    lines = known(args.output)
+    for block in blocks:
+        keys = [cell.key for cell in cells(block, args) if not runs_of(cell, lines)]
+        if keys or missing_lines(block, args, lines) or args.ranks:
+            check_files(block["data"], args.data)
+    args.output.mkdir(parents=True, exist_ok=True)
+
+
 def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
     """Yield the models of a block that the options leave in, seed by seed."""
-    axes = [block.get(axis, [None]) for axis in reversed(AXES)]
+    axes = [block.get(axis, [None]) for axis in reversed(ORDER)]
     for seed, init, resolution, arm, backbone in itertools.product(*axes):
         if backbone is None or not (asked(args.only, backbone) and asked(args.arms, arm)):
             continue
@@ -135,11 +160,6 @@ def cells(block: dict[str, Any], args: argparse.Namespace) -> Iterator[Cell]:
             resolution = arm_of(arm).get("resolution", 1.0)
         place = (block["data"], block["protocol"], init, backbone, arm, resolution, seed)
         yield Cell(*place, block)
-
-
-def asked(words: str | None, word: str) -> bool:
-    """Whether an option leaves a word in."""
-    return words is None or word in words.split(",")
 
 
 def arm_of(name: str) -> dict[str, Any]:
@@ -170,11 +190,8 @@ def known(folder: Path) -> list[dict[str, Any]]:
 
 def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
     """Write the line of a cell, unless it is there; that of another experiment if there is one."""
-    found = [
-        line
-        for line in known(file.parent)
-        if cell.key.items() <= line.items() and line["kind"] == "run"
-    ]
+    found = runs_of(cell, known(file.parent))
+    found.sort(key=lambda line: line["experiment"] != args.experiment)  # its own line first
     if not found:
         in_own_process(train_and_test, cell, file, args)
         return
@@ -183,6 +200,11 @@ def find_or_train(cell: Cell, file: Path, args: argparse.Namespace) -> None:
         write_line({**found[0], **taken}, file)
     if args.ranks and not are_kept(file.parent / "ranks", found[0]):
         in_own_process(make_ranks_again, cell, found[0], file.parent / "ranks", args)
+
+
+def runs_of(cell: Cell, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the runs of a cell."""
+    return [line for line in lines if cell.key.items() <= line.items() and line["kind"] == "run"]
 
 
 def in_own_process(function: Callable[..., None], *arguments: Any) -> None:
@@ -219,6 +241,7 @@ def train_and_test(cell: Cell, file: Path, args: argparse.Namespace) -> None:
         "choices": cell.block.get("choices", {}),
         "n_train": len(split.train),
         "n_items": model.n_items_,
+        "sizes": sizes(split, cell.protocol),
         "valid": best.evaluate(split.valid, metrics=METRICS),
         **measured(ranked),
         "best_epoch": model.best_epoch_,
