@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -228,8 +229,6 @@ def _by_time(
     ends = times[offsets[1:] - 1]
     order = np.lexsort((starts, ends))
     vocabulary = Vocabulary(ids[used])
-    numbered = np.argsort(order)  # 0..n-1 once the sessions are in order
-    sessions = Sessions(
-        inverse.astype(np.int32), offsets, vocabulary, users=users, event_times=times, ids=numbered
-    )
-    return sessions[order]
+    codes = inverse.astype(np.int32)
+    sessions = Sessions(codes, offsets, vocabulary, users=users, event_times=times)
+    return replace(sessions[order], ids=None)  # type: ignore[arg-type]

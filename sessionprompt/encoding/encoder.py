@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import check_count
 from ..sessions import Sessions
 from ..storage import ArrayStore, from_json, to_json
 from ..vocabulary import Vocabulary
 from .annotations import annotation, check_prompts
 from .encoded import EncodedSessions
 from .labels import GrownLabels, item_labels
+from .owners import joined_numberings, learned_owners, owner_codes
 
 __all__ = ["SessionEncoder"]
 
@@ -41,6 +43,8 @@ class SessionEncoder:
         Known users and known sessions, for the prompts that need them.
     moved_clusters : tuple of ndarray
         By column, the number of each cluster of the encoder that this one has grown from.
+    numberings : tuple of str
+        Tokens of the containers whose sessions, numbered by default, are known.
     """
 
     vocabulary: Vocabulary
@@ -50,6 +54,7 @@ class SessionEncoder:
     cluster_sizes: tuple[int, ...] = ()
     owners: dict[str, Vocabulary] = field(default_factory=dict)
     moved_clusters: tuple[np.ndarray, ...] = ()
+    numberings: tuple[str, ...] = ()
 
     @classmethod
     def learn(cls, sessions: Sessions, prompts: tuple[str, ...] = ()) -> SessionEncoder:
@@ -76,12 +81,23 @@ class SessionEncoder:
         >>> encoder.encode(Sessions.from_lists([["b", "z"]])).items.tolist()
         [1, -1]
         """
+        return cls._learned(sessions, prompts, None)
+
+    @classmethod
+    def _learned(
+        cls, sessions: Sessions, prompts: tuple[str, ...], numberings: tuple[str, ...] | None
+    ) -> SessionEncoder:
+        """Encoder of training sessions, after those of some containers that are known by token."""
+        if "session" in prompts:
+            numberings = joined_numberings(sessions, numberings)
+        tokens = numberings or ()
         counts = np.bincount(sessions.codes, minlength=len(sessions.vocabulary))
         known = np.flatnonzero(counts)
         labels = np.empty((len(known), 0), np.int64)
         if "cluster" in prompts:
             labels = item_labels(sessions)[known]
-        owners = {kind: _owners(sessions, kind) for kind in prompts if kind != "cluster"}
+        kinds = [kind for kind in prompts if kind != "cluster"]
+        owners = {kind: learned_owners(sessions, kind, tokens) for kind in kinds}
         return cls(
             vocabulary=sessions.vocabulary.subset(known),
             prompts=prompts,
@@ -89,6 +105,7 @@ class SessionEncoder:
             item_labels=labels,
             cluster_sizes=tuple(int(n) for n in labels.max(axis=0) + 1),
             owners=owners,
+            numberings=tokens,
         )
 
     def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
@@ -108,7 +125,7 @@ class SessionEncoder:
                 f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, "
                 "or start anew with fit and warm_start=False."
             )
-        new = SessionEncoder.learn(sessions, prompts)
+        new = SessionEncoder._learned(sessions, prompts, self.numberings)
         self._check_columns(new.item_labels)
         vocabulary = self.vocabulary.union(new.vocabulary)
         old_rows = vocabulary.translate(self.vocabulary)
@@ -133,6 +150,7 @@ class SessionEncoder:
             cluster_sizes=grown.sizes,
             owners={kind: self.owners[kind].union(new.owners[kind]) for kind in self.owners},
             moved_clusters=grown.moved,
+            numberings=new.numberings,
         )
 
     def rows_of(self, other: SessionEncoder) -> dict[str, np.ndarray]:
@@ -154,26 +172,34 @@ class SessionEncoder:
         for kind, owners in self.owners.items():
             store.put_ids(kind, owners)
         sizes = to_json(list(self.cluster_sizes), "cluster_sizes")
-        return {"prompts": list(self.prompts), "cluster_sizes": sizes}
+        return {
+            "prompts": list(self.prompts),
+            "cluster_sizes": sizes,
+            "numberings": list(self.numberings),
+        }
 
     @classmethod
     def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> SessionEncoder:
         """The encoder that was packed; a ValueError says which part does not fit."""
         vocabulary = store.take_ids("items")
         prompts = check_prompts(packed["prompts"])
-        sizes = tuple(from_json(packed["cluster_sizes"]))
+        sizes = _check_sizes(from_json(packed["cluster_sizes"]), prompts)
         labels = store.take("item_labels", "i", len(vocabulary), len(sizes))
         if ((labels < -1) | (labels >= np.array(sizes, dtype=np.int64))).any():
             raise ValueError(
                 "arrays.npz: 'item_labels' names clusters that estimator.json does not count."
             )
+        counts = store.take("item_counts", "i", len(vocabulary))
+        if not len(counts) or counts.min() < 0:
+            raise ValueError("arrays.npz: 'item_counts' must be 0 or more, of one item or more.")
         return cls(
             vocabulary=vocabulary,
             prompts=prompts,
-            item_counts=store.take("item_counts", "i", len(vocabulary)),
+            item_counts=counts,
             item_labels=labels,
             cluster_sizes=sizes,
             owners={kind: store.take_ids(kind) for kind in prompts if kind != "cluster"},
+            numberings=_check_numberings(packed.get("numberings", [])),
         )
 
     @property
@@ -232,17 +258,8 @@ class SessionEncoder:
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
         if kind == "cluster":
             return self._cluster_codes(sessions, items)
-        return np.repeat(self._owner_codes(sessions, kind), sessions.lengths)[:, None]
-
-    def _owner_codes(self, sessions: Sessions, kind: str) -> np.ndarray:
-        try:
-            codes = self.owners[kind].encode(annotation(sessions, kind), name=kind)
-        except TypeError:
-            if kind == "user":
-                raise
-            # numbered by default, while the known sessions have names
-            return np.full(len(sessions), -1)
-        return codes.astype(np.int64)
+        codes = owner_codes(sessions, kind, self.owners[kind], self.numberings)
+        return np.repeat(codes, sessions.lengths)[:, None]
 
     def _cluster_codes(self, sessions: Sessions, items: np.ndarray) -> np.ndarray:
         """Clusters of known items as they were learned, of other items as annotated."""
@@ -267,6 +284,17 @@ class SessionEncoder:
             )
 
 
-def _owners(sessions: Sessions, kind: str) -> Vocabulary:
-    """Users or ids of the sessions, each once."""
-    return Vocabulary.from_values(annotation(sessions, kind), name=kind)[0]
+def _check_sizes(sizes: Any, prompts: tuple[str, ...]) -> tuple[int, ...]:
+    """Numbers of clusters as a tuple, once they are such numbers, and there if prompts need them."""
+    if not isinstance(sizes, list) or bool(sizes) != ("cluster" in prompts):
+        raise ValueError(f"cluster_sizes={sizes!r} do not go with prompts={prompts}.")
+    for size in sizes:
+        check_count("cluster_sizes", size)
+    return tuple(sizes)
+
+
+def _check_numberings(tokens: Any) -> tuple[str, ...]:
+    """Tokens of containers as a tuple, once they are such tokens."""
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ValueError(f"numberings={tokens!r} must be a list of strings.")
+    return tuple(tokens)
