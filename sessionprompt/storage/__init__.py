@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from .archive import check_replaceable, read_parts, write_parts
+from .archive import check_replaceable, read_parts, try_target, write_parts
 from .arrays import ArrayStore
 from .document import PARTS, read_document, write_document
-from .estimators import load, pack, pack_params, save, unpack, unpack_params
-from .files import fingerprint, write_atomically
+from .estimators import check_storable, load, pack, pack_params, save, unpack, unpack_params
+from .files import fingerprint, read_with_digest, write_atomically, write_with_digest
 from .json import from_json, to_json
 
 __all__ = [
     "PARTS",
     "ArrayStore",
     "check_replaceable",
+    "check_storable",
     "fingerprint",
     "from_json",
     "load",
@@ -20,11 +21,14 @@ __all__ = [
     "pack_params",
     "read_document",
     "read_parts",
+    "read_with_digest",
     "save",
     "to_json",
+    "try_target",
     "unpack",
     "unpack_params",
     "write_atomically",
     "write_document",
     "write_parts",
+    "write_with_digest",
 ]

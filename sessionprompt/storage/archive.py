@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import time
 import zipfile
-from collections.abc import Collection, Mapping
-from io import BytesIO
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
-from uuid import uuid4
 
+from .beside import (
+    file_beside,
+    folder_beside,
+    remove_leftovers,
+    set_aside,
+    sync_folder,
+)
+from .exchange import put_in_place
 from .files import write_atomically
+from .members import read_members
 
-__all__ = ["check_replaceable", "read_parts", "write_parts"]
+__all__ = ["check_replaceable", "read_parts", "try_target", "write_parts"]
+
+TRIAL = 2**20  # bytes that must find room before the work for a model starts
+TRIES = 1000  # each fails only if the folder was replaced while it was read
+PAUSE = 0.001  # seconds
+MOUNTS = Path("/proc/self/mountinfo")
 
 
 def write_parts(
@@ -21,7 +35,8 @@ def write_parts(
 ) -> None:
     """Write named parts to one zip file if `path` ends in ``.zip``, else to a folder.
 
-    What was at `path` stays whole until the new parts are complete on disk.
+    What was at `path` stays whole until the new parts are complete on disk; readers find the one or
+    the other, also while several processes write.
 
     Parameters
     ----------
@@ -41,7 +56,7 @@ def write_parts(
     if _is_zip(path):
         write_atomically(path, lambda file: _write_zip(file, parts))
     else:
-        _write_folder(Path(path).resolve(), parts)
+        _write_folder(Path(path).resolve(), parts, known)
 
 
 def check_replaceable(path: str | os.PathLike[str], known: Collection[str]) -> None:
@@ -64,6 +79,73 @@ def _check_folder(path: Path, known: Collection[str]) -> None:
             f"{path} holds {others[0]!r} ({len(others)} entries that are no part of a model) "
             "and would be replaced as a whole; name a new or empty folder."
         )
+    if _is_mount_point(path.resolve()):
+        raise ValueError(
+            f"{path} is a mount point, which cannot be replaced as a whole; "
+            f"name a folder in it, such as {path / 'model'}."
+        )
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Whether another file system, or another folder of the same, is mounted at a path."""
+    if os.path.ismount(path):
+        return True
+    if not MOUNTS.exists():
+        return False
+    escaped = str(path).replace("\\", r"\134").replace(" ", r"\040").replace("\t", r"\011")
+    lines = MOUNTS.read_text(errors="surrogateescape").splitlines()
+    return any(line.split()[4] == escaped for line in lines)
+
+
+def try_target(path: str | os.PathLike[str], known: Collection[str]) -> None:
+    """Raise unless parts could be written to `path` now; nothing of the trial is left.
+
+    Parameters
+    ----------
+    path : path
+    known : collection of str
+        All names that parts can have.
+
+    Raises
+    ------
+    ValueError
+        If `path` is there and may not be replaced.
+    OSError
+        If the disk is full or may not be written.
+    """
+    check_replaceable(path, known)
+    target = Path(path).resolve()
+    try:
+        with _folders_for(target):
+            _write_trial(target, known)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{path} cannot be written ({error.strerror}); make room or name another place",
+        ) from error
+
+
+@contextmanager
+def _folders_for(target: Path) -> Iterator[None]:
+    """Folders above a target, which are there for as long as the trial takes."""
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for folder in missing:  # the deepest first
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _write_trial(target: Path, known: Collection[str]) -> None:
+    if _is_zip(target):
+        with file_beside(target) as (_, file):
+            _write_and_sync(file, bytes(TRIAL))
+        return
+    name = next(iter(known))
+    with folder_beside(target, known) as folder:
+        _write_file(folder / name, bytes(TRIAL))
 
 
 def _is_zip(path: str | os.PathLike[str]) -> bool:
@@ -77,39 +159,26 @@ def _write_zip(file: IO[bytes], parts: Mapping[str, bytes]) -> None:
             archive.writestr(zipfile.ZipInfo(name), content)
 
 
-def _write_folder(path: Path, parts: Mapping[str, bytes]) -> None:
+def _write_folder(path: Path, parts: Mapping[str, bytes], known: Collection[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = f".{path.name}.{uuid4().hex}"
-    new = path.with_name(f"{beside}.new")
-    old = path.with_name(f"{beside}.old")
-    try:
-        new.mkdir()
+    remove_leftovers(path, known)
+    with folder_beside(path, known) as new:
         for name, content in parts.items():
             _write_file(new / name, content)
-        _swap(new, path, old)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        sync_folder(new)
+        put_in_place(new, path, known)
+    sync_folder(path.parent)
 
 
 def _write_file(path: Path, content: bytes) -> None:
     with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _write_and_sync(file, content)
 
 
-def _swap(new: Path, path: Path, old: Path) -> None:
-    """Put `new` in the place of `path`, or leave all as it was."""
-    if not path.exists():
-        new.rename(path)
-        return
-    path.rename(old)
-    try:
-        new.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _write_and_sync(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def read_parts(path: str | os.PathLike[str], known: Collection[str]) -> dict[str, bytes]:
@@ -124,23 +193,69 @@ def read_parts(path: str | os.PathLike[str], known: Collection[str]) -> dict[str
     Returns
     -------
     dict of str to bytes
+        All from one state, also while others replace it.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If `path` is a file, but no whole zip file.
+        If `path` is a file, but no whole zip file, or one whose members are compressed.
     """
     path = Path(path)
-    if path.is_dir():
-        return {name: (path / name).read_bytes() for name in known if (path / name).is_file()}
+    for _ in range(TRIES):
+        try:
+            parts = _read_state(path, known)
+        except FileNotFoundError:
+            if not path.exists() and _instead_of(path) is None:
+                raise FileNotFoundError(f"{path}: there is no such file or folder.") from None
+            parts = None
+        if parts is not None:
+            return parts
+        time.sleep(PAUSE)
+    raise OSError(errno.EBUSY, f"{path} is being replaced all the time; read a copy of it")
+
+
+def _read_state(path: Path, known: Collection[str]) -> dict[str, bytes] | None:
+    """Parts of a folder or a zip file, None if the folder was replaced meanwhile."""
+    if path.is_file():
+        return _read_zip(path, known)
+    found = path
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file or folder.")
+        found = _instead_of(path) or path
+    with _held_open(found) as before:
+        parts = {name: (found / name).read_bytes() for name in known if (found / name).is_file()}
+        after = found.stat()
+        if os.path.samestat(before, after):
+            return parts
+    return None
+
+
+def _instead_of(path: Path) -> Path | None:
+    """The folder that was set aside for a new one, where the new one is not there yet."""
+    target = path.resolve()
+    if not target.parent.is_dir():
+        return None
+    return set_aside(target)
+
+
+@contextmanager
+def _held_open(folder: Path) -> Iterator[os.stat_result]:
+    """State of a folder, whose number no other folder gets as long as it is open."""
+    if os.open not in os.supports_dir_fd:
+        yield folder.stat()
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_zip(path: Path, known: Collection[str]) -> dict[str, bytes]:
     content = path.read_bytes()
     try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            return {name: archive.read(name) for name in known if name in archive.namelist()}
+        return read_members(content, known)
     # of a damaged file, zipfile raises whatever its bytes make it stumble over
     except Exception as error:
         raise ValueError(f"{path} is no zip file, or a damaged one ({error}).") from error

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from ..vocabulary import Vocabulary
+from .json import from_json, parse_json, to_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["ArrayStore"]
+
+LARGEST = 2**64 - 1  # of the whole numbers that an array can hold
+DOUBLE = "torch.float64"  # torch itself is not needed here
 
 
 class ArrayStore:
@@ -64,12 +69,24 @@ class ArrayStore:
         return array
 
     def put_ids(self, name: str, vocabulary: Vocabulary) -> None:
-        """Store the ids of a vocabulary; strings as one text and the characters of each."""
+        """Store the ids of a vocabulary.
+
+        Numbers are an array, strings one text and the characters of each, all others JSON.
+        """
         if vocabulary.ids.dtype != object:
             self.put(name, vocabulary.ids)
             return
         ids = vocabulary.ids.tolist()
-        _check_strings(name, ids)
+        kinds = set(map(type, ids))
+        if kinds == {str}:
+            self._put_strings(name, ids)
+        elif kinds == {int} and 0 <= min(ids) and max(ids) <= LARGEST:
+            self.put(name, np.array(ids, dtype=np.uint64))
+        else:
+            text = json.dumps([_id_to_json(one, name) for one in ids])
+            self.put(f"{name}_json", np.frombuffer(text.encode(), dtype=np.uint8))
+
+    def _put_strings(self, name: str, ids: list[str]) -> None:
         text = "".join(ids).encode("utf-8", "surrogatepass")
         self.put(f"{name}_text", np.frombuffer(text, dtype=np.uint8))
         self.put(f"{name}_lengths", np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)))
@@ -78,12 +95,20 @@ class ArrayStore:
         """Return a vocabulary whose ids were stored."""
         if f"{self.prefix}{name}_text" in self.arrays:
             ids = self._take_strings(name)
+        elif f"{self.prefix}{name}_json" in self.arrays:
+            ids = self._take_others(name)
         else:
-            ids = self.take(name, "if", None).tolist()
+            ids = self.take(name, "iuf", None).tolist()
         vocabulary = Vocabulary(ids)
         if vocabulary.ids.tolist() != ids:
             raise ValueError(f"arrays.npz: the {name} ids are out of order.")
         return vocabulary
+
+    def _take_others(self, name: str) -> list[Any]:
+        stored = parse_json(self.take(f"{name}_json", "u", None).tobytes())
+        if not isinstance(stored, list):
+            raise ValueError(f"arrays.npz: the {name} ids are no list.")
+        return [from_json(one) for one in stored]
 
     def _take_strings(self, name: str) -> list[str]:
         text = self.take(f"{name}_text", "u", None).tobytes().decode("utf-8", "surrogatepass")
@@ -102,8 +127,10 @@ class ArrayStore:
         self.put(f"{name}_starts", graph.indptr)
 
     def take_graph(self, name: str, n_nodes: int) -> sparse.csr_array:
-        """Return a graph of so many nodes; a ValueError says if its indices are none of them."""
+        """Return a graph of so many nodes; a ValueError if it is none, or a weight is below 0."""
         weights = self.take(f"{name}_weights", "if", None)
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(f"arrays.npz: '{self.prefix}{name}_weights' must be 0 or more.")
         neighbours = self.take(f"{name}_neighbours", "i", None)
         starts = self.take(f"{name}_starts", "i", n_nodes + 1)
         graph = sparse.csr_array((weights, neighbours, starts), shape=(n_nodes, n_nodes))
@@ -111,23 +138,32 @@ class ArrayStore:
         return graph
 
     def put_weights(self, state: dict[str, Tensor]) -> None:
-        """Store the weights of a network."""
+        """Store the weights of a network; a ValueError names those that are not finite."""
         for name, value in state.items():
+            _check_finite(name, value)
             self.weights[self.prefix + name] = value.detach().cpu().contiguous().clone()
 
     def take_weights(self, expected: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the weights of this compartment, which must have these names and shapes."""
-        found = self._own_weights()
+        """Return the weights of this compartment, finite and of these names, shapes and dtypes.
+
+        Where single precision is expected, all of them may be double.
+        """
+        found = self.own_weights()
         odd = sorted(expected.keys() ^ found.keys())
         if odd and odd[0] in expected:
             raise ValueError(f"model.safetensors: {odd[0]!r} is missing.")
         if odd:
             raise ValueError(f"model.safetensors: {odd[0]!r} is of another model.")
+        is_double = all(
+            str(value.dtype) == DOUBLE for value in found.values() if value.is_floating_point()
+        )
         for name, value in expected.items():
-            _check_weight(name, found[name], value)
+            _check_weight(name, found[name], value, is_double)
+            _check_finite(name, found[name])
         return found
 
-    def _own_weights(self) -> dict[str, Tensor]:
+    def own_weights(self) -> dict[str, Tensor]:
+        """Weights of this compartment, whatever they are."""
         start = len(self.prefix)
         return {
             name[start:]: value
@@ -143,18 +179,35 @@ def _fits(lengths: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
     return all(n in (None, length) for n, length in zip(shape, lengths, strict=True))
 
 
-def _check_strings(name: str, ids: list[object]) -> None:
-    for one in ids:
-        if not isinstance(one, str):
-            raise TypeError(
-                f"the {name} ids are of type {type(one).__name__} (first {one!r}) and cannot be "
-                "stored; fit with ids that are 64-bit integers, floats or strings."
-            )
+def _id_to_json(one: Any, name: str) -> Any:
+    """An id in terms of JSON, if it comes back as it is."""
+    try:
+        stored = to_json(one, name)
+        same = type(from_json(stored)) is type(one) and from_json(stored) == one
+    except TypeError:
+        same = False
+    if not same:
+        raise TypeError(
+            f"the {name} ids are of type {type(one).__name__} (first {one!r}) and cannot be "
+            "stored; fit with ids that are numbers, strings, bytes, decimals, UUIDs, dates, or "
+            "tuples of these."
+        )
+    return stored
 
 
-def _check_weight(name: str, found: Tensor, expected: Tensor) -> None:
-    same_kind = found.is_floating_point() == expected.is_floating_point()
-    if found.shape != expected.shape or not same_kind:
+def _check_finite(name: str, value: Tensor) -> None:
+    if not value.is_meta and not bool(value.isfinite().all()):
+        raise ValueError(
+            f"the weights {name!r} are not all finite, so the model can rank nothing; fit again, "
+            "such as with a lower lr."
+        )
+
+
+def _check_weight(name: str, found: Tensor, expected: Tensor, is_double: bool) -> None:
+    dtype = str(expected.dtype)
+    if is_double and expected.is_floating_point():
+        dtype = DOUBLE
+    if found.shape != expected.shape or str(found.dtype) != dtype:
         raise ValueError(
             f"model.safetensors: {name!r} is {found.dtype} of shape {tuple(found.shape)}; the "
             f"parameters ask for {expected.dtype} of shape {tuple(expected.shape)}."

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
+from .json import parse_json
+from .npz import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +43,7 @@ def write_document(
     -------
     dict of str to bytes
     """
-    parts = {ARRAYS: _write_arrays(arrays)}
+    parts = {ARRAYS: write_arrays(arrays)}
     if weights:
         parts[WEIGHTS] = _write_weights(weights)
     document = {
@@ -77,23 +78,14 @@ def read_document(
         If a part is missing or damaged, or was written by a newer version.
     """
     document = _read_description(parts)
-    digests = document["sha256"]
+    digests = document.get("sha256")
+    if not isinstance(digests, dict) or ARRAYS not in digests:
+        raise ValueError(f"{DESCRIPTION} names no digest of {ARRAYS}, so its parts are unknown.")
     _check_digests(digests, parts)
     weights = {}
     if WEIGHTS in digests:
         weights = _read_weights(parts[WEIGHTS])
-    return document["estimator"], _read_arrays(parts[ARRAYS]), weights
-
-
-def _write_arrays(arrays: dict[str, np.ndarray]) -> bytes:
-    content = BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    return content.getvalue()
-
-
-def _read_arrays(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(BytesIO(content), allow_pickle=False) as stored:
-        return dict(stored)
+    return document["estimator"], read_arrays(parts[ARRAYS], ARRAYS), weights
 
 
 def _write_weights(weights: dict[str, Tensor]) -> bytes:
@@ -113,7 +105,7 @@ def _read_description(parts: dict[str, bytes]) -> dict[str, Any]:
     if DESCRIPTION not in parts:
         raise ValueError(f"holds no {DESCRIPTION}, so it is no model written by sessionprompt.")
     try:
-        document = json.loads(parts[DESCRIPTION])
+        document = parse_json(parts[DESCRIPTION])
     except ValueError as error:
         raise ValueError(f"{DESCRIPTION} is damaged or cut off ({error}).") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -126,7 +118,12 @@ def _read_description(parts: dict[str, bytes]) -> dict[str, Any]:
 
 def _check_version(document: dict[str, Any]) -> None:
     version = document.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if type(version) is not int or version < 1:
+        raise ValueError(
+            f"{DESCRIPTION} has format version {version!r}; versions are numbered from 1, so it was "
+            "not written by sessionprompt."
+        )
+    if version > FORMAT_VERSION:
         raise ValueError(
             f"{DESCRIPTION} has format version {version!r}, written by "
             f"{document.get('written_by')}; this version reads up to {FORMAT_VERSION}: "

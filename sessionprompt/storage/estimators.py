@@ -1,6 +1,9 @@
 """Fitted estimators that say themselves what they consist of, written to files and read again.
 
-An estimator of the library has two methods::
+An estimator of the library has three methods::
+
+    def _pack_params(self) -> dict[str, Any]:
+        '''Parameters in terms of JSON; a TypeError if one cannot be stored.'''
 
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
         '''Description in terms of JSON; the arrays go to the store.'''
@@ -15,6 +18,7 @@ A Pipeline consists of its steps, also scikit-learn's own, which has no such met
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,11 +29,12 @@ from .arrays import ArrayStore
 from .document import PARTS, read_document, write_document
 from .json import from_json, to_json
 
-__all__ = ["load", "pack", "pack_params", "save", "unpack", "unpack_params"]
+__all__ = ["check_storable", "load", "pack", "pack_params", "save", "unpack", "unpack_params"]
 
 PASSTHROUGH = "passthrough"
 PIPELINE = "sklearn.pipeline.Pipeline"
 LIBRARY = __name__.partition(".")[0]
+OF_PIPELINES = {"memory": None, "verbose": False}  # what a process decides and no file
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -102,6 +107,29 @@ def _read_estimator(parts: dict[str, bytes], classes: dict[str, type]) -> Any:
         raise ValueError(f"its parts do not make a model ({fault}).") from error
 
 
+def check_storable(estimator: Any) -> None:
+    """Raise a TypeError unless an estimator can be saved once it is fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+    """
+    if _passes_through(estimator):
+        return
+    _stored_name(estimator)
+    if hasattr(estimator, "_pack_params"):
+        estimator._pack_params()
+        return
+    for _, step in estimator.steps:
+        check_storable(step)
+
+
+def _passes_through(step: Any) -> bool:
+    """Whether a step of a Pipeline does nothing."""
+    return step is None or (isinstance(step, str) and step == PASSTHROUGH)
+
+
 def pack(estimator: Any, store: ArrayStore) -> dict[str, Any] | None:
     """Description of a fitted estimator in terms of JSON; its arrays go to the store.
 
@@ -114,7 +142,7 @@ def pack(estimator: Any, store: ArrayStore) -> dict[str, Any] | None:
     -------
     dict, or None for a step that passes everything through
     """
-    if estimator is None or (isinstance(estimator, str) and estimator == PASSTHROUGH):
+    if _passes_through(estimator):
         return None
     name = _stored_name(estimator)
     store.classes[name] = type(estimator)
@@ -125,7 +153,9 @@ def pack(estimator: Any, store: ArrayStore) -> dict[str, Any] | None:
     return {"class": name, **packed}
 
 
-def unpack(description: dict[str, Any] | None, store: ArrayStore) -> Any:
+def unpack(
+    description: dict[str, Any] | None, store: ArrayStore, nothing: Any = PASSTHROUGH
+) -> Any:
     """Make the estimator of a description and the arrays of a store.
 
     Parameters
@@ -133,6 +163,8 @@ def unpack(description: dict[str, Any] | None, store: ArrayStore) -> Any:
     description : dict or None
         As returned by :func:`pack`.
     store : ArrayStore
+    nothing : object
+        Returned where there is no description.
 
     Returns
     -------
@@ -144,7 +176,7 @@ def unpack(description: dict[str, Any] | None, store: ArrayStore) -> Any:
         If the class is none of the store's, something is missing, or parts do not fit.
     """
     if description is None:
-        return PASSTHROUGH
+        return nothing
     name = description["class"]
     if name not in store.classes:
         raise ValueError(
@@ -166,10 +198,12 @@ def _stored_name(estimator: Any) -> str:
     storable = hasattr(estimator, "_pack") or hasattr(estimator, "steps")
     if storable and full.startswith(f"{LIBRARY}."):
         return own.__name__
-    way_out = f"an estimator of {LIBRARY}, or a Pipeline of these"
+    way_out = f"save an estimator of {LIBRARY}, or a Pipeline of these"
     if hasattr(estimator, "best_estimator_"):
-        way_out = "its best_estimator_"
-    raise TypeError(f"{own.__name__} cannot be stored; save {way_out}.")
+        way_out = "save its best_estimator_"
+    if hasattr(estimator, "func"):
+        way_out = "a function is code; call it before fit, with 'passthrough' as the step"
+    raise TypeError(f"{own.__name__} cannot be stored; {way_out}.")
 
 
 def _pack_steps(pipeline: Any, store: ArrayStore) -> dict[str, Any]:
@@ -179,24 +213,32 @@ def _pack_steps(pipeline: Any, store: ArrayStore) -> dict[str, Any]:
     ]
     params = pipeline.get_params(deep=False)
     del params["steps"]
-    return {"params": pack_params(params), "steps": steps}
+    return {"params": pack_params(params, OF_PIPELINES), "steps": steps}
 
 
 def _unpack_steps(made: Any, packed: dict[str, Any], store: ArrayStore) -> Any:
+    names = [name for name, _ in packed["steps"]]
+    if len(set(names)) < len(names) or any("__" in name for name in names) or not names:
+        raise ValueError(f"estimator.json: {names} cannot be the names of steps.")
     steps = [
         (name, unpack(step, store.compartment(number)))
         for number, (name, step) in enumerate(packed["steps"])
     ]
-    return made(steps, **unpack_params(packed["params"]))
+    return made(steps, **unpack_params(packed["params"], OF_PIPELINES))
 
 
-def pack_params(params: Mapping[str, Any]) -> dict[str, Any]:
+def pack_params(
+    params: Mapping[str, Any], of_process: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Parameters in terms of JSON; a random state that is a generator becomes None.
 
     Parameters
     ----------
     params : mapping of str to object
         As returned by an estimator's ``get_params(deep=False)``.
+    of_process : mapping of str to object, optional
+        Parameters that say how a process works and nothing about the model, with their defaults.
+        They are left out.
 
     Returns
     -------
@@ -214,18 +256,25 @@ def pack_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     packed = {}
     for name, value in params.items():
+        if of_process is not None and name in of_process:
+            continue
         if isinstance(value, np.random.Generator | np.random.RandomState):
             value = None  # it has been drawn from, and would not give the same again
         packed[name] = to_json(value, name)
     return packed
 
 
-def unpack_params(packed: Mapping[str, Any]) -> dict[str, Any]:
+def unpack_params(
+    packed: Mapping[str, Any], of_process: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The parameters that :func:`pack_params` was given.
 
     Parameters
     ----------
     packed : mapping of str to object
+    of_process : mapping of str to object, optional
+        Parameters that no file decides, with their defaults. Others that a file has are not taken
+        over, and a warning names them.
 
     Returns
     -------
@@ -236,4 +285,12 @@ def unpack_params(packed: Mapping[str, Any]) -> dict[str, Any]:
     >>> unpack_params({"resolution": {"tuple": [0.5, 2.0]}, "random_state": None})
     {'resolution': (0.5, 2.0), 'random_state': None}
     """
-    return {name: from_json(value) for name, value in packed.items()}
+    left_out = of_process or {}
+    odd = [name for name in packed if name in left_out and packed[name] != left_out[name]]
+    if odd:
+        warnings.warn(
+            f"the file sets {', '.join(odd)}, which decide how a process works and are no part of "
+            "a model, so they stay at their defaults; use set_params to change that.",
+            stacklevel=2,
+        )
+    return {name: from_json(value) for name, value in packed.items() if name not in left_out}

@@ -7,11 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 import numpy as np
 
-__all__ = ["fingerprint", "write_atomically"]
+from .beside import file_beside, remove_leftovers, sync_folder
+
+__all__ = ["fingerprint", "read_with_digest", "write_atomically", "write_with_digest"]
+
+MARK = b"sha256:"
+LENGTH = len(MARK) + 64  # of the mark and the digest at the end of a file
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], Any]) -> None:
@@ -20,21 +24,100 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     Parameters
     ----------
     path : path
-        An existing file stays whole until the new one is complete; missing folders are made.
+        An existing file stays whole until the new one is complete; missing folders are made. What
+        killed processes have left beside it is removed. A device or a pipe is written directly.
     write : callable
         Gets the open binary file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with beside.open("xb") as file:
+    if path.exists() and not path.is_file():  # a device or a pipe is no file to be replaced
+        with path.open("wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        return
+    path = path.resolve()  # a link stays, and what it names is replaced
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    with file_beside(path) as (beside, file):
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        if os.name == "nt":
+            file.close()  # an open file has no other name there
         os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+class _HashedFile:
+    """File that takes the digest of what is written to it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write some bytes; what goes wrong is kept, for writers that make another error of it."""
+        self.digest.update(content)
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Have everything written so far reach the system."""
+        self.file.flush()
+
+
+def write_with_digest(path: str | os.PathLike[str], write: Callable[[Any], Any]) -> None:
+    """Write a file that ends in the digest of its content, as :func:`write_atomically` does.
+
+    Parameters
+    ----------
+    path : path
+    write : callable
+        Gets an object with the methods ``write`` and ``flush``.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or may not be written.
+    """
+
+    def write_hashed(file: IO[bytes]) -> None:
+        hashed = _HashedFile(file)
+        try:
+            write(hashed)
+        except Exception:
+            if hashed.error is not None:
+                raise hashed.error from None
+            raise
+        file.write(MARK + hashed.digest.hexdigest().encode())
+
+    write_atomically(path, write_hashed)
+
+
+def read_with_digest(path: str | os.PathLike[str]) -> bytes:
+    """Content of a file that :func:`write_with_digest` has written.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If the content is not that of its digest.
+    """
+    content = Path(path).read_bytes()
+    digest = MARK + hashlib.sha256(memoryview(content)[:-LENGTH]).hexdigest().encode()
+    if content[-LENGTH:] != digest:
+        raise ValueError("its content does not match its digest")
+    return content[:-LENGTH]
 
 
 def fingerprint(*parts: np.ndarray | str | None) -> str:
