@@ -15,6 +15,7 @@
 #if !defined(__x86_64__) || !defined(__GNUC__)
 #error "the kernels are for x86-64, and for GCC or Clang"
 #endif
+#include <cpuid.h>
 #include <float.h>
 #include <immintrin.h>
 #include <math.h>
@@ -345,7 +346,40 @@ static PyObject *py_topk(PyObject *self, PyObject *args)
     return finish(&arrays, failed);
 }
 
+/* Whether the system keeps all of the registers `mask` when it switches between threads (XCR0). */
+static int keeps(unsigned mask)
+{
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & mask) == mask;
+}
+
+enum { OSXSAVE = 1 << 27, VECTORS = 0xE6, TILES = 0x60000 };                    /* of 1, of XCR0 */
+enum { FOUNDATION = 1 << 16, DQ = 1 << 17, BW = 1 << 30, VL = (int)(1u << 31) }; /* EBX of 7.0 */
+enum { AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24 };                                /* EDX of 7.0 */
+enum { AVX512_BF16 = 1 << 5 };                                                  /* EAX of 7.1 */
+
+/* Instructions for products of bfloat16 that this processor and its system offer, by torch's names.
+ * The registers of cpuid are read here because torch says it from 2.11 on only. */
+static PyObject *py_abilities(PyObject *self, PyObject *none)
+{
+    const unsigned avx512 = (unsigned)FOUNDATION | DQ | BW | (unsigned)VL;
+    const unsigned amx = AMX_BF16 | AMX_TILE;
+    unsigned a, b, c, d, a1 = 0, b1, c1, d1;
+    int vectors = 0, tiles = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE) && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        if (a >= 1) __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1);
+        vectors = (b & avx512) == avx512 && (a1 & AVX512_BF16) && keeps(VECTORS);
+        tiles = (d & amx) == amx && keeps(TILES);
+    }
+    if (vectors && tiles) return Py_BuildValue("(ss)", "avx512_bf16", "amx_bf16");
+    if (vectors) return Py_BuildValue("(s)", "avx512_bf16");
+    if (tiles) return Py_BuildValue("(s)", "amx_bf16");
+    return PyTuple_New(0);
+}
+
 static PyMethodDef methods[] = {
+    {"abilities", py_abilities, METH_NOARGS, NULL},
     {"buffer_size", py_buffer_size, METH_VARARGS, NULL},
     {"logsumexp", py_logsumexp, METH_VARARGS, NULL},
     {"softmax_forward", py_softmax_forward, METH_VARARGS, NULL},

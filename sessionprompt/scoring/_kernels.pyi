@@ -12,6 +12,7 @@ Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
 Pairs = NDArray[np.int32]
 
+def abilities() -> tuple[str, ...]: ...
 def buffer_size(n: int, candidates: int, /) -> int: ...
 def logsumexp(
     states: Floats, table: Floats, targets: Codes, first: int, last: int, result: Floats, /

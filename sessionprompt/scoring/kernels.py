@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 try:
+    from ._kernels import abilities as said_by_kernels
     from ._kernels import (
         buffer_size,
         count_greater,
@@ -21,6 +24,7 @@ try:
 except ImportError:  # installed without a compiler, or on another processor than x86-64
     buffer_size = count_greater = logsumexp = None  # type: ignore[assignment]
     softmax_backward = softmax_forward = topk = None  # type: ignore[assignment]
+    said_by_kernels = None  # type: ignore[assignment]
 
 __all__ = [
     "abilities",
@@ -61,9 +65,27 @@ def usable(device: torch.device) -> bool:
     return obstacle(device) is None
 
 
-def abilities() -> set[str]:
-    """Instruction sets of the processor, by torch's names."""
-    return {name for name, has in torch.cpu.get_capabilities().items() if has}
+@cache
+def abilities() -> frozenset[str]:
+    """Instruction sets of the processor, by torch's names, as far as they matter here.
+
+    The compiled module reads them off the processor. Without it torch is asked, which can say it
+    from 2.11 on; Linux writes them, by the same names, for everybody else.
+    """
+    if said_by_kernels is not None:
+        return frozenset(said_by_kernels())
+    if hasattr(torch.cpu, "get_capabilities"):
+        return frozenset(name for name, has in torch.cpu.get_capabilities().items() if has)
+    return _said_by_system(Path("/proc/cpuinfo"))
+
+
+def _said_by_system(path: Path) -> frozenset[str]:
+    """Instruction sets in Linux's description of the processor; none where it is missing."""
+    if not path.exists():
+        return frozenset()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -278,3 +280,38 @@ def test_a_reason_is_given_where_kernels_do_not_compute(
     assert "not on cuda" in str(kernels.obstacle(torch.device("cuda")))
     monkeypatch.setattr(kernels, "logsumexp", None)
     assert "not built" in str(kernels.obstacle(torch.device("cpu")))
+
+
+CPUINFO = """processor\t: 0
+model name\t: a processor
+flags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16
+bugs\t\t: spectre_v1
+"""
+
+
+@pytest.fixture
+def fresh_abilities() -> Iterator[None]:
+    kernels.abilities.cache_clear()
+    yield
+    kernels.abilities.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_abilities")
+def test_kernels_and_torch_agree_on_the_processor() -> None:
+    if kernels.said_by_kernels is None or not hasattr(torch.cpu, "get_capabilities"):
+        pytest.skip("needs the compiled kernels, and torch 2.11 or newer")
+    of_torch = torch.cpu.get_capabilities()
+    expected = {name for name in ("avx512_bf16", "amx_bf16") if of_torch[name]}
+    assert kernels.abilities() == expected
+
+
+@pytest.mark.usefixtures("fresh_abilities")
+def test_an_old_torch_without_kernels_still_knows_the_processor(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kernels, "said_by_kernels", None)
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert isinstance(kernels.multiplies_bfloat16(torch.device("cpu")), bool)
+    (tmp_path / "cpuinfo").write_text(CPUINFO)
+    assert {"avx512_bf16", "amx_bf16"} <= kernels._said_by_system(tmp_path / "cpuinfo")
+    assert kernels._said_by_system(tmp_path / "nothing") == frozenset()
