@@ -3,9 +3,10 @@ VENV ?= .venv
 ARGS ?=
 
 BIN = $(VENV)/bin
-INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+CONSTRAINTS ?= constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %)
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow test-lowest test-newest lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sessionprompt demo
@@ -16,6 +17,13 @@ test: $(VENV)/.installed-test
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+# the fast tests with the lower bounds of pyproject.toml, and with the newest releases that pip finds
+test-lowest:
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=constraints-lowest.txt
+
+test-newest:
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -23,11 +31,11 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports --no-logo --no-cache
 
 clean:
-	rm -rf .venv build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
-$(VENV)/.installed: pyproject.toml constraints.txt $(wildcard sessionprompt/scoring/*.[ch])
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(wildcard sessionprompt/scoring/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch
 	$(INSTALL) --editable .
