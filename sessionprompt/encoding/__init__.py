@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from .annotations import PROMPT_KINDS, annotation, check_prompts
+from .annotations import PROMPT_KINDS, annotation, check_prompts, labelled_by
 from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
-from .prefixes import PrefixData, prefix_data
+from .filters import CodeLists, ItemFilter, candidates_of, read_candidates, seen_items
+from .prefixes import PrefixData, last_windows, prefix_data
 from .targets import NextItemTargets
 
 __all__ = [
     "PROMPT_KINDS",
+    "CodeLists",
     "EncodedSessions",
     "Examples",
+    "ItemFilter",
     "NextItemTargets",
     "PrefixData",
     "SessionEncoder",
     "annotation",
+    "candidates_of",
     "check_prompts",
+    "labelled_by",
     "last_prefixes",
+    "last_windows",
     "prefix_data",
     "prefix_examples",
+    "read_candidates",
+    "seen_items",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..sessions import Sessions
 
-__all__ = ["PROMPT_KINDS", "annotation", "check_prompts"]
+__all__ = ["PROMPT_KINDS", "annotation", "check_prompts", "labelled_by"]
 
 PROMPT_KINDS = ("cluster", "user", "session")
 
@@ -86,3 +87,20 @@ def annotation(sessions: Sessions, kind: str) -> np.ndarray:
     if column is None:
         raise ValueError(MISSING[kind])
     return column
+
+
+def labelled_by(sessions: Sessions, annotator: Any) -> Sessions:
+    """Sessions with the labels that an annotator gives them, whatever labels they carry.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    annotator : object
+        Has ``label_events(sessions)``.
+
+    Returns
+    -------
+    Sessions
+    """
+    bare = replace(sessions, labels=None, annotator=None)
+    return bare.with_labels(annotator.label_events(bare), annotator)

@@ -285,7 +285,7 @@ class SessionEncoder:
 
 
 def _check_sizes(sizes: Any, prompts: tuple[str, ...]) -> tuple[int, ...]:
-    """Numbers of clusters as a tuple, once they are such numbers, and there if prompts need them."""
+    """Numbers of clusters, once they are such numbers, and there if prompts need them."""
     if not isinstance(sizes, list) or bool(sizes) != ("cluster" in prompts):
         raise ValueError(f"cluster_sizes={sizes!r} do not go with prompts={prompts}.")
     for size in sizes:

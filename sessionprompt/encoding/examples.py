@@ -56,7 +56,12 @@ def last_prefixes(sessions: EncodedSessions, max_length: int) -> Examples:
     return Examples(sessions, sessions.offsets[1:] - lengths, lengths, np.ones_like(lengths))
 
 
-def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool | str) -> Examples:
+def prefix_examples(
+    sessions: EncodedSessions,
+    max_length: int,
+    one_pass: bool | str,
+    longest_shared: np.ndarray | None = None,
+) -> Examples:
     """Examples that ask once for every prefix of every session, its `first_prefix` the shortest.
 
     In one pass, the prefixes of up to `max_length` events share a window; longer ones get a window
@@ -72,6 +77,8 @@ def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool |
     one_pass : bool or "distinct"
         True if one window may serve many prefixes, as
         :attr:`~sessionprompt.backbones.Backbone.one_pass` allows.
+    longest_shared : ndarray of shape (n_sessions,), optional
+        Length up to which prefixes of each session may share a window.
 
     Returns
     -------
@@ -79,6 +86,8 @@ def prefix_examples(sessions: EncodedSessions, max_length: int, one_pass: bool |
     """
     first = sessions.first_prefix
     shared_last = np.minimum(_one_pass_lengths(sessions, one_pass), max_length)
+    if longest_shared is not None:
+        shared_last = np.minimum(shared_last, longest_shared)
     shared = np.flatnonzero(shared_last >= first)
     own_first = np.maximum(first, shared_last + 1)
     counts = np.maximum(sessions.lengths - own_first + 1, 0)

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from .._arrays import ragged_range
+from ..sessions import Sessions
 from .encoded import EncodedSessions
 from .encoder import SessionEncoder
-from .examples import Examples, prefix_examples
+from .examples import Examples, last_prefixes, prefix_examples
 from .targets import NextItemTargets
 
-__all__ = ["PrefixData", "prefix_data"]
+__all__ = ["PrefixData", "last_windows", "prefix_data"]
+
+EVENTS_AT_A_TIME = 2**17  # of windows to annotate: some 20 MB of intermediate results
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,30 @@ class PrefixData:
         return (self.examples.take(index) for index in np.split(order, bounds) if len(index))
 
 
+def last_windows(sessions: Sessions, encoder: SessionEncoder, max_length: int) -> Examples:
+    """One example per session, its newest events, as :func:`prefix_data` reads a prefix.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    encoder : SessionEncoder
+    max_length : int
+        What older events say of an unknown item is not read either.
+    """
+    lengths = sessions.lengths
+    if sessions.annotator is not None and (lengths > max_length).any():
+        sessions = sessions.windows(np.arange(len(sessions)), lengths, max_length)
+    return last_prefixes(encoder.encode(sessions), max_length)
+
+
 def prefix_data(
     cut: NextItemTargets, encoder: SessionEncoder, max_length: int, one_pass: bool | str
 ) -> tuple[PrefixData, np.ndarray]:
     """All prefixes of cut sessions as a network reads them, without hindsight.
 
-    Sessions whose items are all known are read once for all their prefixes, where the backbone
-    allows it. A session with an unknown item is taken apart into its prefixes first, and each is
-    annotated anew: the cluster of an unknown item must not depend on what follows the prefix.
+    Prefixes of known items are read once, several at a time where the backbone allows it. A window
+    with an unknown item is annotated anew for every prefix, by its own events: the cluster of an
+    unknown item must not depend on what follows the prefix.
 
     Parameters
     ----------
@@ -77,58 +96,56 @@ def prefix_data(
     places : ndarray of shape (n_prefixes,)
         Event of ``cut.inputs`` at which each prefix ends.
     """
-    sessions, events = _without_hindsight(cut, encoder)
-    examples = prefix_examples(sessions, max_length, one_pass)
-    return PrefixData(examples, cut.next_items[events]), events[examples.ends]
+    if cut.inputs.annotator is None or (cut.encoded.items >= 0).all():
+        examples = prefix_examples(cut.encoded, max_length, one_pass)
+        return PrefixData(examples, cut.next_items), examples.ends
+    longest = _lengths_of_known(cut.encoded)
+    examples = prefix_examples(cut.encoded, max_length, one_pass, longest)
+    return _without_hindsight(cut, encoder, examples, max_length), examples.ends
+
+
+def _lengths_of_known(sessions: EncodedSessions) -> np.ndarray:
+    """Events of each session before the first one of an unknown item."""
+    unknown = np.flatnonzero(sessions.items < 0)
+    session = np.searchsorted(sessions.offsets, unknown, side="right") - 1
+    lengths = sessions.lengths.copy()
+    np.minimum.at(lengths, session, unknown - sessions.offsets[session])
+    return lengths
 
 
 def _without_hindsight(
-    cut: NextItemTargets, encoder: SessionEncoder
-) -> tuple[EncodedSessions, np.ndarray]:
-    """Sessions of known items as they are, the others prefix by prefix.
-
-    Returns
-    -------
-    sessions : EncodedSessions
-    events : ndarray of shape (n_events,)
-        Event of ``cut.inputs`` that each event of them is.
-    """
-    apart = _with_unknown_items(cut)
-    if not apart.any():
-        return cut.encoded, np.arange(len(cut.encoded.items))
-    whole = np.flatnonzero(~apart)
-    parts = [cut.encoded.take(whole)]
-    events = [ragged_range(cut.encoded.offsets[whole], cut.encoded.lengths[whole])]
-    for owner, lengths in _prefix_groups(cut, np.flatnonzero(apart)):
-        prefixes = encoder.encode(cut.inputs.prefixes(owner, lengths))
-        parts.append(replace(prefixes, first_prefix=lengths))
-        events.append(ragged_range(cut.encoded.offsets[owner], lengths))
-    return EncodedSessions.join(parts), np.concatenate(events)
-
-
-def _with_unknown_items(cut: NextItemTargets) -> np.ndarray:
-    """Mark the sessions that hold an unknown item which an annotator would label."""
-    apart = np.zeros(len(cut.encoded), dtype=bool)
-    if cut.inputs.annotator is not None:
-        session = np.repeat(np.arange(len(cut.encoded)), cut.encoded.lengths)
-        apart[session[cut.encoded.items < 0]] = True
-    return apart
+    cut: NextItemTargets, encoder: SessionEncoder, examples: Examples, max_length: int
+) -> PrefixData:
+    """Examples in which windows with an unknown item, of one prefix each, are annotated anew."""
+    stops = examples.starts + examples.lengths  # (n_examples,)
+    unknown_before = np.append(0, np.cumsum(cut.encoded.items < 0))
+    anew = np.flatnonzero(unknown_before[stops] > unknown_before[examples.starts])
+    owner = np.searchsorted(cut.encoded.offsets, examples.starts[anew], side="right") - 1
+    prefix = stops[anew] - cut.encoded.offsets[owner]
+    parts = [cut.encoded]
+    events = [np.arange(len(cut.encoded.items))]
+    starts = examples.starts.copy()
+    n_events = len(cut.encoded.items)
+    for group in _annotated_together(prefix, examples.lengths[anew], cut.inputs.annotator):
+        windows = cut.inputs.windows(owner[group], prefix[group], max_length)
+        parts.append(encoder.encode(windows))
+        chosen = anew[group]
+        events.append(ragged_range(examples.starts[chosen], examples.lengths[chosen]))
+        starts[chosen] = n_events + windows.offsets[:-1]
+        n_events += windows.n_events
+    sessions = EncodedSessions.join(parts)
+    examples = replace(examples, sessions=sessions, starts=starts)
+    return PrefixData(examples, cut.next_items[np.concatenate(events)])
 
 
-def _prefix_groups(
-    cut: NextItemTargets, rows: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Owner and length of the prefixes that some sessions ask for, by calls of the annotator."""
-    first = cut.encoded.first_prefix[rows]
-    counts = np.maximum(cut.encoded.lengths[rows] - first + 1, 0)
-    owner = np.repeat(rows, counts)
-    lengths = ragged_range(first, counts)
-    for group in _annotated_together(lengths, cut.inputs.annotator):
-        yield owner[group], lengths[group]
-
-
-def _annotated_together(lengths: np.ndarray, annotator: Any) -> list[np.ndarray]:
-    """Prefixes to annotate in one call: if they inform each other, no two of one session."""
+def _annotated_together(
+    prefix: np.ndarray, lengths: np.ndarray, annotator: Any
+) -> Iterator[np.ndarray]:
+    """Windows to annotate in one call; if they inform each other, no two of one session."""
     if getattr(annotator, "attach", "session") == "batch":
-        return [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
-    return [np.arange(len(lengths))]
+        order = np.argsort(prefix, kind="stable")
+        bounds = np.flatnonzero(np.diff(prefix[order])) + 1
+    else:
+        order = np.arange(len(prefix))
+        bounds = np.flatnonzero(np.diff(np.cumsum(lengths) // EVENTS_AT_A_TIME)) + 1
+    return (group for group in np.split(order, bounds) if len(group))

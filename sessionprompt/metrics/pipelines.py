@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..encoding import candidates_of
 from ..sessions import Sessions, as_sessions
 from .weights import session_weights
 
@@ -84,6 +85,10 @@ def evaluate_pipeline(
     inputs, last_events, rows = split_and_transform(pipeline, sessions)
     if weights is not None:
         weights = weights[rows]
+    if params.get("candidates") is not None:
+        params["candidates"] = candidates_of(
+            last_step.encoder_, params["candidates"], len(sessions), rows
+        )
     return last_step.evaluate(inputs, sample_weight=weights, last_events=last_events, **params)
 
 

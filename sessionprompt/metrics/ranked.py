@@ -31,17 +31,19 @@ class RankedTargets:
     positions : ndarray of shape (n,)
         Position of the target in its session, so also the length of its prefix.
     ranks : ndarray of shape (n,), float
-        1 is best; infinite for targets that the model does not know.
+        1 is best; infinite for targets that the model does not know or a filter leaves out.
     counts : ndarray of shape (n,)
         Training events of the target; 0 if unknown.
     repeated : ndarray of shape (n,), bool
     top : ndarray of shape (n, k) or None
-        Codes of the best items, where lists were asked for.
+        Codes of the best items, where lists were asked for; -1 where a filter leaves no more.
     n_items : int
     item_counts : ndarray of shape (n_items,) or None
         Training events of each item.
     item_labels : ndarray of shape (n_items, n_columns) or None
         Clusters of each item, where the model knows them.
+    excluded : ndarray of shape (n,), bool, or None
+        Known targets that a filter leaves out, where there was one.
     """
 
     sessions: np.ndarray
@@ -53,6 +55,7 @@ class RankedTargets:
     n_items: int
     item_counts: np.ndarray | None = None
     item_labels: np.ndarray | None = None
+    excluded: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -62,6 +65,7 @@ class RankedTargets:
         places: np.ndarray,
         ranks: np.ndarray,
         top: np.ndarray | None = None,
+        filtered: bool = False,
     ) -> RankedTargets:
         """Ranked targets in the order of the sessions.
 
@@ -73,23 +77,30 @@ class RankedTargets:
             Event of ``cut.inputs`` that each target follows, in any order.
         ranks : ndarray of shape (n,)
         top : ndarray of shape (n, k), optional
+        filtered : bool, default=False
+            Whether a filter may have left out targets, whose rank is infinite then.
         """
         order = np.argsort(places, kind="stable")
         events = places[order]
         codes = cut.next_items[events]
         session = np.searchsorted(cut.inputs.offsets, events, side="right") - 1
+        ranks = ranks[order]
+        excluded = None
+        if filtered:
+            excluded = np.isinf(ranks) & (codes >= 0)
         if top is not None:
             top = top[order]
         return cls(
             sessions=cut.rows[session],
             positions=events - cut.inputs.offsets[session] + 1,
-            ranks=ranks[order],
+            ranks=ranks,
             counts=np.where(codes < 0, 0, encoder.item_counts[codes]),
             repeated=cut.repeated[events],
             top=top,
             n_items=encoder.n_items,
             item_counts=encoder.item_counts,
             item_labels=known_labels(encoder),
+            excluded=excluded,
         )
 
     def summary(
@@ -128,7 +139,11 @@ class RankedTargets:
         values = metric_values(names, quantities)
         result: dict[str, Any] = {**averages(values, weights)}
         result["n_targets"] = len(self.ranks)
-        result["n_unknown_targets"] = int(np.isinf(self.ranks).sum())
+        n_missed = int(np.isinf(self.ranks).sum())
+        if self.excluded is not None:
+            result["n_excluded_targets"] = int(self.excluded.sum())
+            n_missed -= result["n_excluded_targets"]
+        result["n_unknown_targets"] = n_missed
         if slices:
             result["slices"] = averages_by_label(values, self._groups(slices), weights)
         return result

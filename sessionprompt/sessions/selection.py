@@ -66,15 +66,52 @@ class SessionSelection(SessionColumns):
         [['tea'], ['tea', 'cup']]
         """
         rows = row_numbers(index, len(self))
-        wanted = np.broadcast_to(integer_array(lengths, "lengths", np.int64), rows.shape)
+        wanted = self._prefix_lengths(lengths, rows, "lengths")
+        return self._heads(rows, wanted)._replace(target_start=None)._labelled_again()
+
+    def windows(self, index: ArrayLike, ends: ArrayLike, max_length: int) -> Self:
+        """Newest events of prefixes: sessions cut at both ends.
+
+        Parameters
+        ----------
+        index : array-like of int, shape (n_windows,)
+            Which session each window is taken from, in any order, with repetitions.
+        ends : int or array-like of int, shape (n_windows,)
+            Length of the prefix that ends with the window, 0 to the session's length.
+        max_length : int
+            How many of its newest events to keep.
+
+        Returns
+        -------
+        Sessions
+            As of :meth:`prefixes`: labels are made again from the events that are left.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> sessions = Sessions.from_lists([["tea", "cup", "pot"]])
+        >>> sessions.windows([0, 0], [2, 3], 2).to_lists()
+        [['tea', 'cup'], ['cup', 'pot']]
+        """
+        rows = row_numbers(index, len(self))
+        stops = self._prefix_lengths(ends, rows, "ends")
+        lengths = np.minimum(stops, max_length)
+        events = ragged_range(self.offsets[rows] + stops - lengths, lengths)
+        return self._pick(rows, events, lengths)._replace(target_start=None)._labelled_again()
+
+    def _prefix_lengths(
+        self, lengths: ArrayLike, rows: NDArray[np.int64], name: str
+    ) -> NDArray[np.int64]:
+        """Lengths of prefixes of these sessions, once it is sure that they fit."""
+        wanted = np.broadcast_to(integer_array(lengths, name, np.int64), rows.shape)
         wrong = (wanted < 0) | (wanted > self.lengths[rows])
         if wrong.any():
             first = int(wrong.argmax())
             raise ValueError(
-                f"lengths[{first}]={wanted[first]} does not fit session {rows[first]} "
+                f"{name}[{first}]={wanted[first]} does not fit session {rows[first]} "
                 f"of {self.lengths[rows[first]]} events."
             )
-        return self._heads(rows, wanted)._replace(target_start=None)._labelled_again()
+        return wanted
 
     def split_last(self) -> tuple[Self, NDArray[Any], NDArray[np.int64]]:
         """Last event of every session, parted from what comes before it.
