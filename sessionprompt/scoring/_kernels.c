@@ -367,7 +367,8 @@ static PyObject *py_abilities(PyObject *self, PyObject *none)
     const unsigned amx = AMX_BF16 | AMX_TILE;
     unsigned a, b, c, d, a1 = 0, b1, c1, d1;
     int vectors = 0, tiles = 0;
-    if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE) && __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+    if (__get_cpuid(1, &a, &b, &c, &d) && (c & OSXSAVE) &&
+        __get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         if (a >= 1) __get_cpuid_count(7, 1, &a1, &b1, &c1, &d1);
         vectors = (b & avx512) == avx512 && (a1 & AVX512_BF16) && keeps(VECTORS);
         tiles = (d & amx) == amx && keeps(TILES);
