@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from .sessions import Sessions, as_sessions, span_seconds
 
 __all__ = ["TemporalSessionSplit", "temporal_train_test_split", "within_session_split"]
 
+FEW = 0.01  # of the sessions: a smaller test part is likely a mistake
 LATEST = 1e11  # seconds, in the year 5138: what is larger counts in smaller units
 
 
@@ -44,6 +46,11 @@ def temporal_train_test_split(
         If `test_size` is of another type.
     ValueError
         If a part would be empty, or a span cannot be measured in the times of X.
+
+    Warns
+    -----
+    UserWarning
+        If a span holds less than one in a hundred sessions.
 
     Examples
     --------
@@ -109,6 +116,14 @@ def _ends_within(X: Sessions, span: str | timedelta | np.timedelta64) -> np.ndar
     is_test = X.times >= oldest
     if is_test.all():
         raise ValueError(f"test_size={span!r} spans all {len(X)} sessions; pass a shorter span.")
+    n_test = np.count_nonzero(is_test)
+    if n_test < FEW * len(X):
+        warnings.warn(
+            f"test_size={span!r} makes a test part of {n_test} of {len(X)} sessions, those that "
+            f"end within it before {newest}; if a few late sessions stand alone there, leave them "
+            "out, or pass a longer span or a share.",
+            stacklevel=3,
+        )
     return is_test
 
 

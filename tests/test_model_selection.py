@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 
 import numpy as np
@@ -277,3 +278,15 @@ class TestWithinSessionSplit:
         ]
         assert [part.users.tolist() for part in (valid, test)] == [["u"], ["u", "w"]]
         assert test.vocabulary is X.vocabulary
+
+
+@pytest.mark.parametrize(("n_late", "said"), [(4, True), (6, False)])
+def test_a_span_that_holds_next_to_nothing_is_said(n_late: int, said: bool) -> None:
+    times = np.append(np.arange(500 - n_late), 9e6 + np.arange(n_late))
+    sessions = Sessions.from_lists([["a", "b"]] * 500, times=times)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _, test = temporal_train_test_split(sessions, test_size="1d")
+    assert len(test) == n_late
+    found = [str(warning.message) for warning in caught]
+    assert [f"a test part of {n_late} of 500 sessions" in text for text in found] == [True] * said

@@ -11,6 +11,7 @@ from .tables import (
     read_parquet,
     read_table,
     with_numbers,
+    write_json_lines,
     write_table,
 )
 from .text import broken_line
@@ -29,5 +30,6 @@ __all__ = [
     "read_times",
     "span_seconds",
     "with_numbers",
+    "write_json_lines",
     "write_table",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -17,6 +17,7 @@ from ..vocabulary import Vocabulary
 from .checks import time_column
 from .columns import Numbering
 from .events import read_events
+from .joining import joined_columns
 from .lists import check_lists, read_lists
 from .selection import SessionSelection
 from .spans import gap_limit
@@ -222,6 +223,49 @@ class Sessions(SessionSelection):
         columns = {"users": users, "event_times": times, "ids": ids, "numbering": None}
         return replace(made, **columns)  # type: ignore[arg-type]
 
+    @classmethod
+    def concat(cls, parts: Iterable[Any], *, renumber: bool = False) -> Sessions:
+        """All sessions of several containers, one container after the other.
+
+        Vocabularies are merged, so codes can change. Users, times and labels stay if all parts have
+        them.
+
+        Parameters
+        ----------
+        parts : iterable of Sessions or lists of lists
+            At least one.
+        renumber : bool
+            Give the sessions the ids 0 to n-1 in place of their own. It is done anyway where the
+            ids of every part are 0 to its n-1.
+
+        Returns
+        -------
+        Sessions
+            Without `report`.
+
+        Raises
+        ------
+        TypeError
+            If a part is no Sessions, or ids or times are of several kinds.
+        ValueError
+            If there is no part, a column is not in all parts, labels are not of one annotator, or
+            two parts have a session of one id (and one user, where users are known).
+
+        Examples
+        --------
+        >>> old = Sessions.from_lists([["tea", "cup"]], users=["ann"])
+        >>> new = Sessions.from_lists([["pot", "tea"]], users=["bob"])
+        >>> joined = Sessions.concat([old, new])
+        >>> joined.to_lists(), joined.users.tolist(), joined.ids.tolist()
+        ([['tea', 'cup'], ['pot', 'tea']], ['ann', 'bob'], [0, 1])
+        """
+        if isinstance(parts, Sessions):
+            raise TypeError("parts is one Sessions; pass a list of those to join.")
+        joined = [as_sessions(part, f"part {place}") for place, part in enumerate(parts)]
+        if not joined:
+            raise ValueError("parts is empty; pass at least one Sessions.")
+        return cls(**joined_columns(joined, renumber))
+
     def __iter__(self) -> Iterator[list[Any]]:
         flat = self.vocabulary.decode(self.codes).tolist()
         return (flat[start:end] for start, end in pairwise(self.offsets.tolist()))
@@ -282,7 +326,8 @@ class Sessions(SessionSelection):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise TypeError(
-            "sessions differ in length and make no array; use .codes and .offsets, or .to_lists()."
+            "sessions differ in length and make no array; use .codes and .offsets, .to_lists(), or "
+            "Sessions.concat to join some."
         )
 
 

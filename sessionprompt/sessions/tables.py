@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -25,6 +26,7 @@ __all__ = [
     "read_parquet",
     "read_table",
     "with_numbers",
+    "write_json_lines",
     "write_table",
 ]
 
@@ -122,7 +124,7 @@ def _text_events(path: str | os.PathLike[str], wanted: Collection[str]) -> Event
         missing = table.frame[column].is_null().to_numpy()
         if missing.any():
             raise ValueError(
-                f"{table.place(int(missing.argmax()))}: {column!r} has a missing value; "
+                f"{table.place(int(missing.argmax()))}: column {column!r} has a missing value; "
                 "fill it in or remove the line."
             )
     return table
@@ -207,9 +209,9 @@ def with_numbers(table: Any, column: str, known: Collection[int]) -> tuple[Any, 
     number_of = {text: lowest - place for place, text in enumerate(others, 1)}
     codes = [number_of.get(text) or int(text) for text in texts]
     warnings.warn(
-        f"{np.count_nonzero(~is_number)} of {len(texts)} events have ids in column {column!r} that "
-        f"are no whole numbers as those of the model are (first {next(iter(others))!r}); they are "
-        "taken as unknown.",
+        f"{np.count_nonzero(~is_number)} of {len(texts)} events have ids in column {column!r} "
+        f"that are no whole numbers, as those of the model are (first {next(iter(others))!r}); "
+        "they are taken as unknown, and their sessions are served like all others.",
         stacklevel=2,
     )
     made = nw.new_series(column, codes, nw.Int64(), backend=series.implementation)
@@ -222,13 +224,37 @@ def _times(series: nw.Series[Any], place: Callable[[int], str]) -> nw.Series[Any
     if series.dtype != nw.String or series.is_null().any():
         return series
     if not series.str.contains(NUMBER).all():
-        times = [_seconds(text, row, place) for row, text in enumerate(series.to_list())]
+        times = _dates(series.to_list(), series.name, place)
         return nw.new_series(series.name, times, nw.Float64, backend=series.implementation)
     if series.str.contains("[.eE]").any():
         return series.cast(nw.Float64)
     if len(series) and series.str.len_chars().max() > 18:
         _check_size(series.to_list(), place)
     return series.cast(nw.Int64)
+
+
+def _dates(texts: list[str], column: str, place: Callable[[int], str]) -> list[float]:
+    """Seconds since 1970 of ISO dates."""
+    times = []
+    numbers = []
+    for row, text in enumerate(texts):
+        if re.search(NUMBER, text):
+            numbers.append(row)
+            continue
+        seconds = _seconds(text)
+        if seconds is None:
+            raise ValueError(
+                f"{place(row)}, column {column!r}, row {row}: {text!r} is neither a number nor an "
+                "ISO date such as '2024-12-31T23:59:00'; rewrite the column as one of them."
+            )
+        times.append(seconds)
+    if numbers:
+        first = numbers[0]
+        raise ValueError(
+            f"{place(first)}, column {column!r}, row {first}: {texts[first]!r} is a number, but "
+            "other rows hold dates; rewrite the column as one of them."
+        )
+    return times
 
 
 def _check_size(texts: list[str], place: Callable[[int], str]) -> None:
@@ -240,15 +266,12 @@ def _check_size(texts: list[str], place: Callable[[int], str]) -> None:
             )
 
 
-def _seconds(text: str, row: int, place: Callable[[int], str]) -> float:
-    """Seconds since 1970 of an ISO date, in UTC where it names no zone."""
+def _seconds(text: str) -> float | None:
+    """Seconds since 1970 of an ISO date, in UTC where it names no zone; None of another text."""
     try:
         moment = datetime.fromisoformat(UTC_WORD.sub("Z", text.strip()))
-    except ValueError as error:
-        raise ValueError(
-            f"{place(row)}: {text!r} is neither a number nor an ISO date such as "
-            "'2024-12-31T23:59:00'; rewrite the column as one of them."
-        ) from error
+    except ValueError:
+        return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return moment.timestamp()
@@ -261,6 +284,26 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             f"{path} is of no known format; name a file that ends in .jsonl, .csv or .parquet."
         )
     find_backend()
+
+
+def write_json_lines(path: str | os.PathLike[str] | None, columns: Mapping[str, Any]) -> None:
+    """Write columns of equal length as one JSON object a row, to a file or to standard output.
+
+    Parameters
+    ----------
+    path : path or None
+    columns : mapping of str to ndarray
+    """
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    lines = (_json_line(dict(zip(columns, row, strict=True))) for row in rows)
+    if path is None:
+        sys.stdout.writelines(lines)
+    else:
+        write_atomically(path, lambda file: file.writelines(line.encode() for line in lines))
+
+
+def _json_line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str) + "\n"
 
 
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:

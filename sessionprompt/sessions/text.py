@@ -314,7 +314,8 @@ def _json_object(line: str, place: str) -> dict[str, Any]:
     try:
         row = DECODER.decode(line.strip())
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is no JSON ({error}).") from error
+        reason = getattr(error, "msg", "too deep")
+        raise ValueError(f"{place} is no JSON ({reason}).") from error
     if not isinstance(row, dict):
         raise ValueError(f"{place} is no JSON object with the columns as its keys.")
     return row

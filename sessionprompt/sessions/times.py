@@ -164,7 +164,7 @@ def check_precision(times: NDArray[Any], name: str) -> None:
     if times.dtype.kind != "f" or len(times) == 0:
         return
     exact = 2.0 ** (np.finfo(times.dtype).nmant + 1)
-    highest = np.abs(times).max()
+    highest = max(times.max(), -times.min())
     if not highest > exact:
         return
     fault = (

@@ -68,6 +68,54 @@ def test_a_split_in_the_file_is_kept(tmp_path: Path) -> None:
     assert train.n_events + test.n_events == len(split)
 
 
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("name", ["valid", "validation", "val", "dev"])
+def test_a_part_for_validation(tmp_path: Path, name: str) -> None:
+    columns = shuffled(1)
+    split = np.array(["test", "train", name])[columns["session_id"] % 3]
+    parts = load_parquet(write(tmp_path, **columns, split=split))
+    assert [set(part.ids % 3) for part in parts] == [{1}, {2}, {0}]  # train, valid, test
+
+
+THREE = {"session_id": [1, 2, 1], "item_id": [5, 6, 7], "pos": [0, 0, 1]}
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"pos": [0, 0, 0]}, ValueError, "rows 0 and 2: a session has two events at the same"),
+        ({"pos": ["0", "0", "1"]}, TypeError, "'pos' holds String, not numbers"),
+        ({"pos": [0, None, 1]}, ValueError, "row 1: column 'pos' has a missing value"),
+        ({"item_id": ["a", "b", None]}, ValueError, "row 2: column 'item_id' has a missing"),
+        ({"ts": [1.0, None, 2.0]}, ValueError, "row 1: column 'ts' has a missing value"),
+        ({"ts": ["a", "b", "c"]}, TypeError, "column 'ts' holds String, not times"),
+        ({"ts": np.array([1.6e9] * 3, "float32")}, ValueError, "holds times as float32"),
+        ({"split": ["train", "test", None]}, ValueError, "row 2: column 'split' has a missing"),
+        ({"split": ["train", "test", "test"]}, ValueError, "rows 0 and 2: a session stands in two"),
+        ({"split": ["train", "valid", "train"]}, ValueError, "it must hold 'train' and 'test'"),
+    ],
+)
+def test_what_the_page_forbids_is_refused(
+    tmp_path: Path, changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        load_parquet(write(tmp_path, **{**THREE, **changes}))
+
+
+def test_zones_of_times(tmp_path: Path) -> None:
+    ts = pd.to_datetime(["2020-01-01 10:00"] * 3).tz_localize("America/New_York")
+    loaded = load_parquet(write(tmp_path, **THREE, ts=ts))
+    assert set(loaded.event_times.astype("datetime64[m]").astype(str)) == {"2020-01-01T15:00"}
+
+
+def test_text_is_no_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("session_id,pos,item_id\n1,10,2\n1,9,3\n")
+    with pytest.raises(ValueError, match=r"log.csv cannot be read"):
+        load_parquet(path)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

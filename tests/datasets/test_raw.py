@@ -170,3 +170,12 @@ def test_a_log_of_other_width_and_a_missing_one(tmp_path: Path) -> None:
         FileNotFoundError, match=r"nowhere.csv: there is no such file. Get it from its page."
     ):
         RawLog(tmp_path / "nowhere.csv", "Get it from its page.").read({"a": WHOLE})
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("line", ["5", "5,", ",6,7"])
+def test_a_broken_line_has_its_number(tmp_path: Path, line: str) -> None:
+    content = f"a,b\n1,2\n{line}\n3,4\n".encode()
+    for data, name in ((content, "log.csv"), (gzip.compress(content), "log.csv.gz")):
+        with pytest.raises(ValueError, match="line 3( has|, column)"):
+            log(tmp_path, data, name).read({"a": WHOLE, "b": WHOLE})

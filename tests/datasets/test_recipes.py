@@ -408,6 +408,31 @@ def test_retailrocket(tmp_path: Path, events: tuple[str, ...]) -> None:
     )
 
 
+def test_retailrocket_cuts_times_to_seconds_before_it_cuts_sessions(tmp_path: Path) -> None:
+    """A pause of 30 minutes and 0.9 s is one of 1,800 s or of 1,801, by where the seconds begin."""
+    lines = ["timestamp,visitorid,event,itemid,transactionid"]
+    for visitor, fraction in ((1, 0), (2, 500)):
+        start = START * 1000 + fraction
+        events = [(start, 7), (start + 1_800_900, 8), (start + 1_800_899, 9)]  # 9 before 8
+        lines += [f"{time},{visitor},view,{item}," for time, item in events]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(lines))
+    loaded = load_retailrocket(path, min_item_support=1)
+    assert loaded.to_lists() == [[7, 9, 8], [9, 8]] and loaded.users.tolist() == [1, 2]
+    assert not (loaded.event_times.astype("datetime64[ms]").astype(int) % 1000).any()
+
+
+def test_yoochoose_keeps_milliseconds(tmp_path: Path) -> None:
+    moments = [f"{iso(START + day * DAY)[:-1]}.{part}Z" for day in (0, 2) for part in (277, 100)]
+    lines = [f"{k // 2},{moment},{k % 2},0" for k, moment in enumerate(moments)]
+    path = tmp_path / "yoochoose-clicks.dat"
+    path.write_text("\n".join(lines))
+    train, test = load_yoochoose(path, fraction=1, min_item_support=1)
+    assert train.to_lists() == test.to_lists() == [[1, 0]]
+    for part in (train, test):
+        assert (part.event_times.astype(int) % 1000).tolist() == [100, 277]
+
+
 @pytest.mark.parametrize("events", ["view", (), ("view", "click")])
 def test_retailrocket_refuses_unknown_events(events: Any) -> None:
     with pytest.raises(

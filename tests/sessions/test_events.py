@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -76,6 +78,66 @@ def test_events_become_the_sessions_made_by_hand(
         assert (np.diff(sessions.times) >= 0).all()
     if gap is not None:
         assert sessions.ids.tolist() == list(range(len(sessions)))
+
+
+FILTERS = {
+    "none": {},
+    "items": {"min_item_support": 3},
+    "most": {"top_items": 2, "min_length": 2},
+    "all": {"min_item_support": 2, "min_length": 2, "min_user_sessions": 2, "until_stable": True},
+}
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+@pytest.mark.parametrize("timed", [True, False])
+@LAWS
+@given(rows=ROWS, gap=st.sampled_from([None, 5]))
+def test_what_filters_remove_counts_for_no_order(
+    filters: str, timed: bool, rows: list[tuple[int, int, str, int]], gap: float | None
+) -> None:
+    """Sessions are those of a table of the rows that are left; written out, they come back."""
+    frame = pd.DataFrame(rows, columns=["u", "s", "i", "t"])
+    names: dict[str, Any] = {"item": "i", "user": "u", "session": "s"}
+    if timed:
+        names |= {"time": "t", "gap": gap}
+    numbered = frame.assign(i=frame["i"] + "/" + frame.index.astype(str))
+    whole = Sessions.from_events(frame, **names)
+    try:
+        made = Sessions.from_events(frame, **names, **FILTERS[filters])
+    except ValueError as error:
+        assert "the filters left nothing" in str(error)
+        return
+    row_numbers = Sessions.from_events(numbered, **names)
+    row_of = [int(item.partition("/")[2]) for session in row_numbers for item in session]
+    rows_of = dict(zip(row_of, np.repeat(np.arange(len(whole)), whole.lengths), strict=True))
+    kept = _kept_rows(whole, row_of, FILTERS[filters])
+    groups: dict[int, list[int]] = {}
+    for row in kept:
+        groups.setdefault(rows_of[row], []).append(row)
+    last = dict.fromkeys(groups, 0)
+    if timed:
+        last = {session: frame["t"][group[-1]] for session, group in groups.items()}
+    order = sorted(groups, key=lambda session: (last[session], min(groups[session])))
+    assert made.to_lists() == [frame["i"][groups[session]].tolist() for session in order]
+    time = None
+    if timed:
+        time = "time"
+    for backend in BACKENDS:
+        events = made.to_events(backend)  # type: ignore[arg-type]
+        again = Sessions.from_events(events, session="session", user="user", time=time)
+        assert again == made
+
+
+def _kept_rows(whole: Sessions, row_of: list[int], filters: dict[str, Any]) -> list[int]:
+    """Rows that the filters of the container leave, session after session."""
+    marked = replace(whole, event_times=np.array(row_of))
+    return marked.filter(**filters).event_times.tolist()
+
+
+def test_a_session_is_as_new_as_its_last_event_that_is_left() -> None:
+    events = pd.DataFrame({"s": [1, 1, 2, 2], "item": ["a", "z", "a", "a"], "t": [0, 9, 1, 2]})
+    made = Sessions.from_events(events, session="s", time="t", min_item_support=2)
+    assert made.ids.tolist() == [1, 2] and made.times.tolist() == [0, 2]
 
 
 def test_users_ids_and_times_follow_the_sessions() -> None:
@@ -303,7 +365,7 @@ DATED = EVENTS.assign(ts=pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03
         (EVENTS, {"gap": "0s"}, ValueError, "gap='0s' must be longer than zero"),
         (EVENTS, {"gap": -1}, ValueError, "gap=-1 must be longer than zero"),
         (EVENTS, {"gap": float("nan")}, ValueError, "gap=nan must be longer than zero"),
-        (EVENTS, {"gap": np.timedelta64("NaT")}, ValueError, "must be longer than zero"),
+        (EVENTS, {"gap": np.timedelta64("NaT", "s")}, ValueError, "must be longer than zero"),
         (EVENTS, {"gap": True}, TypeError, "gap=True must be a string"),
         (
             EVENTS,
@@ -427,6 +489,30 @@ def test_a_fault_far_down_a_text_column_is_found() -> None:
     items = [f"i{k % 7}" for k in range(300)] + [5]
     with pytest.raises(TypeError, match="'i0' in row 0 is a string, 5 in row 300 is a number"):
         Sessions.from_events(pd.DataFrame({"item": items, "session": 1}), session="session")
+
+
+KINDS = {
+    "big": [2**63, 2**63 + 1, 5],
+    "tuples": [(1, 2), (1, 3), (2, 1)],
+    "dates": [date(2020, 1, day) for day in (1, 2, 3)],
+    "uuids": [UUID(int=value) for value in (3, 1, 2)],
+    "bytes": [b"a", b"b", b"c"],
+    "floats": [0.5, 1.5, 2.5],
+    "sets": [frozenset([value]) for value in (1, 2, 3)],
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_of_every_kind_come_back_or_are_refused(kind: str, backend: Any) -> None:
+    one, two, three = KINDS[kind]
+    made = Sessions.from_lists([[one, two], [three]], ids=[three, one], users=[two, two])
+    try:
+        events = made.to_events(backend)
+    except TypeError as error:
+        assert "use backend='pandas'" in str(error) and backend != "pandas"
+        return
+    assert Sessions.from_events(events, session="session", user="user") == made
 
 
 def test_milliseconds_are_fine_when_said() -> None:

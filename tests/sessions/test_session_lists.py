@@ -103,3 +103,11 @@ def test_what_is_no_list_of_sessions_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         as_sessions(X, name="Z")
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, np.int64(2**60 + 1), 2**2000])
+def test_integers_that_no_float_equals_do_not_stand_beside_floats(number: int) -> None:
+    with pytest.raises(ValueError, match="in session 0, position 1, which no float equals"):
+        Sessions.from_lists([[1, number], [0.5]])
+    assert Sessions.from_lists([[1, number], [2]]).to_lists() == [[1, int(number)], [2]]
+    assert Sessions.from_lists([[2**53, 2**60], [0.5]]).to_lists() == [[2**53, 2**60], [0.5]]

@@ -52,7 +52,7 @@ NOT_ABOVE_ZERO = [
     timedelta(0),
     timedelta(minutes=-1),
     np.timedelta64(0, "s"),
-    np.timedelta64("NaT"),
+    np.timedelta64("NaT", "s"),
 ]
 
 
