@@ -7,7 +7,7 @@ from .arrays import ArrayStore
 from .document import PARTS, read_document, write_document
 from .estimators import check_storable, load, pack, pack_params, save, unpack, unpack_params
 from .files import fingerprint, read_with_digest, write_atomically, write_with_digest
-from .json import from_json, to_json
+from .json import from_json, parse_json, to_json
 
 __all__ = [
     "PARTS",
@@ -19,6 +19,7 @@ __all__ = [
     "load",
     "pack",
     "pack_params",
+    "parse_json",
     "read_document",
     "read_parts",
     "read_with_digest",

@@ -80,7 +80,7 @@ class ArrayStore:
         kinds = set(map(type, ids))
         if kinds == {str}:
             self._put_strings(name, ids)
-        elif kinds == {int} and 0 <= min(ids) and max(ids) <= LARGEST:
+        elif kinds == {int} and min(ids) >= 0 and max(ids) <= LARGEST:
             self.put(name, np.array(ids, dtype=np.uint64))
         else:
             text = json.dumps([_id_to_json(one, name) for one in ids])

@@ -120,8 +120,8 @@ def _check_version(document: dict[str, Any]) -> None:
     version = document.get("format_version")
     if type(version) is not int or version < 1:
         raise ValueError(
-            f"{DESCRIPTION} has format version {version!r}; versions are numbered from 1, so it was "
-            "not written by sessionprompt."
+            f"{DESCRIPTION} has format version {version!r}; versions are numbered from 1, so "
+            "sessionprompt has not written it."
         )
     if version > FORMAT_VERSION:
         raise ValueError(

@@ -96,7 +96,7 @@ def _renamed(new: Path, path: Path) -> bool:
 
 def _put_in_two_steps(new: Path, path: Path, known: Collection[str]) -> None:
     old = [new.with_name(f"{new.name}{number}{SET_ASIDE}") for number in range(TRIES)]
-    moved = []
+    moved: list[Path] = []
     try:
         while not _renamed(new, path):
             beside = old[len(moved)]

@@ -133,7 +133,7 @@ def _is_tagged(stored: dict[Any, Any]) -> bool:
 
 
 def _comes_back(value: Any) -> bool:
-    """Whether a value of a type with a tag is the same afterwards: time zones with names are not."""
+    """Whether a value of a type with a tag comes back as it was: time zones with names do not."""
     return getattr(value, "tzinfo", None) is None or type(value.tzinfo) is timezone
 
 

@@ -69,13 +69,21 @@ def read_arrays(content: bytes, name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
+def _read_header(file: BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and dtype that stand before the values of an array."""
+    version = npy.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"version {version} of the format npy is not read")
+    return HEADERS[version](file)
+
+
 def _read_array(stored: bytes, name: str, longest: int) -> np.ndarray:
     """Array in the format npy, whose header is believed only as far as the bytes go."""
     file = BytesIO(stored)
-    version = npy.read_magic(file)
-    if version not in HEADERS:
-        raise ValueError(f"{name} is in version {version} of the format npy, which is not read.")
-    shape, in_fortran_order, dtype = HEADERS[version](file)
+    try:
+        shape, in_fortran_order, dtype = _read_header(file)
+    except Exception as error:  # a header is parsed as Python's literals are
+        raise ValueError(f"{name} is no array, or a damaged one ({error}).") from error
     if dtype.hasobject or dtype.kind not in KINDS:
         raise ValueError(f"{name} holds {dtype}, not numbers (allow_pickle=False).")
     count = 1

@@ -1,4 +1,4 @@
-"""Readers and writers of one path at the same time, in several processes, some of which are killed."""
+"""Readers and writers of one path at the same time, in processes of which some are killed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from typing import Any
 
 import pytest
 
-from sessionprompt.storage import read_parts, try_target, write_atomically, write_parts
-from sessionprompt.storage import archive, exchange
+from sessionprompt.storage import (
+    archive,
+    exchange,
+    read_parts,
+    try_target,
+    write_atomically,
+    write_parts,
+)
 
 KNOWN = ("one", "two", "three")
 PROCESSES = multiprocessing.get_context("fork")
@@ -189,9 +195,7 @@ def test_a_trial_leaves_nothing(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "model.zip", "deep/down/model.zip"])
-def test_a_trial_on_a_full_disk(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_on_a_full_disk(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="cannot be written .No space left on device.; make room"):
         try_target(tmp_path / name, KNOWN)
@@ -217,5 +221,3 @@ def test_a_mount_point_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(archive, "MOUNTS", mounts)
     with pytest.raises(ValueError, match="is a mount point"):
         write_parts(path, parts_of(0), KNOWN)
-
-

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load as parse_weights
-from safetensors.torch import save as write_weights
+from handmade import (
+    checksum,
+    parts_of,
+    replacing,
+    rewrite,
+    sha256,
+    signed,
+    with_arrays,
+    with_weights,
+)
 
 from sessionprompt import ItemClusterer, Pipeline, PromptedSessionRecommender, load
 from sessionprompt.datasets import make_sessions
@@ -35,33 +39,6 @@ def pipeline() -> Pipeline:
 @pytest.fixture(params=["model", "model.zip"])
 def path(request: Any, tmp_path: Path) -> Path:
     return tmp_path / request.param
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def checksum(document: dict[str, Any]) -> str:
-    return sha256(json.dumps(document, sort_keys=True).encode())
-
-
-def parts_of(path: Path) -> dict[str, bytes]:
-    if path.is_dir():
-        return {entry.name: entry.read_bytes() for entry in path.iterdir()}
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def rewrite(path: Path, parts: dict[str, bytes]) -> None:
-    if path.is_dir():
-        for entry in path.iterdir():
-            entry.unlink()
-        for name, content in parts.items():
-            (path / name).write_bytes(content)
-    else:
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, content in parts.items():
-                archive.writestr(name, content)
 
 
 def flip(content: bytes) -> bytes:
@@ -119,18 +96,6 @@ def test_a_foreign_archive(names: list[str], path: Path) -> None:
         load(path)
 
 
-def signed(document: dict[str, Any], parts: dict[str, bytes]) -> dict[str, bytes]:
-    """Parts with checksums as they should be, as somebody could make them by hand."""
-    others = {name: content for name, content in parts.items() if name != "estimator.json"}
-    document = {
-        **document,
-        "sha256": {name: sha256(content) for name, content in others.items()},
-    }
-    document.pop("checksum", None)
-    document["checksum"] = checksum(document)
-    return {**others, "estimator.json": json.dumps(document).encode()}
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -138,6 +103,10 @@ def signed(document: dict[str, Any], parts: dict[str, bytes]) -> dict[str, bytes
             {"format_version": 2, "written_by": "sessionprompt 9.0"},
             "version 2, written by sessionprompt 9.0.*upgrade",
         ),
+        ({"format_version": -3}, "format version -3; versions are numbered from 1"),
+        ({"format_version": 0}, "format version 0; versions are numbered from 1"),
+        ({"format_version": True}, "format version True"),
+        ({"format_version": "1"}, "format version '1'"),
         ({"format": "other"}, "is not of a model written by sessionprompt"),
         (
             {"estimator": {"class": "os.system", "params": {}}},
@@ -166,28 +135,6 @@ def test_a_description_that_is_no_object(pipeline: Pipeline, path: Path) -> None
     rewrite(path, {**parts_of(path), "estimator.json": b"[1, 2]"})
     with pytest.raises(ValueError, match="not of a model written by sessionprompt"):
         load(path)
-
-
-def with_arrays(
-    parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]
-) -> dict[str, bytes]:
-    arrays = dict(np.load(BytesIO(parts["arrays.npz"])))
-    change(arrays)
-    buffer = BytesIO()
-    np.savez(buffer, **arrays)
-    return {**parts, "arrays.npz": buffer.getvalue()}
-
-
-def with_weights(
-    parts: dict[str, bytes], change: Callable[[dict[str, Any]], None]
-) -> dict[str, bytes]:
-    weights = parse_weights(parts["model.safetensors"])
-    change(weights)
-    return {**parts, "model.safetensors": write_weights(weights)}
-
-
-def replacing(name: str, change: Callable[[Any], Any]) -> Callable[[dict[str, Any]], None]:
-    return lambda stored: stored.update({name: change(stored[name])})
 
 
 @pytest.mark.parametrize(
