@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import difflib
 import json
 import os
 import sys
@@ -13,11 +15,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from .pipeline import Pipeline
     from .sessions import Sessions
+    from .vocabulary import Vocabulary
 
 __all__ = ["main"]
 
 MODEL_OPTIONS = ("backbone", "prompts", "max_epochs", "dim", "batch_size", "lr", "device")
 FILTERS = ("min_length", "min_item_support")
+ROLES = ("item", "session", "user")
+EVENTS = (
+    "file of events, one per row: .csv (commas, semicolons, tabs or bars), .tsv, .jsonl, all also "
+    "with .gz, or .parquet; - is standard input"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     """Parser of a command that reads events and knows a model."""
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
-    parser.add_argument("events", help="file of events, one per row: .csv, .csv.gz or .parquet")
+    parser.add_argument("events", help=EVENTS)
     parser.add_argument(
         "--model", required=True, metavar="PATH", help="folder of the model, or a file in .zip"
     )
@@ -137,6 +145,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     add("--device", metavar="NAME", help="cpu, cuda or auto")
     seed = "the same seed, the same model (default: 0)"
     add("--seed", type=int, default=0, metavar="N", help=seed)
+    setting = (
+        "any parameter of the recommender, or of the clusterer as clu__NAME; may be repeated, and "
+        "goes before other options"
+    )
+    add(
+        "--set", dest="settings", action="append", type=_setting, metavar="NAME=VALUE", help=setting
+    )
 
 
 def _add_measures(parser: argparse.ArgumentParser) -> None:
@@ -177,6 +192,28 @@ def _resolution(text: str) -> float | tuple[float, ...]:
     return values
 
 
+def _setting(text: str) -> tuple[str, Any]:
+    """Name and value of a parameter, the value as JSON or Python writes it, else as text."""
+    name, mark, value = text.partition("=")
+    if not name or not mark:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as lr=0.01.")
+    if name in ("prompts", "rec__prompts") and "(" not in value and "[" not in value:
+        return name, _prompts(value)
+    return name, _literal(value)
+
+
+def _literal(text: str) -> Any:
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(value, list):
+            return tuple(value)
+        return value
+    return text
+
+
 def _given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
     """Options of these names that stand on the command line."""
     return {name: getattr(arguments, name) for name in names if name in arguments}
@@ -184,17 +221,53 @@ def _given(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, Any
 
 # ---------------------------------------------------------------------- commands
 def _fit(given: argparse.Namespace) -> None:
-    from .persistence import save
-    from .storage import PARTS, check_replaceable
+    from .persistence import check_storable
+    from .storage import PARTS, try_target
 
-    check_replaceable(given.model, PARTS)  # before the work, not after it
+    try_target(given.model, PARTS)  # before the work, not after it
     pipeline = _new_pipeline(given)
-    sessions = _read_sessions(given, **_given(given, FILTERS))
+    sessions, _ = _read_sessions(given, **_given(given, FILTERS))
     if not given.quiet:
         print(sessions.report)
-    save(pipeline.fit(sessions), given.model)
+    check_storable(pipeline, sessions)
+    pipeline.fit(sessions)
     if not given.quiet:
         print(_summary(sessions, pipeline))
+    _save(pipeline, given.model)
+
+
+def _save(pipeline: Pipeline, path: str) -> None:
+    """Save a model, beside `path` if that fails: the work for it is done."""
+    from .persistence import save
+
+    try:
+        save(pipeline, path)
+    except OSError as error:
+        other = _save_elsewhere(pipeline, path)
+        if other is None:
+            raise
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}); "
+            f"the model was saved as {other} instead."
+        ) from error
+
+
+def _save_elsewhere(pipeline: Pipeline, path: str) -> str | None:
+    """Path of a zip file that could be written: beside `path`, here, or among passing files."""
+    import tempfile
+    import time
+
+    from .persistence import save
+
+    name = time.strftime("sessionprompt-model-%Y%m%d-%H%M%S.zip")
+    for folder in (os.path.dirname(os.path.abspath(path)), os.getcwd(), tempfile.gettempdir()):
+        other = os.path.join(folder, name)
+        try:
+            save(pipeline, other)
+        except OSError:
+            continue
+        return other
+    return None
 
 
 def _new_pipeline(given: argparse.Namespace) -> Pipeline:
@@ -204,14 +277,34 @@ def _new_pipeline(given: argparse.Namespace) -> Pipeline:
     params = _given(given, MODEL_OPTIONS)
     params |= {"random_state": given.seed, "verbose": int(not given.quiet)}
     clusters = _given(given, ["resolution"])
-    if "cluster" in params.get("prompts", ("cluster",)):
-        return make_session_pipeline(**params, **clusters)
-    if clusters:
+    settings = _given(given, ["settings"]).get("settings", [])
+    for name, value in settings:
+        if name in ("prompts", "rec__prompts"):  # which say whether there is a clusterer
+            params["prompts"] = value
+    if "cluster" in (params.get("prompts", "cluster") or ()):
+        pipeline = make_session_pipeline(**params, **clusters)
+    elif clusters:
         raise ValueError(
             "--resolution needs clusters, and --prompts names none of them; "
             "leave one of the two out."
         )
-    return Pipeline([("rec", PromptedSessionRecommender(**params))])
+    else:
+        pipeline = Pipeline([("rec", PromptedSessionRecommender(**params))])
+    for name, value in settings:
+        pipeline.set_params(**{_parameter(pipeline, name): value})
+    return pipeline
+
+
+def _parameter(pipeline: Pipeline, name: str) -> str:
+    """Full name of a parameter of one of the steps, the recommender before the clusterer."""
+    known = [key for key in pipeline.get_params() if "__" in key]
+    for key in (name, f"rec__{name}", f"clu__{name}"):
+        if key in known:
+            return key
+    close = difflib.get_close_matches(f"rec__{name.rpartition('__')[2]}", known, cutoff=0.5)
+    raise ValueError(
+        f"--set {name}: no step has such a parameter; the nearest are {', '.join(close) or known}."
+    )
 
 
 def _summary(sessions: Sessions, pipeline: Pipeline) -> str:
@@ -233,7 +326,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     from .storage import write_atomically
 
     model = _open_model(given.model)
-    sessions = _read_sessions(given, model)
+    sessions, _ = _read_sessions(given, model)
     result = model.evaluate(sessions, **_given(given, ["metrics", "slices"]))
     text = json.dumps(result, indent=2)
     print(text)
@@ -242,41 +335,33 @@ def _evaluate(given: argparse.Namespace) -> None:
 
 
 def _recommend(given: argparse.Namespace) -> None:
-    from .sessions import check_writable
+    from .sessions import check_writable, write_json_lines
 
     as_lines = given.output is None or given.output.endswith(".jsonl")
     if not as_lines:
         check_writable(given.output)
     model = _open_model(given.model)
-    sessions = _read_sessions(given, model)
+    sessions, names = _read_sessions(given, model)
     items, scores = model.predict_topk(
         sessions, k=given.k, return_scores=True, exclude_seen=given.exclude_seen
     )
     scores = scores.astype(float).round(6)
-    owners = {"session": sessions.ids}
+    owners = {"session": _named(sessions.ids, names["session"])}
     if sessions.users is not None:
-        owners["user"] = sessions.users
+        owners["user"] = _named(sessions.users, names["user"])
     if as_lines:
-        _write_lines(given.output, owners, items, scores)
+        write_json_lines(given.output, {**owners, "items": items, "scores": scores})
     else:
         _write_table(given.output, owners, items, scores)
 
 
-def _write_lines(path: str | None, owners: dict[str, Any], items: Any, scores: Any) -> None:
-    """One JSON object per session, to a file or to standard output."""
-    from .storage import write_atomically
+def _named(ids: Any, names: dict[int, str]) -> Any:
+    """Ids as the file has them, where numbers stand for other words."""
+    import numpy as np
 
-    columns = {**owners, "items": items, "scores": scores}
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = (_json_line(dict(zip(columns, row, strict=True))) for row in rows)
-    if path is None:
-        sys.stdout.writelines(lines)
-    else:
-        write_atomically(path, lambda file: file.writelines(line.encode() for line in lines))
-
-
-def _json_line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, default=str) + "\n"
+    if not names:
+        return ids
+    return np.array([names.get(id_, id_) for id_ in ids.tolist()], dtype=object)
 
 
 def _write_table(path: str, owners: dict[str, Any], items: Any, scores: Any) -> None:
@@ -304,31 +389,41 @@ def _demo(given: argparse.Namespace) -> None:
 # ---------------------------------------------------------------------- files
 def _read_sessions(
     given: argparse.Namespace, model: Pipeline | None = None, **filters: Any
-) -> Sessions:
-    """The sessions of the events file, with ids of the kind that the model knows."""
-    from .sessions import Sessions, read_table
+) -> tuple[Sessions, dict[str, dict[int, str]]]:
+    """Sessions of the events, with ids of the kind that the model knows.
 
+    The second value holds, by role, words of the file that numbers stand for.
+    """
+    from .sessions import Sessions, read_table, with_numbers
+
+    roles = _roles(given)
+    known: dict[str, Vocabulary] = {}
+    if model is not None:
+        encoder = model.steps[-1][1].encoder_
+        known = {"item": encoder.vocabulary, **encoder.owners}
+    known = {role: vocabulary for role, vocabulary in known.items() if role in roles}
+    text = [roles[role] for role, ids in known.items() if ids.ids.dtype == object]
+    events = read_table(given.events, roles.values(), time=given.time, text=text)
+    names: dict[str, dict[int, str]] = {role: {} for role in ROLES}
+    for role, vocabulary in known.items():
+        if vocabulary.ids.dtype.kind == "i":
+            events, names[role] = with_numbers(events, roles[role], vocabulary.ids.tolist())
+    options = {**roles, "time": given.time, "gap": given.gap, "unit": given.unit, **filters}
+    return Sessions.from_events(events, **options), names
+
+
+def _roles(given: argparse.Namespace) -> dict[str, str]:
+    """Column of each role that was named, with a warning where little says what is a session."""
     if given.session is None and given.user is None:
         raise ValueError(
             "name the column that says which events belong together: "
             "--session, or --user with --gap."
         )
-    roles = {role: getattr(given, role) for role in ("item", "session", "user")}
-    roles = {role: column for role, column in roles.items() if column is not None}
-    text = []
-    if model is not None:
-        text = [roles[role] for role in _string_roles(model) if role in roles]
-    events = read_table(given.events, roles.values(), time=given.time, text=text)
-    return Sessions.from_events(
-        events, **roles, time=given.time, gap=given.gap, unit=given.unit, **filters
-    )
-
-
-def _string_roles(model: Pipeline) -> list[str]:
-    """Roles whose ids are strings to the model."""
-    encoder = model.steps[-1][1].encoder_
-    known = {"item": encoder.vocabulary, **encoder.owners}
-    return [role for role, vocabulary in known.items() if vocabulary.ids.dtype == object]
+    if given.session is None and given.gap is None:
+        advice = "--user without --time and --gap makes one session of all events of a user"
+        warnings.warn(f"{advice}; with --gap 30min a pause ends a session.", stacklevel=2)
+    roles = {role: getattr(given, role) for role in ROLES}
+    return {role: column for role, column in roles.items() if column is not None}
 
 
 def _open_model(path: str) -> Pipeline:

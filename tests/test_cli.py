@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -246,6 +248,126 @@ def test_warnings_are_one_line(
     )
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("sessionprompt: warning: 1 sessions hold nothing")
+
+
+# ---------------------------------------------------------------------- files and parameters
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a model whose item ids are the numbers 0 to 5, and of user ids 0 to 9."""
+    folder = tmp_path_factory.mktemp("numbered")
+    rows = [f"{k // 3},{k % 6},{k // 9}" for k in range(90)]
+    (folder / "log.csv").write_text(
+        "visit;item;user\n" + "\n".join(rows).replace(",", ";") + "\n\n"
+    )
+    command = ["fit", f"{folder}/log.csv", "--model", f"{folder}/m", "--session", "visit"]
+    command += ["--user", "user", "--prompts", "cluster,user"]
+    assert main([*command, *TINY, "--quiet"]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["v.csv", "v.jsonl", "-"])
+def test_one_word_among_numbers_keeps_nobody_from_being_served(
+    name: str, numbered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    rows = [("ann", 3, 1), ("bob", "SKU-NEW", 2), ("eve", 4, "new"), ("eve", "SKU-NEW", "new")]
+    text = "visit,item,user\n" + "".join(f"{v},{i},{u}\n" for v, i, u in rows)
+    if name == "v.jsonl":
+        keys = ("visit", "item", "user")
+        text = "".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(text.encode())))
+    path = name
+    if name != "-":
+        path = str(tmp_path / name)
+        Path(path).write_text(text)
+    columns = ["--session", "visit", "--user", "user", "-k", "2"]
+    assert main(["recommend", path, "--model", f"{numbered}/m", *columns]) == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    owners = [(line["session"], str(line["user"])) for line in lines]
+    assert owners == [("ann", "1"), ("bob", "2"), ("eve", "new")]
+    assert all(set(line["items"]) <= set(range(6)) for line in lines)
+    assert "first 'SKU-NEW'" in err and "first 'new'" in err and "served like all others" in err
+
+
+@pytest.mark.parametrize(
+    ("setting", "key", "value"),
+    [
+        ("lr=0.5", "rec__lr", 0.5),
+        ("rec__temperature=.3", "rec__temperature", 0.3),
+        ("clu__resolution=(1, 2)", "clu__resolution", (1, 2)),
+        ("clu__resolution=[1, 2]", "clu__resolution", (1, 2)),
+        ("refit=false", "rec__refit", False),
+        ("n_negatives=None", "rec__n_negatives", None),
+        ("init=normal", "rec__init", "normal"),
+        ("prompts=none", "rec__prompts", ()),
+        ("prompts=cluster,user", "rec__prompts", ("cluster", "user")),
+    ],
+)
+def test_any_parameter_can_be_set(
+    setting: str, key: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(cli, "_fit", lambda given: made.append(cli._new_pipeline(given)))
+    assert main(["fit", "log.csv", "--model", "m", "--lr", ".1", "--set", setting]) == 0
+    found = made[0].get_params()[key]
+    assert found == value and type(found) is type(value)
+    assert ("clu" in made[0].named_steps) == (setting != "prompts=none")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("lerning_rate=1", "--set lerning_rate: no step has such a parameter"),
+        ("max_epoch=1", "the nearest are rec__max_epochs"),
+        ("steps=1", "--set steps: no step has such a parameter"),
+        ("lr=fast", "lr='fast' must be a number"),
+    ],
+)
+def test_parameters_that_are_none(setting: str, words: str, folder: Path, capsys: Any) -> None:
+    command = ["fit", folder / "events.csv", "--model", folder / "none", *COLUMNS, *TINY]
+    assert words in refused(capsys, *command, "--quiet", "--set", setting)
+
+
+def test_a_user_is_no_session(folder: Path, tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,ts\nann,item-03,5\nann,item-04,99999\n")
+    command = ["recommend", str(path), "--model", f"{folder}/model.zip", "--user", "user"]
+    for more in ([], ["--time", "ts"]):
+        assert main([*command, *more]) == 0
+        assert "one session of all events of a user; with --gap" in capsys.readouterr().err
+    for more in (["--time", "ts", "--gap", "30min"], ["--session", "ts"]):
+        assert main([*command, *more]) == 0
+        assert "--gap" not in capsys.readouterr().err
+
+
+def test_damaged_files_of_events_end_in_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bytes of a good file are changed, cut and doubled; no command ends in a traceback."""
+    whole = (folder / "events.csv").read_bytes()[:600]
+    rng = np.random.default_rng(0)
+    bits = [
+        b"\x00",
+        b"\xff",
+        b'"',
+        b"\n",
+        b",",
+        b"-",
+        b"9" * 25,
+        b"\r",
+        b";",
+        b"e",
+        b"nan",
+        b"[[" * 9,
+    ]
+    path = tmp_path / "log.csv"
+    for _ in range(60):
+        place = int(rng.integers(len(whole)))
+        bit = bits[rng.integers(len(bits))]
+        path.write_bytes(whole[:place] + bit + whole[place + int(rng.integers(3)) :])
+        status = main(["evaluate", str(path), "--model", f"{folder}/model.zip", *COLUMNS])
+        lines = capsys.readouterr().err.splitlines()
+        assert status == 0 or (status == 2 and lines[-1].startswith("sessionprompt: error: "))
 
 
 # ---------------------------------------------------------------------- errors
