@@ -39,9 +39,10 @@ class Layout:
 def scan_texts(path: Path, layout: Layout, wanted: list[str]) -> nw.LazyFrame[Any]:
     """Wanted columns of a log as texts, empty fields as missing, by the library at hand."""
     backend = find_backend()
-    options = OPTIONS[backend](layout, wanted)
-    frame = nw.scan_csv(str(path), backend=backend, separator=layout.separator, **options)
-    return frame.select(wanted)
+    module, reader = READERS[backend]
+    read = getattr(import_module(module), reader)  # narwhals takes separators in some versions only
+    native = read(str(path), **OPTIONS[backend](layout, wanted))
+    return nw.from_native(native).lazy().select(wanted)
 
 
 def _polars_options(layout: Layout, wanted: list[str]) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def _polars_options(layout: Layout, wanted: list[str]) -> dict[str, Any]:
     if layout.quoted:
         quote = '"'
     return {
+        "separator": layout.separator,
         "has_header": layout.header,
         "new_columns": layout.names,
         "infer_schema": False,
@@ -64,6 +66,7 @@ def _pandas_options(layout: Layout, wanted: list[str]) -> dict[str, Any]:
     if layout.quoted:
         quoting = 0  # csv.QUOTE_MINIMAL
     return {
+        "sep": layout.separator,
         "header": header,
         "names": layout.names,
         "usecols": wanted,
@@ -93,6 +96,11 @@ def _pyarrow_options(layout: Layout, wanted: list[str]) -> dict[str, Any]:
     }
 
 
+READERS = {
+    "polars": ("polars", "scan_csv"),
+    "pandas": ("pandas", "read_csv"),
+    "pyarrow": ("pyarrow.csv", "read_csv"),
+}
 OPTIONS: dict[str, Callable[[Layout, list[str]], dict[str, Any]]] = {
     "polars": _polars_options,
     "pandas": _pandas_options,

@@ -163,7 +163,7 @@ def test_translating_myself_is_the_identity() -> None:
         (np.array([np.nan, 1]), ValueError, r"missing value \(nan\) in row 0"),
         (["a", float("nan")], ValueError, r"missing value \(nan\) in row 1"),
         (
-            [np.datetime64("2020"), np.datetime64("NaT")],
+            [np.datetime64("2020"), np.datetime64("NaT", "s")],
             ValueError,
             r"missing value \(NaT\) in row 1",
         ),
