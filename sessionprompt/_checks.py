@@ -20,6 +20,8 @@ __all__ = [
     "is_number",
 ]
 
+LARGEST = 2**63 - 1  # of the integers in arrays
+
 
 def is_integer(value: object) -> bool:
     """Whether a value is a whole number by its type; booleans are none."""
@@ -32,11 +34,13 @@ def is_number(value: object) -> bool:
 
 
 def check_integer(name: str, value: Any) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
+    """Raise unless `value` is a whole number of at least 1 that an array can hold."""
     if not is_integer(value):
         raise TypeError(f"{name}={value!r} must be an integer.")
     if value < 1:
         raise ValueError(f"{name}={value} is below 1; give 1 or more.")
+    if value > LARGEST:
+        raise ValueError(f"{name}={value} is above {LARGEST}; give a smaller number.")
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:

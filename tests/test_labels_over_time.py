@@ -120,3 +120,12 @@ def test_ids_that_no_float_tells_apart_are_refused() -> None:
     old = SessionEncoder.learn(Sessions.from_lists([[2**53, 2**53 + 1]]))
     with pytest.raises(ValueError, match="mixes floats with the integer 9007199254740993"):
         old.grow(Sessions.from_lists([[0.5]]), ())
+
+
+def test_a_model_with_clusters_of_its_own_lets_them_learn_on() -> None:
+    """Without a second fit, a model keeps the clusterer that was fitted beside its tail."""
+    model = fitted(refit=False, validation_fraction=0.1)
+    model.partial_fit([["new", "a0"]])
+    assert labels(model, "new") == labels(model, "a0")
+    model.partial_fit(NEW)
+    assert labels(model, "new") == labels(model, "c0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -9,16 +10,17 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
-from .._arrays import ragged_range
+from .._checks import check_fitted
 from ..base import SessionRecommenderMixin, warn_of_unknown
-from ..encoding import EncodedSessions, NextItemTargets, SessionEncoder
+from ..encoding import EncodedSessions, ItemFilter, NextItemTargets, SessionEncoder
 from ..metrics import RankedTargets, target_ranks
 from ..sessions import Sessions, as_sessions
-from .rows import ItemRows
+from ..storage import ArrayStore, pack_params, save, unpack_params
+from .rows import ItemRows, Windows
 
 __all__ = ["Baseline", "Incremental"]
 
-BLOCK = 2**22  # scores held at a time
+BLOCK = 2**22  # scores, or events of prefixes, held at a time
 
 
 class Baseline(SessionRecommenderMixin, BaseEstimator):
@@ -56,6 +58,10 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         """Raise on a parameter out of bounds."""
 
+    def _window(self) -> int:
+        """Number of the newest known events of a session that its scores rest on."""
+        raise NotImplementedError
+
     def _learn(self, rows: ItemRows) -> None:
         """Learn from training sessions, oldest first."""
 
@@ -76,33 +82,68 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
             return rows
         return rows.take(np.argsort(sessions.times, kind="stable"))
 
+    # ------------------------------------------------------------------ storage
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model, see :func:`sessionprompt.persistence.save`.
+
+        Parameters
+        ----------
+        path : path
+        """
+        save(self, path)
+
+    def _pack(self, store: ArrayStore) -> dict[str, Any]:
+        """Description in terms of JSON; ids and what was learned go to the store."""
+        check_fitted(self, "encoder_")
+        fitted = self.encoder_._pack(store)
+        self._put_learned(store)
+        return {"params": self._pack_params(), "fitted": fitted}
+
+    def _pack_params(self) -> dict[str, Any]:
+        """Parameters in terms of JSON; a TypeError if one cannot be stored."""
+        return pack_params(self.get_params(deep=False))
+
+    @classmethod
+    def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> Self:
+        """The model that was packed; a ValueError says which part does not fit."""
+        model = cls(**unpack_params(packed["params"]))
+        model._check_parameters()
+        model._set_items(SessionEncoder._unpack(packed["fitted"], store))
+        model._take_learned(store)
+        return model
+
+    def _put_learned(self, store: ArrayStore) -> None:
+        """Store what `_learn` has set, beside the items and their counts."""
+
+    def _take_learned(self, store: ArrayStore) -> None:
+        """Set what `_learn` sets, from a store."""
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_")
 
     # ------------------------------------------------------------------ recommending and scoring
     def _best_items(
-        self,
-        encoded: EncodedSessions,
-        k: int,
-        allowed: np.ndarray | None,
-        excluded: tuple[np.ndarray, np.ndarray] | None,
+        self, sessions: Sessions, k: int, items: ItemFilter | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        prefixes = ItemRows.of_known(encoded.items, encoded.offsets)
+        self._check_parameters()
+        encoded = self.encoder_.encode(sessions)
+        known = ItemRows.of_known(encoded.items, encoded.offsets)
+        prefixes = Windows(known, known.offsets[1:], known.lengths).newest(self._window())
         warn_of_unknown(int((prefixes.lengths == 0).sum()), stacklevel=4)
         best = np.empty((len(prefixes), k), dtype=np.int64)
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):
-            if allowed is not None:
-                scores[:, np.isin(np.arange(self.n_items_), allowed, invert=True)] = -np.inf
-            if excluded is not None:
-                prefix, code = excluded
-                inside = slice(*np.searchsorted(prefix, (places.start, places.stop)))
-                scores[prefix[inside] - places.start, code[inside]] = -np.inf
+            _leave_out(scores, items, np.arange(places.start, places.stop))
             best[places], values[places] = _largest(scores, k)
+        best[values == -np.inf] = -1
         return best, values
 
-    def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
+    def _rank_targets(
+        self, cut: NextItemTargets, ties: str, top: int, items: ItemFilter | None
+    ) -> RankedTargets:
+        self._check_parameters()
         places, prefixes = _all_prefixes(cut.encoded)
+        prefixes = prefixes.newest(self._window())
         targets = cut.next_items[places]
         ranks = np.empty(len(places))
         best = None
@@ -110,23 +151,38 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
             best = np.empty((len(places), top), dtype=np.int64)
         for rows, scores in self._score_blocks(prefixes):
             codes = np.maximum(targets[rows], 0)
+            _leave_out(scores, items, places[rows])
+            own = scores[np.arange(len(codes)), codes]
             found = target_ranks(scores, codes, ties=ties)
-            ranks[rows] = np.where(targets[rows] >= 0, found, np.inf)
+            ranks[rows] = np.where((targets[rows] >= 0) & (own > -np.inf), found, np.inf)
             if best is not None:
-                best[rows] = _largest(scores, top)[0]
-        return RankedTargets.of(cut, self.encoder_, places, ranks, best)
+                lists, values = _largest(scores, top)
+                best[rows] = np.where(values > -np.inf, lists, -1)
+        return RankedTargets.of(cut, self.encoder_, places, ranks, best, items is not None)
 
-    def _score_blocks(self, prefixes: ItemRows) -> Iterator[tuple[slice, np.ndarray]]:
+    def _score_blocks(self, prefixes: Windows) -> Iterator[tuple[slice, np.ndarray]]:
         """Places and scores of a few prefixes at a time; the next overwrite the scores."""
         size = min(max(BLOCK // self.n_items_, 1), len(prefixes))
         block = np.empty((size, self.n_items_), dtype=np.float32)
-        for first in range(0, len(prefixes), size):
-            places = slice(first, min(first + size, len(prefixes)))
-            relevance = self._relevance(prefixes.take(np.arange(places.start, places.stop))).tocoo()
+        for places in prefixes.slices(size, BLOCK):
+            relevance = self._relevance(prefixes.rows(places)).tocoo()
             scores = block[: places.stop - places.start]
             scores[:] = self.background_
-            scores[relevance.coords] = relevance.data
+            values = self._in_float32(relevance.data)
+            row, item = relevance.coords
+            above = values > 0  # a weight that rounds to 0 says nothing
+            scores[row[above], item[above]] = values[above]
             yield places, scores
+
+    def _in_float32(self, scores: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            values = scores.astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"scores of {self} leave the range of float32, so they have no order; choose "
+                "parameters closer to their defaults and fit again."
+            )
+        return values
 
 
 class Incremental(Baseline):
@@ -138,6 +194,7 @@ class Incremental(Baseline):
         Parameters
         ----------
         X : Sessions or list of lists
+            Without any event, nothing changes.
         y : ignored
 
         Returns
@@ -147,7 +204,9 @@ class Incremental(Baseline):
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
         self._check_parameters()
-        sessions = _with_events(as_sessions(X))
+        sessions = as_sessions(X)
+        if not sessions.n_events:
+            return self
         before = self.encoder_.vocabulary
         self._set_items(self.encoder_.grow(sessions, ()))
         moved = self.encoder_.vocabulary.translate(before).astype(np.int64)
@@ -164,14 +223,20 @@ def _with_events(sessions: Sessions) -> Sessions:
     return sessions
 
 
-def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, ItemRows]:
+def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, Windows]:
     """Every prefix that is asked for: the event at which it ends, and its known items."""
     session = np.repeat(np.arange(len(encoded)), encoded.lengths)
     length = np.arange(len(encoded.items)) - encoded.offsets[session] + 1
     places = np.flatnonzero(length >= encoded.first_prefix[session])
-    lengths = length[places]
-    events = ragged_range(places - lengths + 1, lengths)
-    return places, ItemRows.of_known(encoded.items[events], np.append(0, np.cumsum(lengths)))
+    known = ItemRows.of_known(encoded.items, encoded.offsets)
+    ends = np.cumsum(encoded.items >= 0)[places]
+    return places, Windows(known, ends, ends - known.offsets[session[places]])
+
+
+def _leave_out(scores: np.ndarray, items: ItemFilter | None, rows: np.ndarray) -> None:
+    """Give the items that may not be recommended the score minus infinity; rows of the filter."""
+    if items is not None:
+        scores[items.take(rows).hidden(len(rows))] = -np.inf
 
 
 def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

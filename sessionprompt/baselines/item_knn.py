@@ -6,6 +6,7 @@ import numpy as np
 
 from .._checks import check_integer, check_number
 from .item_to_item import LastItems
+from .longest import LONGEST
 from .per_row import largest_per_row
 from .rows import ItemRows
 
@@ -30,6 +31,9 @@ class ItemKNN(LastItems):
         of a rule.
     last_n : int or None, default=1
         Events of the running session that count, each with weight 1 / steps back; None for all.
+    max_length : int, default=1000
+        Newest events of a session that count, in training and later. They bound the memory and the
+        time that one long session takes.
 
     Attributes
     ----------
@@ -58,11 +62,13 @@ class ItemKNN(LastItems):
         shrinkage: float = 20.0,
         alpha: float = 0.5,
         last_n: int | None = 1,
+        max_length: int = LONGEST,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
         self.alpha = alpha
         self.last_n = last_n
+        self.max_length = max_length
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -71,7 +77,7 @@ class ItemKNN(LastItems):
         check_number("alpha", self.alpha, lambda value: 0 <= value <= 1, "between 0 and 1")
 
     def _learn(self, rows: ItemRows) -> None:
-        sessions = rows.incidence(self.n_items_)  # (n_sessions, n_items)
+        sessions = rows.newest(self.max_length).incidence(self.n_items_)  # (n_sessions, n_items)
         together = (sessions.T @ sessions).tocsr()  # (n_items, n_items)
         support = together.diagonal() + self.shrinkage
         together.setdiag(0)

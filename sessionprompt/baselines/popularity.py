@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .base import Incremental
+from .longest import LONGEST, NewestEvents
 from .rows import ItemRows
 
 __all__ = ["Popularity", "SessionPopularity"]
@@ -28,15 +29,23 @@ class Popularity(Incremental):
     array([['tea', 'cup']], dtype=object)
     """
 
+    def _window(self) -> int:
+        return 1
+
     def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
         return sparse.csr_array((len(prefixes), self.n_items_))
 
 
-class SessionPopularity(Incremental):
+class SessionPopularity(NewestEvents, Incremental):
     """Items of the running session, then popular ones.
 
     Those of the session come by their number of events, the later one first among equals. Also
     called S-POP; in shops and on news sites a repeated click is often a fifth of all clicks.
+
+    Parameters
+    ----------
+    max_length : int, default=1000
+        Newest known events of the running session that count.
 
     Attributes
     ----------
@@ -57,6 +66,9 @@ class SessionPopularity(Incremental):
     >>> model.predict([["pot", "cup", "pot", "cup"]], k=3)
     array([['cup', 'pot', 'tea']], dtype=object)
     """
+
+    def __init__(self, *, max_length: int = LONGEST) -> None:
+        self.max_length = max_length
 
     def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
         clicks = prefixes.last_clicks(self.n_items_)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 
 from .._arrays import ragged_range
 
-__all__ = ["ItemRows", "LastClicks"]
+__all__ = ["ItemRows", "LastClicks", "Windows"]
 
 
 class LastClicks(NamedTuple):
@@ -41,6 +42,16 @@ class ItemRows:
         known = items >= 0
         return cls(items[known], np.append(0, np.cumsum(known))[offsets])
 
+    @classmethod
+    def checked(cls, items: np.ndarray, offsets: np.ndarray, n_items: int) -> ItemRows:
+        """Rows as read from a file; a ValueError if they are none of `n_items` items."""
+        rows = cls(items.astype(np.int64), offsets.astype(np.int64))
+        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(items):
+            raise ValueError("arrays.npz: 'session_offsets' do not span the items of sessions.")
+        if (rows.lengths < 0).any() or not ((items >= 0) & (items < n_items)).all():
+            raise ValueError("arrays.npz: 'session_items' are no sessions of the known items.")
+        return rows
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -53,6 +64,13 @@ class ItemRows:
         """Rows made of some events each: so many from each start on; both of shape (n_windows,)."""
         events = ragged_range(starts, lengths)
         return ItemRows(self.items[events], np.append(0, np.cumsum(lengths)))
+
+    def newest(self, n: int) -> ItemRows:
+        """The rows, each cut to its last `n` events."""
+        lengths = np.minimum(self.lengths, n)
+        if lengths.sum() == len(self.items):
+            return self
+        return self.windows(self.offsets[1:] - lengths, lengths)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -92,3 +110,43 @@ class ItemRows:
         rows, items = np.divmod(pairs, n_items)
         positions = self.position[::-1][from_the_end]
         return LastClicks(rows, items, positions)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Rows that are not laid out yet: so many events, up to an end, of the rows of others.
+
+    Attributes
+    ----------
+    of : ItemRows
+    ends : ndarray of shape (n_windows,)
+        Number of events of all rows up to the end of each window.
+    lengths : ndarray of shape (n_windows,)
+    """
+
+    of: ItemRows
+    ends: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def newest(self, n: int) -> Self:
+        """The windows, each cut to its last `n` events."""
+        return replace(self, lengths=np.minimum(self.lengths, n))
+
+    def rows(self, places: slice) -> ItemRows:
+        """Some of the windows, laid out."""
+        lengths = self.lengths[places]
+        return self.of.windows(self.ends[places] - lengths, lengths)
+
+    def slices(self, n_windows: int, n_events: int) -> Iterator[slice]:
+        """Slices of at most so many windows, and of at most so many events where one has less."""
+        until = np.cumsum(self.lengths)
+        first = 0
+        while first < len(self):
+            before = until[first] - self.lengths[first]
+            fitting = int(np.searchsorted(until, before + n_events, side="right"))
+            last = max(min(first + n_windows, fitting), first + 1)
+            yield slice(first, last)
+            first = last

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from .._checks import check_integer, check_number
+from ..storage import ArrayStore
 from .base import Incremental
 from .item_to_item import LastItems
+from .longest import LONGEST
 from .rows import ItemRows
 
 __all__ = ["AssociationRules", "SequentialRules"]
@@ -26,6 +28,13 @@ class _Rules(LastItems, Incremental):
 
     def _learn(self, rows: ItemRows) -> None:
         self._counts = self._count(rows)
+        self.rules_ = self._weighed(self._counts)
+
+    def _put_learned(self, store: ArrayStore) -> None:
+        store.put_graph("counts", self._counts)
+
+    def _take_learned(self, store: ArrayStore) -> None:
+        self._counts = store.take_graph("counts", self.n_items_)
         self.rules_ = self._weighed(self._counts)
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
@@ -47,6 +56,9 @@ class AssociationRules(_Rules):
     ----------
     last_n : int or None, default=1
         Events of the running session that count, each with weight 1 / steps back; None for all.
+    max_length : int, default=1000
+        Newest events of a session that count, in training and later. They bound the memory and the
+        time that one long session takes.
 
     Attributes
     ----------
@@ -68,10 +80,12 @@ class AssociationRules(_Rules):
     (array([['tea', 'pot']], dtype=object), array([[2., 1.]], dtype=float32))
     """
 
-    def __init__(self, *, last_n: int | None = 1) -> None:
+    def __init__(self, *, last_n: int | None = 1, max_length: int = LONGEST) -> None:
         self.last_n = last_n
+        self.max_length = max_length
 
     def _count(self, rows: ItemRows) -> sparse.csr_array:
+        rows = rows.newest(self.max_length)
         counts = rows.matrix(np.ones(len(rows.items)), self.n_items_)
         with_themselves = np.bincount(rows.items, minlength=self.n_items_).astype(float)
         return (counts.T @ counts - sparse.diags_array(with_themselves)).tocsr()
@@ -97,6 +111,8 @@ class SequentialRules(_Rules):
         rare items weigh as much as those of frequent ones.
     repeats : float, default=0.0
         Weight of "after a comes a", added to the repeats that were counted.
+    max_length : int, default=1000
+        Newest known events of the running session that count.
 
     Attributes
     ----------
@@ -127,12 +143,14 @@ class SequentialRules(_Rules):
         backward: float = 0.0,
         shrinkage: float | None = None,
         repeats: float = 0.0,
+        max_length: int = LONGEST,
     ) -> None:
         self.steps = steps
         self.last_n = last_n
         self.backward = backward
         self.shrinkage = shrinkage
         self.repeats = repeats
+        self.max_length = max_length
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -7,19 +7,20 @@ from scipy import sparse
 
 from .._arrays import ragged_range
 from .._checks import check_integer, check_number
+from ..storage import ArrayStore
 from .base import Incremental
 from .decay import decay
+from .longest import LONGEST, NewestEvents
 from .per_row import first_per_row, largest_per_row
 from .rows import ItemRows, LastClicks
 
 __all__ = ["STAN", "VSKNN"]
 
-NOT_CLICKED = np.iinfo(
-    np.int32
-).max  # steps back to an item that the running session has not clicked
+NOT_CLICKED = np.iinfo(np.int32).max  # steps back to an item that the session has not clicked
+CLICKS = 2**23  # clicks of neighbours held at a time
 
 
-class SessionKNN(Incremental):
+class SessionKNN(NewestEvents, Incremental):
     """Base of the session neighbours: nearest sessions, and scores of their items.
 
     Sessions are numbered from the newest on.
@@ -29,6 +30,7 @@ class SessionKNN(Incremental):
     sample_size: int | None
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         check_integer("n_neighbors", self.n_neighbors)
         if self.sample_size is not None:
             check_integer("sample_size", self.sample_size)
@@ -46,6 +48,7 @@ class SessionKNN(Incremental):
         raise NotImplementedError
 
     def _learn(self, rows: ItemRows) -> None:
+        rows = rows.newest(self.max_length)
         self._sessions = rows
         n_sessions = len(rows)
         newest_first = rows.take(np.arange(n_sessions)[::-1])
@@ -67,6 +70,15 @@ class SessionKNN(Incremental):
             # the newest sessions of a session's items are among the newest of each item
             holders = first_per_row(holders, self.sample_size)
         return holders
+
+    def _put_learned(self, store: ArrayStore) -> None:
+        store.put("session_items", self._sessions.items)
+        store.put("session_offsets", self._sessions.offsets)
+
+    def _take_learned(self, store: ArrayStore) -> None:
+        items = store.take("session_items", "i", None)
+        offsets = store.take("session_offsets", "i", None)
+        self._learn(ItemRows.checked(items, offsets, self.n_items_))
 
     def _extend(self, moved: np.ndarray, rows: ItemRows) -> None:
         before = self._sessions
@@ -103,6 +115,8 @@ class SessionKNN(Incremental):
         row = np.repeat(np.arange(neighbors.shape[0]), np.diff(neighbors.indptr))  # (n_pairs,)
         starts = self._offsets[neighbors.indices]
         counts = self._offsets[neighbors.indices + 1] - starts
+        if counts.sum() > CLICKS and neighbors.shape[0] > 1:
+            return self._score_in_halves(neighbors, steps_of)
         first = np.cumsum(counts) - counts
         # and every pair has the clicks of its neighbour
         pair = np.repeat(np.arange(len(row)), counts)  # (n_clicks,)
@@ -117,6 +131,14 @@ class SessionKNN(Incremental):
         weights = self._item_weights(latest[pair], distance)
         values = neighbors.data[pair] * weights
         return sparse.coo_array((values, (row[pair], items)), shape=steps_of.shape).tocsr()
+
+    def _score_in_halves(
+        self, neighbors: sparse.csr_array, steps_of: np.ndarray
+    ) -> sparse.csr_array:
+        middle = neighbors.shape[0] // 2
+        upper = self._score_items(neighbors[:middle], steps_of[:middle])
+        lower = self._score_items(neighbors[middle:], steps_of[middle:])
+        return sparse.vstack([upper, lower], format="csr")
 
 
 class VSKNN(SessionKNN):
@@ -133,6 +155,9 @@ class VSKNN(SessionKNN):
     n_neighbors : int, default=100
     sample_size : int or None, default=1000
         None looks at all sessions.
+    max_length : int, default=1000
+        Newest events of a session that count, in training and later. They bound the memory and the
+        time that one long session takes.
 
     Attributes
     ----------
@@ -151,9 +176,16 @@ class VSKNN(SessionKNN):
     (array([['tea', 'cup']], dtype=object), array([[1.25, 1.  ]], dtype=float32))
     """
 
-    def __init__(self, *, n_neighbors: int = 100, sample_size: int | None = 1000) -> None:
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 100,
+        sample_size: int | None = 1000,
+        max_length: int = LONGEST,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.sample_size = sample_size
+        self.max_length = max_length
 
     def _similarity_weights(self, steps: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         return (lengths - steps + 1) / lengths
@@ -184,6 +216,9 @@ class STAN(SessionKNN):
         are newer, in 0..1; the paper measures days.
     lambda3 : float or None, default=2.0
         Scale of the decay over the past session, in events.
+    max_length : int, default=1000
+        Newest events of a session that count, in training and later. They bound the memory and the
+        time that one long session takes.
 
     Attributes
     ----------
@@ -211,12 +246,14 @@ class STAN(SessionKNN):
         lambda1: float | None = 1.0,
         lambda2: float | None = None,
         lambda3: float | None = 2.0,
+        max_length: int = LONGEST,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.sample_size = sample_size
         self.lambda1 = lambda1
         self.lambda2 = lambda2
         self.lambda3 = lambda3
+        self.max_length = max_length
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -10,6 +10,7 @@ from scipy import sparse
 from .._checks import check_choice, check_integer, check_number
 from .decay import decay
 from .item_to_item import ItemToItem
+from .longest import LONGEST
 from .ridge import sparse_ridge
 from .rows import ItemRows
 
@@ -54,6 +55,9 @@ class SLIST(ItemToItem):
         Entries that each row of B keeps.
     tol : float, default=0.01
         Part of B that may be missing, apart from the entries left out.
+    max_length : int, default=1000
+        Newest events of a session that count, in training and later. They bound the memory and the
+        time that one long session takes.
 
     Attributes
     ----------
@@ -88,6 +92,7 @@ class SLIST(ItemToItem):
         past: str = "last",
         n_neighbors: int = 200,
         tol: float = 0.01,
+        max_length: int = LONGEST,
     ) -> None:
         self.alpha = alpha
         self.reg = reg
@@ -97,8 +102,10 @@ class SLIST(ItemToItem):
         self.past = past
         self.n_neighbors = n_neighbors
         self.tol = tol
+        self.max_length = max_length
 
     def _check_parameters(self) -> None:
+        super()._check_parameters()
         check_number("alpha", self.alpha, lambda value: 0 <= value <= 1, "between 0 and 1")
         for name in ("reg", "train_decay", "predict_decay"):
             check_number(name, getattr(self, name), lambda value: value > 0, "above 0")
@@ -112,7 +119,7 @@ class SLIST(ItemToItem):
         return decay(steps - 1, self.predict_decay)
 
     def _learn(self, rows: ItemRows) -> None:
-        gram, moments = self._normal_equations(rows)
+        gram, moments = self._normal_equations(rows.newest(self.max_length))
         self.rules_ = sparse_ridge(gram, moments, self.n_neighbors, self.tol)
         self.rules_.data = np.maximum(self.rules_.data, 0)
         self.rules_.eliminate_zeros()
