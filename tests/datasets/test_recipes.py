@@ -287,7 +287,7 @@ def test_diginetica(tmp_path: Path) -> None:
     for loaded, expected in ((train, expected_train), (test, expected_test)):
         assert dict(zip(loaded.ids.tolist(), loaded.to_lists(), strict=True)) == expected
         assert loaded.ids.tolist() == list(expected)
-        assert loaded.times.tolist() == [
+        assert loaded.times.astype("M8[us]").tolist() == [
             datetime.fromtimestamp(ends[s], UTC).replace(tzinfo=None) for s in expected
         ]
     assert train.vocabulary is test.vocabulary and set(np.unique(train.codes)) == set(
