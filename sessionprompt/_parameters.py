@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._checks import check_choice, check_integer, check_number
+from ._checks import check_choice, check_count, check_integer, check_number, is_integer, is_number
 from .encoding import check_prompts
 from .metrics import check_monitor
-from .network import GATES, SCORINGS, resolve_backbone
+from .network import GATES, SCORINGS, resolve_backbone, resolve_device
 from .scoring import PRECISIONS
 
-__all__ = ["check_parameters", "seed_of"]
+__all__ = ["check_history", "check_parameters", "check_windows", "seed_of"]
 
 CHOICES = {
     "gate": GATES,
@@ -24,7 +25,9 @@ CHOICES = {
     "prefixes": ("auto", "one_pass", "expanded"),
 }
 COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
-COUNTS_OR_NONE = ("patience", "n_negatives")
+COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
+MOST = 2**31 - 1  # a count that 32 bits hold
+MOST_OF = {"dim": 2**16}  # a vector of 256 KB for each item
 ABOVE_ZERO = ("temperature", "lr")
 ZERO_OR_MORE = ("weight_decay", "negatives_power")
 
@@ -53,17 +56,25 @@ def check_parameters(params: Any) -> tuple[str, ...]:
     for name, known in CHOICES.items():
         check_choice(name, getattr(params, name), known)
     check_monitor(params.monitor)
+    resolve_device(params.device)
     _check_one_pass(params)
     return check_prompts(params.prompts)
 
 
 def _check_counts(params: Any) -> None:
     for name in COUNTS:
-        check_integer(name, getattr(params, name))
+        _check_count(name, getattr(params, name))
     for name in COUNTS_OR_NONE:
         value = getattr(params, name)
         if value is not None:
-            check_integer(name, value)
+            _check_count(name, value)
+
+
+def _check_count(name: str, value: Any) -> None:
+    check_integer(name, value)
+    most = MOST_OF.get(name, MOST)
+    if value > most:
+        raise ValueError(f"{name}={value} is above {most}; give {most} or less.")
 
 
 def _check_numbers(params: Any) -> None:
@@ -86,6 +97,45 @@ def _check_one_pass(params: Any) -> None:
         )
 
 
+def check_windows(params: Any) -> None:
+    """Raise unless sessions can be read as parameters say, which may have changed since `fit`.
+
+    Parameters
+    ----------
+    params : object
+        Has the recommender's parameters as attributes.
+    """
+    _check_count("max_length", params.max_length)
+    _check_count("batch_size", params.batch_size)
+
+
+def check_history(learned: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless attributes are such as training leaves.
+
+    Parameters
+    ----------
+    learned : mapping of str to object
+        Holds ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_`` and ``stop_reason_``.
+    """
+    check_count("n_epochs_", learned["n_epochs_"], 0)
+    check_count("best_epoch_", learned["best_epoch_"], 0)
+    if not is_number(learned["best_score_"]):
+        raise ValueError(f"best_score_={learned['best_score_']!r} must be a number.")
+    reason = learned["stop_reason_"]
+    if not isinstance(reason, str) or not reason.isidentifier():
+        raise ValueError(f"stop_reason_={reason!r} must be the name of a reason.")
+    history = learned["history_"]
+    if not isinstance(history, list) or not all(map(_is_epoch, history)):
+        raise ValueError("history_ must be a list of one dict of numbers for each epoch.")
+
+
+def _is_epoch(row: Any) -> bool:
+    """Whether a value is a row of a history: names and numbers, with the number of the epoch."""
+    if not isinstance(row, dict) or not is_integer(row.get("epoch")) or row["epoch"] < 1:
+        return False
+    return all(isinstance(name, str) and is_number(value) for name, value in row.items())
+
+
 def seed_of(random_state: Any) -> int:
     """A seed of 63 bits; None gives a fresh one, an integer always the same.
 
@@ -102,7 +152,11 @@ def seed_of(random_state: Any) -> int:
     ------
     TypeError
         If it is anything else.
+    ValueError
+        If it is an integer below 0.
     """
+    if isinstance(random_state, numbers.Integral) and random_state < 0:
+        raise ValueError(f"random_state={random_state} is below 0; give 0 or more, or None.")
     if random_state is None or isinstance(random_state, numbers.Integral):
         return int(np.random.default_rng(random_state).integers(2**63))  # type: ignore[arg-type]
     if isinstance(random_state, np.random.Generator):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .batches import generator_on
 from .scoring import (
     PRECISIONS,
     Candidates,
@@ -114,5 +115,6 @@ class SampledSoftmax(nn.Module):
 
     def draw(self) -> Tensor:
         """Item codes of the negatives, shape (n_negatives,)."""
-        places = torch.rand(self.n_negatives, dtype=self.bounds.dtype, device=self.bounds.device)
+        places = self.bounds.new_empty(self.n_negatives)  # (n_negatives,)
+        places.uniform_(generator=generator_on(places.device))
         return torch.searchsorted(self.bounds, places).clamp(max=len(self.bounds) - 1)

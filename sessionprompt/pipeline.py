@@ -10,9 +10,10 @@ from typing import Any
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
+from .encoding import candidates_of
 from .metrics import RankedTargets, evaluate_pipeline, split_and_transform, transform_steps
 from .recommender import PromptedSessionRecommender
-from .sessions import as_sessions
+from .sessions import Sessions, as_sessions
 from .storage import save
 
 __all__ = ["Pipeline", "make_session_pipeline"]
@@ -50,7 +51,7 @@ class Pipeline(SklearnPipeline):
         y : ignored
         X_val : Sessions or list of lists, optional
             Validation sessions of the recommender. They pass through the earlier steps without
-            teaching them.
+            teaching them, and so do those that a recommender with ``refit=False`` holds out of X.
         **params
             Parameters of the steps' fit methods, as ``step__parameter``.
 
@@ -58,9 +59,13 @@ class Pipeline(SklearnPipeline):
         -------
         self
         """
+        name, last = self.steps[-1]
+        if X_val is None and keeps_tail_out(last):
+            from .training import held_out  # skorch is slow to import
+
+            X, X_val = held_out(as_sessions(X), last.validation_fraction)
         if X_val is None:
             return super().fit(X, y, **params)
-        name, last = self.steps[-1]
         own = {key.removeprefix(f"{name}__"): value for key, value in params.items()}
         annotated = self._fit_front(as_sessions(X))
         annotated_val = transform_steps(self, as_sessions(X_val, "X_val"))
@@ -159,36 +164,64 @@ class Pipeline(SklearnPipeline):
         slices: Iterable[str] | None = None,
         ties: str = "pessimistic",
         sample_weight: Any = None,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
     ) -> dict[str, Any]:
         """Metrics of every next item, see :meth:`PromptedSessionRecommender.evaluate`.
 
         Parameters
         ----------
         X : Sessions or list of lists
-        metrics, slices, ties, sample_weight
+        metrics, slices, ties, sample_weight, exclude_seen, candidates
             As in the recommender.
 
         Returns
         -------
         dict
         """
-        return evaluate_pipeline(self, X, sample_weight, metrics=metrics, slices=slices, ties=ties)
+        return evaluate_pipeline(
+            self,
+            X,
+            sample_weight,
+            metrics=metrics,
+            slices=slices,
+            ties=ties,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+        )
 
-    def ranks(self, X: Any, *, ties: str = "pessimistic", top: int = 0) -> RankedTargets:
+    def ranks(
+        self,
+        X: Any,
+        *,
+        ties: str = "pessimistic",
+        top: int = 0,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
+    ) -> RankedTargets:
         """Ranks of all targets, see :meth:`PromptedSessionRecommender.ranks`.
 
         Parameters
         ----------
         X : Sessions or list of lists
-        ties, top
+        ties, top, exclude_seen, candidates
             As in the recommender.
 
         Returns
         -------
         RankedTargets
         """
-        inputs, last_events, rows = split_and_transform(self, X)
-        ranked = self.steps[-1][1].ranks(inputs, ties=ties, last_events=last_events, top=top)
+        sessions = as_sessions(X)
+        inputs, last_events, rows = split_and_transform(self, sessions)
+        last = self.steps[-1][1]
+        ranked = last.ranks(
+            inputs,
+            ties=ties,
+            last_events=last_events,
+            top=top,
+            exclude_seen=exclude_seen,
+            candidates=candidates_of(last.encoder_, candidates, len(sessions), rows),
+        )
         return replace(ranked, sessions=rows[ranked.sessions])
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -199,6 +232,13 @@ class Pipeline(SklearnPipeline):
         path : path
         """
         save(self, path)
+
+
+def keeps_tail_out(model: Any) -> bool:
+    """Whether a model never learns from the newest sessions of those it is fitted on."""
+    if not isinstance(model, PromptedSessionRecommender) or model.refit:
+        return False
+    return model.validation_fraction is not None
 
 
 def make_session_pipeline(

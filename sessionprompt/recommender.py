@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from . import storage
 from ._checks import check_fitted
-from ._parameters import check_parameters, seed_of
+from ._parameters import check_history, check_parameters, check_windows, seed_of
 from .base import SessionRecommenderMixin, warn_of_unknown
 from .encoding import (
-    EncodedSessions,
-    Examples,
+    ItemFilter,
     NextItemTargets,
     PrefixData,
     SessionEncoder,
-    last_prefixes,
+    count_unknown,
+    labelled_by,
+    last_windows,
 )
 from .metrics import RankedTargets
-from .model_selection import temporal_train_test_split
 from .network import (
     SessionNetwork,
-    empty_network,
+    check_learned,
+    check_registered,
+    item_vectors,
     one_pass_of,
     rank_sessions,
     registered_name,
+    stored_network,
     top_items,
 )
 from .sessions import Sessions, as_sessions
-from .storage import ArrayStore, from_json, pack_params, save, to_json, unpack_params
+from .storage import ArrayStore, from_json, pack, pack_params, to_json, unpack, unpack_params
+
+if TYPE_CHECKING:
+    from .training import Fitted
 
 __all__ = ["PromptedSessionRecommender"]
 
 LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
+# what a process decides and no file: code, devices, folders
+OF_PROCESS = {"net_params": None, "device": "auto", "checkpoint_dir": None, "verbose": 0}
 
 
 class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
@@ -111,11 +121,17 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Metric on the validation sessions.
     validation_fraction : float or None, default=0.1
         Share of the sessions, the newest ones, held out for validation; None trains on everything,
-        without early stopping.
-    refit : bool, default=False
-        After early stopping, train anew on all sessions for the number of epochs found best.
+        without early stopping. Where under a tenth of their targets are known, they choose nothing,
+        with a warning: all `max_epochs` are trained.
+    validation_size : int or None, default=20000
+        Most validation prefixes to measure after an epoch, drawn by seed; None measures all.
+    refit : bool, default=True
+        After early stopping, train anew on all sessions for the number of epochs found best, so
+        that the model knows the newest ones too; it doubles the time. False keeps the network of
+        the older sessions, and clusters fitted on these alone.
     net_params : dict, optional
-        Further parameters of the skorch net, such as ``{"optimizer": torch.optim.Adagrad}``.
+        Further parameters of the skorch net, such as ``{"optimizer": torch.optim.Adagrad}``,
+        callbacks, ``{"compile": True}``, or ``{"metric_names": "flat"}`` for loggers.
     device : str, default="auto"
         A torch device; ``"auto"`` is CUDA where there is one, else the CPU.
     checkpoint_dir : path, optional
@@ -127,8 +143,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     verbose : int, default=0
         1 shows a progress bar.
     random_state : int, RandomState, Generator or None, default=None
-        The same seed gives the same model on the same machine. Global random states are left as
-        they are.
+        The same seed gives the same model on the same machine, in any Python thread, as long as
+        ``torch.get_num_threads()`` is the same, which decides on the order of sums. Global random
+        states are left as they are.
 
     Attributes
     ----------
@@ -138,14 +155,17 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     encoder_ : SessionEncoder
     net_ : skorch.NeuralNet
     history_ : list of dict
-        Per epoch: ``epoch``, ``train_loss``, ``valid_loss``, the monitored metric, ``dur`` in
-        seconds.
-    n_epochs_ : int
-        Epochs trained.
-    best_epoch_ : int
+        Per epoch: ``epoch``, ``train_loss``, ``valid_loss``, the monitored metric, ``n_valid``
+        (prefixes that both were measured on), ``dur`` in seconds; before a refit.
+    n_epochs_, best_epoch_ : int
+        Epochs trained, before a refit; the best of them, which the refit takes as its number.
     best_score_ : float
-        Monitored metric of the best epoch; NaN without validation.
-    stop_reason_ : {"max_epochs", "patience", "interrupted"}
+        Monitored metric of the best epoch; NaN where it chose nothing.
+    stop_reason_ : {"max_epochs", "patience", "interrupted", "diverged", "callback"}
+        ``"diverged"``: a loss or weight was not finite; the best weights before it stay.
+    annotator_ : transformer or None
+        With ``refit=False``, the clusterer of the older sessions alone, which labels whatever the
+        model reads; None where sessions keep the labels that they carry.
 
     References
     ----------
@@ -189,7 +209,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         patience: int | None = 3,
         monitor: str = "mrr@5",
         validation_fraction: float | None = 0.1,
-        refit: bool = False,
+        validation_size: int | None = 20_000,
+        refit: bool = True,
         net_params: dict[str, Any] | None = None,
         device: str = "auto",
         checkpoint_dir: str | os.PathLike[str] | None = None,
@@ -220,6 +241,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         self.patience = patience
         self.monitor = monitor
         self.validation_fraction = validation_fraction
+        self.validation_size = validation_size
         self.refit = refit
         self.net_params = net_params
         self.device = device
@@ -230,6 +252,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ fitting
     encoder_: SessionEncoder
+    annotator_: Any
     _table: tuple[torch.Tensor | None, torch.Tensor] | None
 
     def fit(self, X: Any, y: None = None, *, X_val: Any = None) -> PromptedSessionRecommender:
@@ -241,7 +264,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             Training sessions. Those of a single event teach nothing but the item itself.
         y : ignored
         X_val : Sessions or list of lists, optional
-            Validation sessions; without them the newest `validation_fraction` of X is held out.
+            Validation sessions; without them the newest `validation_fraction` of X is held out,
+            and a clone of X's clusterer is fitted on the others to choose the epoch.
 
         Returns
         -------
@@ -252,82 +276,56 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         ValueError
             On parameters out of bounds, missing annotation, or fewer than one training or
             validation example.
+        KeyboardInterrupt
+            After Ctrl-C, once the best weights so far are in place: the model can be used.
         """
+        from .training import fit_stages  # skorch is slow to import
+
         check_parameters(self)
         sessions = as_sessions(X)
-        train, valid = self._hold_out(sessions, X_val)
-        seed = seed_of(self.random_state)
-        previous = None
-        if self.warm_start:
-            previous = self._previous()
-        self._train(train, valid, seed, self.max_epochs, previous, "selection")
-        may_refit = valid is not None and X_val is None and self.stop_reason_ != "interrupted"
-        if self.refit and may_refit:
-            self._refit(sessions, seed)
-        return self
-
-    def _refit(self, sessions: Sessions, seed: int) -> None:
-        """Train anew on all sessions; the history stays that of the selection."""
-        names = ("history_", "best_epoch_", "best_score_", "stop_reason_")
-        found = {name: getattr(self, name) for name in names}
-        self._train(sessions, None, seed, max(self.best_epoch_, 1), stage="refit")
-        self.__dict__.update(found)
+        valid = None
+        if X_val is not None:
+            valid = as_sessions(X_val, "X_val")
+        fitted = fit_stages(self, sessions, valid, seed_of(self.random_state))
+        return self._take(fitted)
 
     def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
         """Go on learning: one epoch over new sessions.
 
-        Their new items, users and clusters are added. Cluster labels must come from the clusterer
-        of the first fit (its ``transform``), since a new clustering numbers its clusters anew.
+        Their new items, users and clusters are added. An item that the clusterer of X does not know
+        gets its cluster by all its edges in X and keeps it; so that it can follow the edges of
+        later calls, the clusterer learns first, by its own ``partial_fit``, as in
+        :meth:`Pipeline.partial_fit`.
 
         Parameters
         ----------
         X : Sessions or list of lists
+            Without any event, nothing changes; sessions of a single event add their items.
         y : ignored
 
         Returns
         -------
         self
         """
+        from .training import learn_on  # skorch is slow to import
+
         check_parameters(self)
-        seed = seed_of(self.random_state)
-        self._train(as_sessions(X), None, seed, 1, self._previous())
+        sessions = as_sessions(X)
+        if not sessions.n_events and hasattr(self, "net_"):
+            return self
+        return self._take(learn_on(self, sessions, seed_of(self.random_state)))
+
+    def _take(self, fitted: Fitted) -> PromptedSessionRecommender:
+        """The model with the parts that training has made; an interrupt of it goes on."""
+        self._set_learned(fitted.encoder, fitted.learned)
+        fitted.raise_if_interrupted()
         return self
 
-    def _previous(self) -> PromptedSessionRecommender | None:
-        """This model, if it was fitted before."""
-        if hasattr(self, "net_"):
-            return self
-        return None
-
-    def _hold_out(self, sessions: Sessions, X_val: Any) -> tuple[Sessions, Sessions | None]:
-        if X_val is not None:
-            return sessions, as_sessions(X_val, "X_val")
-        if self.validation_fraction is None:
-            return sessions, None
-        usable = sessions[np.flatnonzero(sessions.lengths >= 2)]
-        if len(usable) < 2:
-            raise ValueError(
-                f"X has {len(usable)} sessions of two events or more, too few to train and "
-                "validate; give more sessions, or set validation_fraction=None to train without "
-                "validation."
-            )
-        return temporal_train_test_split(sessions, test_size=self.validation_fraction)
-
-    def _train(
-        self,
-        train: Sessions,
-        valid: Sessions | None,
-        seed: int,
-        epochs: int,
-        previous: PromptedSessionRecommender | None = None,
-        stage: str | None = None,
-    ) -> None:
-        """Train a network, keep its best epoch, and take it as the model."""
-        from .training import TrainingRun, fit_network  # skorch is slow to import
-
-        run = TrainingRun(train, valid, seed, epochs, previous, stage)
-        encoder, outcome = fit_network(self, run)
-        self._set_learned(encoder, outcome)
+    def _annotated(self, sessions: Sessions) -> Sessions:
+        """Sessions as this model's own annotator labels them, if it has one."""
+        if getattr(self, "annotator_", None) is None:
+            return sessions
+        return labelled_by(sessions, self.annotator_)
 
     def _set_learned(self, encoder: SessionEncoder, outcome: dict[str, Any]) -> None:
         self.encoder_ = encoder
@@ -340,31 +338,32 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     def network_(self) -> SessionNetwork:
         """The trained torch module."""
         check_fitted(self, "net_")
-        return self.net_.module_
+        return self.net_.network
 
     # ------------------------------------------------------------------ recommending and scoring
     def _best_items(
-        self,
-        encoded: EncodedSessions,
-        k: int,
-        allowed: np.ndarray | None,
-        hidden: tuple[np.ndarray, np.ndarray] | None,
+        self, sessions: Sessions, k: int, items: ItemFilter | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        examples = last_prefixes(encoded, self.max_length)
-        self._warn_of_unknown(examples)
+        check_windows(self)
+        examples = last_windows(sessions, self.encoder_, self.max_length)
+        n_blank, n_guessed = count_unknown(sessions, examples)
+        warn_of_unknown(n_blank, stacklevel=3)
+        warn_of_unknown(n_guessed, stacklevel=3, answer="the strongest cluster")
         inputs, table = self._item_vectors()
         return top_items(
             self.network_,
-            PrefixData(examples, encoded.items),
+            PrefixData(examples, examples.sessions.items),
             table,
             k,
             batch_size=self.batch_size,
-            candidates=allowed,
-            excluded=hidden,
+            items=items,
             input_vectors=inputs,
         )
 
-    def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
+    def _rank_targets(
+        self, cut: NextItemTargets, ties: str, top: int, items: ItemFilter | None
+    ) -> RankedTargets:
+        check_windows(self)
         return rank_sessions(
             self.network_,
             self.encoder_,
@@ -374,22 +373,14 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             batch_size=self.batch_size,
             ties=ties,
             top=top,
+            items=items,
+            candidate_vectors=self._item_vectors()[1],
         )
-
-    def _warn_of_unknown(self, examples: Examples) -> None:
-        something = examples.sessions.items >= 0
-        for codes in examples.sessions.prompts.values():
-            something = something | (codes >= 0).any(axis=1)
-        known = np.append(0, np.cumsum(something))
-        n = int((known[examples.starts + examples.lengths] == known[examples.starts]).sum())
-        warn_of_unknown(n, stacklevel=4)
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""
         if self._table is None:
-            network = self.network_.eval()
-            with torch.no_grad():
-                self._table = network.input_vectors(), network.candidate_vectors()
+            self._table = item_vectors(self.network_)
         return self._table
 
     # ------------------------------------------------------------------ storage
@@ -403,33 +394,50 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         path : path
             What is there stays whole until the new model is complete.
         """
-        save(self, path)
+        storage.save(self, path)
 
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
         """Description in terms of JSON; ids, labels and weights go to the store."""
         check_fitted(self, "net_")
-        params = self.get_params(deep=False)
-        params["backbone"] = registered_name(self.backbone)
-        packed = pack_params(params)
+        packed = self._pack_params()
+        if self.net_params:
+            warnings.warn(
+                "net_params are not stored: they say how to learn and nothing about the model; "
+                "where it is to learn on, use set_params(net_params=...) after loading.",
+                stacklevel=2,
+            )
         fitted = self.encoder_._pack(store)
         for name in LEARNED:
             fitted[name] = to_json(getattr(self, name), name)
         store.put_weights(self.network_.state_dict())
-        return {"params": packed, "fitted": fitted}
+        annotator = pack(self.annotator_, store.compartment(0))
+        return {"params": packed, "fitted": fitted, "annotator": annotator}
+
+    def _pack_params(self) -> dict[str, Any]:
+        """Parameters in terms of JSON; a TypeError if one cannot be stored."""
+        params = self.get_params(deep=False)
+        params["backbone"] = registered_name(self.backbone)
+        return pack_params(params, OF_PROCESS)
 
     @classmethod
     def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> PromptedSessionRecommender:
         """The model that was packed; a ValueError says which part does not fit."""
         from .training import TrainingPlan, build_net
 
-        model = cls(**unpack_params(packed["params"]))
+        model = cls(**unpack_params(packed["params"], OF_PROCESS))
+        check_registered(model.backbone)
+        check_parameters(model)
+        seed_of(model.random_state)
         fitted = packed["fitted"]
         encoder = SessionEncoder._unpack(fitted, store)
-        network = empty_network(model, encoder)
+        network = stored_network(model, encoder, store.own_weights())
         weights = store.take_weights(network.state_dict())
         network.to(weights["items"].dtype).load_state_dict(weights)
+        check_learned(network)
         learned = {name: from_json(fitted[name]) for name in LEARNED}
+        check_history(learned)
         learned["net_"] = build_net(network, TrainingPlan.of(model))
+        learned["annotator_"] = unpack(packed.get("annotator"), store.compartment(0), None)
         model._set_learned(encoder, learned)
         return model
 

@@ -34,6 +34,8 @@ class Backbone(nn.Module):
     needs_items : bool
         Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the
         vectors, prompted like the inputs, of any known item codes.
+    n_positions : int or None
+        Longest window that the model has positions for; None reads windows of any length.
     precomputed : tuple of str
         Buffers that `precompute` fills; a model that goes on learning fills them from the new
         sessions, and `merge_precomputed` then adds what the earlier model held.
@@ -44,6 +46,7 @@ class Backbone(nn.Module):
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
     precomputed: ClassVar[tuple[str, ...]] = ()
+    n_positions: int | None = None
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -81,6 +84,14 @@ class Backbone(nn.Module):
             Of the same class and parameters.
         rows : ndarray of shape (n_earlier_items,)
             The codes that the earlier model's items have now.
+        """
+
+    def check_precomputed(self, n_items: int) -> None:
+        """Raise a ValueError if those buffers, as read from a file, are none that it can fill.
+
+        Parameters
+        ----------
+        n_items : int
         """
 
     @staticmethod

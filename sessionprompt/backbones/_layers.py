@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..batches import segment_sum
+from ..batches import generator_on, segment_sum
 
 __all__ = [
     "Dropout",
     "clip_length",
+    "dropped_out",
     "position_rows",
     "segment_mean",
     "uniform_",
@@ -58,6 +59,9 @@ class _Scaled(torch.autograd.Function):
 class Dropout(nn.Module):
     """Dropout of elements, as torch has it, on the CPU in a fifth of its time.
 
+    Masks are drawn from the generator of the running context, see
+    :func:`sessionprompt.batches.drawing`.
+
     In training elements are zero with probability `p`, and the others 1 / (1 - p) times as large.
     Four elements share a random number, so probabilities are multiples of 2**-16.
 
@@ -75,21 +79,29 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows `x` with dropped elements in training, `x` itself in evaluation."""
-        dropped = round(self.p * 2**16)
-        if not self.training or not dropped:
+        if not self.training:
             return x
-        if x.is_cuda or dropped == 2**16:
-            return F.dropout(x, self.p)
-        n_numbers = -(-x.numel() // 4)
-        numbers = torch.empty(n_numbers, dtype=torch.int64).random_(-(2**63), None)
-        parts = numbers.view(torch.int16)[: x.numel()].view(x.shape)
-        kept = parts >= dropped - 2**15
-        scale = 2**16 / (2**16 - dropped)
-        return x * kept.to(x.dtype).mul_(scale)
+        return dropped_out(x, self.p)
 
     def extra_repr(self) -> str:
         """Parameters in the text that stands for the layer."""
         return f"p={self.p}"
+
+
+def dropped_out(x: Tensor, p: float) -> Tensor:
+    """Rows `x` with elements dropped at probability `p`, as :class:`Dropout` has it."""
+    dropped = round(p * 2**16)
+    if not dropped:
+        return x
+    if dropped == 2**16:
+        return x * 0
+    n_numbers = -(-x.numel() // 4)
+    numbers = torch.empty(n_numbers, dtype=torch.int64, device=x.device)
+    numbers.random_(-(2**63), None, generator=generator_on(x.device))
+    parts = numbers.view(torch.int16)[: x.numel()].view(x.shape)
+    kept = parts >= dropped - 2**15
+    scale = 2**16 / (2**16 - dropped)
+    return x * kept.to(x.dtype).mul_(scale)
 
 
 def clip_length(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ..batches import SessionBatch
+from ._layers import dropped_out
 
 __all__ = ["recurrent_states"]
 
@@ -23,8 +24,8 @@ def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
     alive = packed.batch_sizes.tolist()
     states = packed.data  # (T, d)
     for layer, weights in enumerate(gru.all_weights):
-        if layer > 0:
-            states = nn.functional.dropout(states, gru.dropout, gru.training)  # (T, h)
+        if layer > 0 and gru.training:
+            states = dropped_out(states, gru.dropout)  # (T, h)
         states = _Layer.apply(alive, states, *weights)  # (T, h)
     return batch.unpack(PackedSequence(states, packed.batch_sizes))  # (T, h)
 

@@ -75,6 +75,7 @@ class CORE(Backbone):
         self.drop_candidates = Dropout(item_dropout)
         self.weigh = None
         if variant == "trm":
+            self.n_positions = n_positions
             self.weigh = _EventLogits(dim, n_layers, n_heads, inner, dropouts, n_positions)
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:

@@ -97,6 +97,7 @@ class GCEGNN(Backbone):
         on_local, on_global, in_layers = dropouts
         self.window = window
         self.n_neighbours = n_neighbours
+        self.n_positions = n_positions
         self.drop_local = Dropout(on_local)
         self.drop_global = Dropout(on_global)
         self.relations = nn.Parameter(torch.empty(4, dim))
@@ -122,6 +123,17 @@ class GCEGNN(Backbone):
         kept = _kept_graph(earlier, rows, n_items)
         new = _kept_graph(self, np.arange(n_items), n_items)
         self._keep_heaviest(kept + new)
+
+    def check_precomputed(self, n_items: int) -> None:
+        """Raise a ValueError unless every item has neighbours among the items, or none."""
+        within = (self.neighbours >= -1) & (self.neighbours < n_items)  # (n_items, n_neighbours)
+        if len(self.neighbours) != n_items or len(self.counts) != n_items or not within.all():
+            raise ValueError(
+                f"model.safetensors: the neighbours of GCE-GNN must be a row for each of the "
+                f"{n_items} items, of items or -1."
+            )
+        if (self.counts < 0).any():
+            raise ValueError("model.safetensors: the counts of GCE-GNN must be 0 or more.")
 
     def _keep_heaviest(self, graph: sparse.csr_array) -> None:
         """Keep the heaviest neighbours of every item in a graph of counts (n_items, n_items)."""

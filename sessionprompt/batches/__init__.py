@@ -1,9 +1,21 @@
-"""The door from NumPy to torch: batches, pairs of events, session graphs."""
+"""The door from NumPy to torch: batches, pairs of events, session graphs, random numbers."""
 
 from __future__ import annotations
 
 from .batch import SessionBatch, batches_of
+from .draws import SeededDraws, alone_drawing, drawing, generator_on
 from .pairs import Pairs, segment_softmax, segment_sum
 from .session_graphs import SessionGraph
 
-__all__ = ["Pairs", "SessionBatch", "SessionGraph", "batches_of", "segment_softmax", "segment_sum"]
+__all__ = [
+    "Pairs",
+    "SeededDraws",
+    "SessionBatch",
+    "SessionGraph",
+    "alone_drawing",
+    "batches_of",
+    "drawing",
+    "generator_on",
+    "segment_softmax",
+    "segment_sum",
+]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import built_in  # noqa: F401 - the library's own metrics get their names
 from .arithmetic import check_arithmetic
+from .flat import flat_metrics, flat_name
 from .lists import coverage, diversity, gini, novelty
 from .pipelines import evaluate_pipeline, split_and_transform, transform_steps
 from .ranked import SLICES, RankedTargets, check_labels
@@ -33,6 +34,8 @@ __all__ = [
     "coverage",
     "diversity",
     "evaluate_pipeline",
+    "flat_metrics",
+    "flat_name",
     "gini",
     "list_length",
     "metric_names",

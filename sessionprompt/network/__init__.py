@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from .build import (
     build_network,
-    empty_network,
+    check_learned,
+    check_registered,
     one_pass_of,
     registered_name,
     resolve_backbone,
     resolve_device,
+    stored_network,
 )
-from .inference import rank_sessions, rank_targets, top_items
+from .inference import item_vectors, rank_sessions, rank_targets, top_items
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
@@ -22,8 +24,10 @@ __all__ = [
     "PromptBlend",
     "SessionNetwork",
     "build_network",
-    "empty_network",
+    "check_learned",
+    "check_registered",
     "graph_vectors",
+    "item_vectors",
     "one_pass_of",
     "rank_sessions",
     "rank_targets",
@@ -33,5 +37,6 @@ __all__ = [
     "scaled_table",
     "start_as_published",
     "start_from_graph",
+    "stored_network",
     "top_items",
 ]

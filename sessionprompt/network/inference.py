@@ -9,12 +9,42 @@ import torch
 from torch import Tensor
 
 from ..batches import batches_of
-from ..encoding import NextItemTargets, PrefixData, SessionEncoder, prefix_data
+from ..encoding import ItemFilter, NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from ..metrics import RankedTargets
-from ..scoring import Candidates, KnownOrPopular, Scores, scores_against
+from ..scoring import Candidates, DenseScores, KnownOrPopular, Scores, scores_against
 from .network import SessionNetwork
 
-__all__ = ["rank_sessions", "rank_targets", "top_items"]
+__all__ = ["item_vectors", "rank_sessions", "rank_targets", "top_items"]
+
+
+@torch.no_grad()
+def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
+    """All items as inputs, where nothing else decides on them, and as candidates.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+
+    Returns
+    -------
+    inputs : Tensor of shape (n_items, d), or None
+    candidates : Tensor of shape (n_items, d)
+
+    Raises
+    ------
+    ValueError
+        If a number of them is not finite.
+    """
+    network.eval()
+    inputs = network.input_vectors()
+    candidates = network.candidate_vectors()  # (n_items, d)
+    odd = (~torch.isfinite(candidates)).any(dim=1)  # (n_items,)
+    if odd.any():
+        raise ValueError(
+            f"the vectors of {int(odd.sum()):,} of {len(odd):,} items are not finite, so nothing "
+            "can be ranked; fit again, with a lower lr."
+        )
+    return inputs, candidates
 
 
 @torch.no_grad()
@@ -25,8 +55,10 @@ def rank_targets(
     ties: str = "pessimistic",
     top: int = 0,
     losses: bool = True,
+    items: ItemFilter | None = None,
+    candidate_vectors: Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Exact ranks of all targets among all items.
+    """Exact ranks of all targets among all items, or among those that a filter leaves.
 
     Parameters
     ----------
@@ -38,31 +70,58 @@ def rank_targets(
     top : int
         Length of the lists of best items to return as well.
     losses : bool
-        Whether losses are wanted; they cost more than the ranks.
+        Whether losses are wanted, over all items; they cost more than the ranks.
+    items : ItemFilter, optional
+        With a row for each prefix.
+    candidate_vectors : Tensor of shape (n_items, d), optional
+        The network's, to use instead of making them.
 
     Returns
     -------
     ranks : ndarray of shape (n_prefixes,), float
-        1 is best; infinite where the target is unknown.
+        1 is best; infinite where the target is unknown or left out.
     losses : ndarray of shape (n_prefixes,), float
         Cross-entropy of the target; NaN where it is unknown or not wanted.
     best : ndarray of shape (n_prefixes, top)
-        Codes of the best items, best first.
+        Codes of the best items, best first; -1 where the filter leaves no more.
     """
     network.eval()
-    answers = _Answers(network, network.candidate_vectors(), network.popularity)
+    if candidate_vectors is None:
+        candidate_vectors = network.candidate_vectors()
+    answers = _Answers(network, candidate_vectors, network.popularity, items)
     ranks = np.full(len(data), np.inf)
     lost = np.full(len(data), np.nan)
     best = np.empty((len(data), top), dtype=np.int64)
     for places, targets, scores in answers.blocks(data, batch_size):
         known = (targets >= 0).cpu().numpy()  # (rows,)
         codes = targets.clamp(min=0)  # (rows,)
-        ranks[places[known]] = scores.ranks(codes, ties).cpu().numpy()[known]
-        if top:
-            best[places] = scores.topk(top)[0].cpu().numpy()
         if losses:
             lost[places[known]] = scores.losses(codes).cpu().numpy()[known]
+        if items is not None:
+            hidden = items.take(places).hidden(len(places))  # (rows, N)
+            known &= ~hidden[np.arange(len(places)), codes.cpu().numpy()]
+            scores = _without(scores, hidden)
+        ranks[places[known]] = scores.ranks(codes, ties).cpu().numpy()[known]
+        if top:
+            best[places] = _best_of(scores, top)[0]
     return ranks, lost, best
+
+
+def _without(scores: Scores, hidden: np.ndarray) -> DenseScores:
+    """Scores in which some candidates, (rows, N), have minus infinity."""
+    values = scores.matrix()  # (rows, N)
+    return DenseScores(values.masked_fill(torch.from_numpy(hidden).to(values.device), -torch.inf))
+
+
+def _best_of(scores: Scores, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and scores (rows, k) of the best candidates; place -1 where there are no more."""
+    n_rows, n_candidates = scores.shape
+    places = np.full((n_rows, k), -1)
+    values = np.full((n_rows, k), -np.inf, dtype=np.float32)
+    found, value = (part.cpu().numpy() for part in scores.topk(min(k, n_candidates)))
+    places[:, : found.shape[1]] = np.where(value > -np.inf, found, -1)
+    values[:, : found.shape[1]] = value
+    return places, values
 
 
 class _Answers:
@@ -73,6 +132,8 @@ class _Answers:
     network : SessionNetwork
     candidate_vectors : Tensor of shape (N, d)
     popularity : Tensor of shape (N,)
+    items : ItemFilter or None
+        A filter by prefix asks for scores that exist, which kernels do not make.
     input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
     """
@@ -82,10 +143,11 @@ class _Answers:
         network: SessionNetwork,
         candidate_vectors: Tensor,
         popularity: Tensor,
+        items: ItemFilter | None,
         input_vectors: Tensor | None = None,
     ) -> None:
         self.network = network
-        self.candidates = Candidates(candidate_vectors)
+        self.candidates = Candidates(candidate_vectors, kernels=items is None)
         self.popularity = popularity
         self.input_vectors = input_vectors
 
@@ -118,8 +180,7 @@ def top_items(
     k: int,
     *,
     batch_size: int,
-    candidates: np.ndarray | None = None,
-    excluded: tuple[np.ndarray, np.ndarray] | None = None,
+    items: ItemFilter | None = None,
     input_vectors: Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best `k` item codes of each prefix and their scores, best first.
@@ -133,72 +194,40 @@ def top_items(
     k : int
     batch_size : int
         Prefixes encoded at a time.
-    candidates : ndarray of codes, optional
-        Items that may be recommended.
-    excluded : pair of ndarrays (prefix, code), optional
-        Items that may not be recommended for a prefix.
+    items : ItemFilter, optional
+        Items that may be recommended, with a row for each prefix.
     input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
 
     Returns
     -------
     codes : ndarray of shape (n_prefixes, k)
+        -1 where the filter leaves no more items.
     scores : ndarray of shape (n_prefixes, k)
     """
     if network.training:
         network.eval()
-    exclusions = _Exclusions(excluded, candidates, len(candidate_vectors))
     popularity = network.popularity
-    if candidates is not None:
+    candidates = None
+    if items is not None and items.candidates is not None:
+        candidates = items.candidates
         index = torch.from_numpy(candidates).to(candidate_vectors.device, torch.long)
         candidate_vectors = candidate_vectors[index]
         popularity = popularity[index]
-    answers = _Answers(network, candidate_vectors, popularity, input_vectors)
+    answers = _Answers(network, candidate_vectors, popularity, items, input_vectors)
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
     for places, _, scores in answers.blocks(data, batch_size):
-        found, value = (part.cpu().numpy() for part in scores.topk(k + exclusions.most))
+        if items is not None and items.by_row:
+            hidden = items.take(places).hidden(len(places))  # (rows, n_items)
+            if candidates is not None:
+                hidden = hidden[:, candidates]  # (rows, N)
+            scores = _without(scores, hidden)
+        found, values[places] = _best_of(scores, k)
         if candidates is not None:
-            found = candidates[found]
-        best[places], values[places] = exclusions.leave_out(places, found, value, k)
+            found = np.where(found >= 0, candidates[found], -1)
+        best[places] = found
     return best, values
-
-
-class _Exclusions:
-    """Pairs (prefix, code) that may not be recommended.
-
-    Attributes
-    ----------
-    most : int
-        Largest number of candidates that are excluded for one prefix.
-    """
-
-    def __init__(
-        self,
-        excluded: tuple[np.ndarray, np.ndarray] | None,
-        candidates: np.ndarray | None,
-        n_items: int,
-    ) -> None:
-        self.n_items = n_items
-        self.most = 0
-        if excluded is None:
-            return
-        prefix, code = excluded
-        self.pairs = prefix * n_items + code
-        if candidates is not None:
-            prefix = prefix[np.isin(code, candidates)]
-        self.most = int(np.bincount(prefix, minlength=1).max())
-
-    def leave_out(
-        self, places: np.ndarray, codes: np.ndarray, values: np.ndarray, k: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """First `k` of each row of codes and values that are not excluded for its prefix."""
-        if not self.most:
-            return codes, values
-        pairs = places[:, None] * self.n_items + codes
-        excluded = np.isin(pairs, self.pairs)
-        first = np.argsort(excluded, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(codes, first, 1), np.take_along_axis(values, first, 1)
 
 
 def rank_sessions(
@@ -211,10 +240,24 @@ def rank_sessions(
     batch_size: int,
     ties: str = "pessimistic",
     top: int = 0,
+    items: ItemFilter | None = None,
+    candidate_vectors: Tensor | None = None,
 ) -> RankedTargets:
     """Ranks of the targets of all prefixes of some cut sessions, in the order of the sessions."""
     data, places = prefix_data(cut, encoder, max_length, one_pass)
-    ranks, _, best = rank_targets(network, data, batch_size, ties, top, losses=False)
-    if not top:
-        return RankedTargets.of(cut, encoder, places, ranks)
-    return RankedTargets.of(cut, encoder, places, ranks, best)
+    if items is not None:
+        items = items.take(places)
+    ranks, _, best = rank_targets(
+        network,
+        data,
+        batch_size,
+        ties,
+        top,
+        losses=False,
+        items=items,
+        candidate_vectors=candidate_vectors,
+    )
+    lists = None
+    if top:
+        lists = best
+    return RankedTargets.of(cut, encoder, places, ranks, lists, filtered=items is not None)

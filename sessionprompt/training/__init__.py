@@ -5,18 +5,25 @@ from __future__ import annotations
 from .callbacks import (
     BestWeights,
     CheckpointFile,
+    EndOfTraining,
+    EpochTime,
     LinearDecay,
     ProgressBar,
     StopWhenOutOfPatience,
 )
 from .fit import TrainingRun, fit_network
 from .identity import fit_identity
-from .loop import SessionNet, TrainingPlan, build_net, train_network
+from .loop import TrainingPlan, build_net, train_network
+from .net import SessionNet
 from .optimizers import RowAdam
+from .stages import Fitted, fit_stages, held_out, learn_on
 
 __all__ = [
     "BestWeights",
     "CheckpointFile",
+    "EndOfTraining",
+    "EpochTime",
+    "Fitted",
     "LinearDecay",
     "ProgressBar",
     "RowAdam",
@@ -27,5 +34,8 @@ __all__ = [
     "build_net",
     "fit_identity",
     "fit_network",
+    "fit_stages",
+    "held_out",
+    "learn_on",
     "train_network",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,54 @@ from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
 from ..encoding import PrefixData
-from ..storage import write_atomically
+from ..losses import FullSoftmax
+from ..storage import read_with_digest, write_with_digest
 
 __all__ = [
     "BestWeights",
     "CheckpointFile",
+    "EndOfTraining",
+    "EpochTime",
     "LinearDecay",
     "ProgressBar",
     "StopWhenOutOfPatience",
 ]
 
+TIMED_STEPS = 5
+LONG_EPOCH = 600.0  # seconds
+MANY_ITEMS = (
+    300_000  # from here on a step takes seconds, see benchmarks/results/speed/scaling.jsonl
+)
+
+
+class EndOfTraining(Exception):
+    """End of the training loop, for a reason; raised from a callback, it leads out of the loop.
+
+    Parameters
+    ----------
+    reason : str
+        Becomes the model's ``stop_reason_``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
 
 class BestWeights(Callback):
     """Weights of the best epoch, kept while training goes on and restored at its end.
 
-    Without validation data the last weights are the best.
+    Without a metric to go by, the weights of the last epoch are the best.
 
     Parameters
     ----------
-    monitor : str
+    monitor : str or None
+        Name in the history.
     patience : int or None
         Epochs without a better one after which training should stop; None trains all epochs.
     """
 
-    def __init__(self, monitor: str, patience: int | None) -> None:
+    def __init__(self, monitor: str | None, patience: int | None) -> None:
         self.monitor = monitor
         self.patience = patience
 
@@ -49,8 +75,13 @@ class BestWeights(Callback):
         self.best_score_ = -np.inf
         self.best_epoch_ = 0
         self.weights_: dict[str, Tensor] | None = None
+        self.last_: dict[str, Tensor] | None = None
         self.stop_reason_ = "max_epochs"
         return self
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Keep the weights to go back to, should none ever be better."""
+        self.last_ = _copied(net.module_.state_dict())
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Compare the epoch with the best one, and keep its weights if it is better."""
@@ -58,11 +89,12 @@ class BestWeights(Callback):
         if self.monitor not in row:
             self.best_score_ = np.inf
             self.best_epoch_ = row["epoch"]
+            self.last_ = _copied(net.module_.state_dict(), self.last_)
         elif row[self.monitor] > self.best_score_:
             self.best_score_ = float(row[self.monitor])
             self.best_epoch_ = row["epoch"]
-            weights = net.module_.state_dict()
-            self.weights_ = {name: value.detach().clone() for name, value in weights.items()}
+            self.weights_ = _copied(net.module_.state_dict(), self.weights_ or self.last_)
+            self.last_ = None
 
     def out_of_patience(self, epoch: int) -> bool:
         """Whether a run that has ended `epoch` should go no further."""
@@ -71,19 +103,25 @@ class BestWeights(Callback):
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Restore the best weights and say why training ended."""
         done = len([row for row in net.history if "dur" in row])
-        if self.out_of_patience(done):
+        if net.ended_by_ is not None:
+            self.stop_reason_ = net.ended_by_
+        elif self.out_of_patience(done):
             self.stop_reason_ = "patience"
-        elif done < net.max_epochs:
-            self.stop_reason_ = "interrupted"
-            state = "the model is hardly trained"
-            if done:
-                state = f"the weights of epoch {self.best_epoch_} are in use"
-            warnings.warn(
-                f"fit was interrupted after {done} of {net.max_epochs} epochs; {state}.",
-                stacklevel=2,
-            )
-        if self.weights_ is not None:
-            net.module_.load_state_dict(self.weights_)
+        weights = self.weights_
+        if weights is None and self.stop_reason_ == "diverged":
+            weights = self.last_
+        if weights is not None:
+            net.module_.load_state_dict(weights)
+        self.last_ = None
+
+
+def _copied(weights: dict[str, Tensor], into: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Copies of weights, in the memory of earlier copies if there are any."""
+    if into is None:
+        return {name: value.detach().clone() for name, value in weights.items()}
+    for name, value in weights.items():
+        into[name].copy_(value.detach())
+    return into
 
 
 class StopWhenOutOfPatience(Callback):
@@ -96,9 +134,67 @@ class StopWhenOutOfPatience(Callback):
         self.best = best
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Skorch's way to leave the loop is the interrupt that it catches."""
+        """Leave the loop."""
         if self.best.out_of_patience(len(net.history)):
-            raise KeyboardInterrupt
+            raise EndOfTraining("patience")
+
+
+class EpochTime(Callback):
+    """Estimated time of an epoch, and a hint where the full softmax makes it long.
+
+    Attributes
+    ----------
+    seconds_ : float or None
+        Of an epoch's steps, by the median of the first ones; None before them.
+    """
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Forget earlier runs."""
+        self.seconds_: float | None = None
+        self.ends_: list[float] = []
+
+    def on_epoch_begin(self, net: NeuralNet, dataset_train: PrefixData, **kwargs: Any) -> None:
+        """Remember how many steps there are; the pause between epochs is no step."""
+        self.n_steps_ = n_steps(dataset_train, net)
+        if self.seconds_ is None:
+            self.ends_ = [time.perf_counter()]
+
+    def on_batch_end(self, net: NeuralNet, training: bool = False, **kwargs: Any) -> None:
+        """Take the time of one of the first steps."""
+        if self.seconds_ is not None or not training:
+            return
+        self.ends_.append(time.perf_counter())
+        if len(self.ends_) == 1 + min(TIMED_STEPS, self.n_steps_):
+            self.seconds_ = float(np.median(np.diff(self.ends_))) * self.n_steps_
+            self._hint(net, self.seconds_)
+
+    def _hint(self, net: NeuralNet, seconds: float) -> None:
+        """Warn of long epochs that a sample of the catalogue would shorten."""
+        n_items = len(net.network.items)
+        long = n_items >= MANY_ITEMS or seconds > LONG_EPOCH
+        if not long or not isinstance(net.criterion_, FullSoftmax):
+            return
+        warnings.warn(
+            f"an epoch takes about {duration(seconds)}: the full softmax scores all "
+            f"{n_items:,} items for each prefix. n_negatives=8192 trains against a sample of "
+            "them, and leaves evaluation exact.",
+            stacklevel=2,
+        )
+
+
+def duration(seconds: float) -> str:
+    """Words for a span of time.
+
+    Examples
+    --------
+    >>> duration(0.4), duration(75), duration(9000)
+    ('0.4 s', '1.2 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.2g} min"
+    return f"{seconds / 3600:.2g} h"
 
 
 class CheckpointFile(Callback):
@@ -118,13 +214,30 @@ class CheckpointFile(Callback):
         self.best = best
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Replace the file by the new state; the old one stays whole until then."""
+        """Replace the file by the new state; the old one stays whole until then.
+
+        Where that fails, such as on a full disk, training goes on and a warning tells.
+        """
+        state = self._state(net)
+        try:
+            write_with_digest(self.path, lambda file: torch.save(state, file))
+        except OSError as error:
+            warnings.warn(
+                f"checkpoint {self.path} could not be written after epoch {len(net.history)} "
+                f"({error.strerror or error}); training goes on, but a fit that is killed now "
+                "starts from the last checkpoint written, if any. Make room, or name another "
+                "checkpoint_dir next time.",
+                stacklevel=2,
+            )
+
+    def _state(self, net: NeuralNet) -> dict[str, Any]:
+        """All that a later run needs to go on."""
         best = self.best
         history = [
             {key: _plain(value) for key, value in row.items() if key != "batches"}
             for row in net.history
         ]
-        state = {
+        return {
             "fingerprint": self.fingerprint,
             "module": net.module_.state_dict(),
             "optimizer": net.optimizer_.state_dict(),
@@ -135,7 +248,6 @@ class CheckpointFile(Callback):
                 "weights": best.weights_,
             },
         }
-        write_atomically(self.path, lambda file: torch.save(state, file))
 
     def resume(self, net: NeuralNet) -> int:
         """Restore an initialised net from the file, if there is one.
@@ -152,8 +264,11 @@ class CheckpointFile(Callback):
         Raises
         ------
         ValueError
-            When the file belongs to another fit or cannot be read.
+            When the file belongs to another fit, is damaged or cannot be read.
+        OSError
+            When its folder is not there and cannot be made.
         """
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # fails before the work, not after it
         if not self.path.exists():
             return 0
         state = self._read(net.device)
@@ -170,12 +285,15 @@ class CheckpointFile(Callback):
     def _read(self, device: str | torch.device) -> dict[str, Any]:
         """State in the file, refused unless it is of this fit."""
         try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
+            content = BytesIO(read_with_digest(self.path))
+            state = torch.load(content, map_location=device, weights_only=True)
             fingerprint = state["fingerprint"]
         except Exception as error:
+            reason = type(error).__name__
+            if isinstance(error, ValueError | OSError):
+                reason = str(error)
             raise ValueError(
-                f"checkpoint {self.path} cannot be read ({type(error).__name__}); "
-                "delete it to start anew."
+                f"checkpoint {self.path} cannot be read ({reason}); delete it to start anew."
             ) from error
         if fingerprint != self.fingerprint:
             raise ValueError(
@@ -224,10 +342,21 @@ def n_steps(data: PrefixData, net: NeuralNet) -> int:
 
 
 class ProgressBar(Callback):
-    """Bar over all batches of all epochs, with loss, monitored metric and time left."""
+    """Bar over all batches of all epochs, with loss, monitored metric, time of an epoch, time left.
 
-    def __init__(self, monitor: str) -> None:
+    Parameters
+    ----------
+    monitor : str
+        Name in the history.
+    timer : EpochTime
+    title : str
+        Stage of the fit.
+    """
+
+    def __init__(self, monitor: str, timer: EpochTime, title: str = "") -> None:
         self.monitor = monitor
+        self.timer = timer
+        self.title = title
 
     def on_train_begin(
         self, net: NeuralNet, X: tuple[PrefixData, PrefixData | None], **kwargs: Any
@@ -244,10 +373,15 @@ class ProgressBar(Callback):
         self, net: NeuralNet, batch: Any, training: bool, loss: Tensor | None = None, **kwargs: Any
     ) -> None:
         """Advance by one batch."""
-        if loss is not None and training:
-            self.bar_.set_description(f"epoch {len(net.history)}/{net.max_epochs}", refresh=False)
-            self.bar_.set_postfix({"loss": f"{loss.item():.3f}", **self.metric_}, refresh=False)
-            self.bar_.update()
+        if loss is None or not training:
+            return
+        shown = {"loss": f"{loss.item():.3f}", **self.metric_}
+        if self.timer.seconds_ is not None:
+            shown["epoch"] = duration(self.timer.seconds_)
+        title = f"{self.title} epoch {len(net.history)}/{net.max_epochs}".strip()
+        self.bar_.set_description(title, refresh=False)
+        self.bar_.set_postfix(shown, refresh=False)
+        self.bar_.update()
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Show the metric of the epoch."""

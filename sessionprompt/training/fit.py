@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
+from ..batches import SeededDraws
 from ..encoding import NextItemTargets, PrefixData, SessionEncoder, check_prompts, prefix_data
 from ..network import (
     SessionNetwork,
@@ -23,6 +27,8 @@ from .loop import TrainingPlan, train_network
 
 __all__ = ["TrainingRun", "fit_network"]
 
+NO_MEMORY = ("allocate memory", "out of memory", "Storage size")  # in torch's messages
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -37,6 +43,8 @@ class TrainingRun:
         Fitted before; its weights and all that it knows are taken over.
     stage : str or None
         Name of the checkpoint's file; a run without a name leaves none.
+    chooses : bool
+        Whether validation sessions choose the epoch, or are only measured.
     """
 
     train: Sessions
@@ -45,12 +53,14 @@ class TrainingRun:
     epochs: int
     previous: Any = None
     stage: str | None = None
+    chooses: bool = True
 
 
 def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[str, Any]]:
     """Encoder and learned attributes of a training run.
 
-    Torch's global random state is put back as it was.
+    Nothing is drawn from global random states, and no mode of torch that the caller has switched on
+    reaches the training.
 
     Parameters
     ----------
@@ -67,28 +77,80 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
     Raises
     ------
     ValueError
-        If sessions lack an annotation or hold no example, or the previous model or the checkpoint
-        does not go with the parameters.
+        If sessions lack an annotation or hold no example, the network is too large for the memory,
+        or the previous model or the checkpoint does not go with the parameters.
     """
+    device = resolve_device(estimator.device)
     encoder = _learn_encoder(estimator, run)
-    with torch.random.fork_rng():
-        torch.manual_seed(run.seed)
-        network = _start_network(estimator, encoder, run)
-        one_pass = one_pass_of(estimator, network)
-        max_length = estimator.max_length
-        train = _examples(run.train, encoder, max_length, one_pass, "X")
-        valid = None
-        if run.valid is not None:
-            valid = _examples(run.valid, encoder, max_length, one_pass, "validation sessions")
+    with _modes_of_training(device), _memory_for(estimator, encoder):
+        with SeededDraws(run.seed):
+            network = _start_network(estimator, encoder, run)
+        train, valid = _data(estimator, encoder, network, run)
         outcome = train_network(
-            network.to(resolve_device(estimator.device)),
+            network.to(device),
             train,
             valid,
             replace(TrainingPlan.of(estimator), max_epochs=run.epochs),
             seed=run.seed,
+            chooses=run.chooses,
+            title=run.stage or "",
             **_checkpoint(estimator, run),
         )
     return encoder, outcome
+
+
+@contextmanager
+def _modes_of_training(device: torch.device) -> Iterator[None]:
+    """Context in which gradients are on and torch's automatic casts off."""
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast(device.type, enabled=False),
+    ):
+        yield
+
+
+@contextmanager
+def _memory_for(estimator: Any, encoder: SessionEncoder) -> Iterator[None]:
+    """Context in which a network that finds no memory is a ValueError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OverflowError) as error:
+        text = str(error)
+        if isinstance(error, RuntimeError) and not any(word in text for word in NO_MEMORY):
+            raise
+        raise ValueError(
+            f"there is no memory for a network of {encoder.n_items:,} items, "
+            f"dim={estimator.dim}, backbone_params={estimator.backbone_params} and "
+            f"batch_size={estimator.batch_size}; give smaller numbers."
+        ) from error
+
+
+def _data(
+    estimator: Any, encoder: SessionEncoder, network: SessionNetwork, run: TrainingRun
+) -> tuple[PrefixData, PrefixData | None]:
+    """Prefixes to train on, and those to validate on, if there are any."""
+    one_pass = one_pass_of(estimator, network)
+    max_length = estimator.max_length
+    train = _examples(run.train, encoder, max_length, one_pass, "X")
+    if run.valid is None:
+        return train, None
+    valid = _examples(run.valid, encoder, max_length, one_pass, "validation sessions")
+    if estimator.validation_size is not None:
+        valid = _sample(valid, estimator.validation_size, run.seed)
+    return train, valid
+
+
+def _sample(data: PrefixData, size: int, seed: int) -> PrefixData:
+    """At most `size` prefixes, drawn window by window; at least one window."""
+    if len(data) <= size:
+        return data
+    examples = data.examples
+    order = np.random.default_rng([seed, 0]).permutation(len(examples))  # epochs count from 1
+    n_drawn = np.cumsum(examples.n_prefixes[order])
+    n_windows = max(1, np.searchsorted(n_drawn, size, side="right"))
+    return replace(data, examples=examples.take(np.sort(order[:n_windows])))
 
 
 def _learn_encoder(estimator: Any, run: TrainingRun) -> SessionEncoder:
@@ -101,6 +163,7 @@ def _learn_encoder(estimator: Any, run: TrainingRun) -> SessionEncoder:
 def _start_network(estimator: Any, encoder: SessionEncoder, run: TrainingRun) -> SessionNetwork:
     """A network with the weights from which training starts."""
     network = build_network(estimator, encoder)
+    _check_positions(estimator, network)
     codes = encoder.item_codes(run.train)  # (n_events,)
     offsets = run.train.offsets
     network.backbone.precompute(codes, offsets, encoder.n_items)
@@ -112,6 +175,17 @@ def _start_network(estimator: Any, encoder: SessionEncoder, run: TrainingRun) ->
     elif estimator.init == "reference":
         start_as_published(network)
     return network
+
+
+def _check_positions(estimator: Any, network: SessionNetwork) -> None:
+    """Raise a ValueError if windows may be longer than the backbone has positions for."""
+    n_positions = getattr(network.backbone, "n_positions", None)
+    if n_positions is not None and n_positions < estimator.max_length:
+        raise ValueError(
+            f"max_length={estimator.max_length} is more than the {n_positions} positions of "
+            f"backbone={estimator.backbone!r}; set max_length={n_positions}, or "
+            f"backbone_params={{'n_positions': {estimator.max_length}}}."
+        )
 
 
 def _examples(

@@ -1,137 +1,32 @@
-"""The training loop: a skorch net over ready-made batches whose validation ranks the targets."""
+"""The training loop: what a run is planned to be, the net that runs it, what it has learned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
-from torch import Tensor
+from skorch.callbacks import Callback
 
-from ..batches import SessionBatch, batches_of
 from ..encoding import PrefixData
 from ..losses import FullSoftmax, SampledSoftmax
-from ..metrics import ranking_metrics
-from ..network import SessionNetwork, rank_targets
-from ..scoring import EncodedPrefixes, workspace
+from ..network import SessionNetwork
+from ..scoring import workspace
 from .callbacks import (
     BestWeights,
     CheckpointFile,
+    EpochTime,
     LinearDecay,
     ProgressBar,
     StopWhenOutOfPatience,
 )
+from .net import SessionNet, metric_column
 from .optimizers import RowAdam
 
-__all__ = ["SessionNet", "TrainingPlan", "build_net", "train_network"]
-
-Batch = tuple[SessionBatch, Tensor]
-
-
-class SessionNet(NeuralNet):
-    """A skorch net whose data sets are :class:`PrefixData` and whose validation ranks the targets.
-
-    Every epoch draws its batches and dropout masks from (seed, epoch) alone, so that a resumed run
-    repeats what an unbroken run does. History rows hold ``train_loss``, ``valid_loss``, the
-    monitored metric and ``dur`` in seconds.
-
-    Parameters
-    ----------
-    monitor : str
-        Metric on the validation data, such as ``"mrr@5"``.
-    seed : int
-    accumulate : int
-        Batches whose gradients make one step, each with the weight of its share of the examples.
-    """
-
-    def __init__(
-        self, *args: Any, monitor: str = "mrr@5", seed: int = 0, accumulate: int = 1, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.monitor = monitor
-        self.seed = seed
-        self.accumulate = accumulate
-
-    @property
-    def _default_callbacks(self) -> list[tuple[str, Callback]]:
-        return [
-            ("epoch_timer", EpochTimer()),
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-        ]
-
-    def get_split_datasets(
-        self, X: tuple[PrefixData, PrefixData | None], y: None = None, **fit_params: Any
-    ) -> tuple[PrefixData, PrefixData | None]:
-        """Training and validation data come apart already."""
-        return X
-
-    def get_iterator(self, dataset: PrefixData, training: bool = False) -> PrefixData:
-        """The data itself: its batches are drawn anew each epoch."""
-        return dataset
-
-    def run_single_epoch(
-        self,
-        iterator: PrefixData | None,
-        training: bool,
-        prefix: str,
-        step_fn: Callable,
-        **fit_params: Any,
-    ) -> None:
-        """Train on shuffled batches, or rank the validation targets."""
-        if training and iterator is not None:
-            epoch = len(self.history)
-            torch.manual_seed(_mix(self.seed, epoch))
-            rng = np.random.default_rng([self.seed, epoch])
-            groups = self._groups(batches_of(iterator, self.batch_size, rng))
-            super().run_single_epoch(groups, training, prefix, step_fn, **fit_params)
-        elif iterator is not None:
-            self._validate(iterator)
-
-    def _validate(self, data: PrefixData) -> None:
-        """Write loss and monitored metric of the validation targets into the history."""
-        ranks, losses, _ = rank_targets(self.module_, data, self.batch_size)
-        valid_loss = float("nan")
-        if np.isfinite(losses).any():
-            valid_loss = float(np.nanmean(losses))
-        self.history.record("valid_loss", valid_loss)
-        targets = data.targets
-        popularity = self.module_.popularity.cpu().numpy()
-        counts = np.where(targets < 0, 0, popularity[targets])
-        values = ranking_metrics(ranks, [self.monitor], target_counts=counts)
-        self.history.record(self.monitor, values[self.monitor])
-
-    def _groups(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, ...]]:
-        """Batches of each step."""
-        batches = iter(batches)
-        while group := tuple(islice(batches, self.accumulate)):
-            yield group
-
-    def train_step_single(self, group: tuple[Batch, ...], **fit_params: Any) -> dict[str, Any]:
-        """Add up the gradients of the mean loss over the examples of some batches."""
-        self._set_training(True)
-        total = sum(len(targets) for _, targets in group)
-        losses = []
-        for batch, targets in group:
-            mean_loss = self.get_loss(self.infer(batch), targets, training=True)
-            loss = mean_loss * (len(targets) / total)
-            loss.backward()
-            losses.append(loss.detach())
-        return {"loss": sum(losses), "y_pred": None}
-
-    def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:
-        """Encoded prefixes of a batch, ready to be scored by the criterion."""
-        return self.module_(x.to(self.device))
-
-
-def _mix(*numbers: int) -> int:
-    """Seed of 63 bits that depends on all numbers."""
-    words = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
-    return int(words[0] >> np.uint64(1))
+__all__ = ["TrainingPlan", "build_net", "train_network"]
 
 
 @dataclass(frozen=True)
@@ -156,6 +51,12 @@ class TrainingPlan:
     def of(cls, estimator: Any) -> TrainingPlan:
         """Plan with the parameters of an estimator."""
         return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
+    @property
+    def column(self) -> str:
+        """Name of the monitored metric in the history of the net."""
+        metric_names = (self.net_params or {}).get("metric_names", "plain")
+        return metric_column(self.monitor, metric_names)
 
 
 def build_net(
@@ -225,12 +126,12 @@ def train_network(
     plan: TrainingPlan,
     *,
     seed: int,
+    chooses: bool = True,
+    title: str = "",
     checkpoint: str | None = None,
     identity: str = "",
 ) -> dict[str, Any]:
     """Learned attributes of a training run, which trains a network in place.
-
-    The caller's torch random state must be guarded by the caller.
 
     Parameters
     ----------
@@ -240,6 +141,10 @@ def train_network(
         Without validation data all epochs are trained and the last weights stay.
     plan : TrainingPlan
     seed : int
+    chooses : bool
+        Whether validation data choose the epoch; else they are only measured.
+    title : str
+        What the progress bar calls the run.
     checkpoint : path or None
         File for the state of training; taken up if it exists.
     identity : str
@@ -251,13 +156,14 @@ def train_network(
         Learned attributes: ``net_``, ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``,
         ``stop_reason_``.
     """
-    best = BestWeights(plan.monitor, plan.patience)
-    if valid is None:
-        best = BestWeights(plan.monitor, None)
+    best = BestWeights(None, None)
+    if valid is not None and chooses:
+        best = BestWeights(plan.column, plan.patience)
     file = None
     if checkpoint:
         file = CheckpointFile(checkpoint, identity, best)
-    net = build_net(network, plan, seed=seed, callbacks=_callbacks(plan, best, file))
+    callbacks = _callbacks(plan, best, file, title)
+    net = build_net(network, plan, seed=seed, callbacks=callbacks)
     done = 0
     if file is not None:
         done = file.resume(net)
@@ -268,36 +174,63 @@ def train_network(
         net.partial_fit((train, valid), epochs=epochs_left)
     net.optimizer_.state.clear()  # its moments are as large as two more models
     best.weights_ = None
-    return _outcome(net, best)
+    outcome = _outcome(net, best)
+    if outcome["stop_reason_"] == "diverged":
+        _warn_of_divergence(outcome, plan)
+    return outcome
 
 
 def _outcome(net: SessionNet, best: BestWeights) -> dict[str, Any]:
     """Learned attributes of a net that was trained."""
-    columns = ("epoch", "train_loss", "valid_loss", net.monitor, "dur")
     rows = [row for row in net.history if "dur" in row]
-    history = [{name: row[name] for name in columns if name in row} for row in rows]
     best_score = best.best_score_
     if not np.isfinite(best_score):
         best_score = float("nan")
     return {
         "net_": net,
-        "history_": history,
-        "n_epochs_": len(history),
+        "history_": [_row(row, net) for row in rows],
+        "n_epochs_": len(rows),
         "best_epoch_": best.best_epoch_,
         "best_score_": best_score,
         "stop_reason_": best.stop_reason_,
     }
 
 
+def _row(row: dict[str, Any], net: SessionNet) -> dict[str, float]:
+    """Row of the history as Python's own numbers."""
+    numbers: dict[str, float] = {"epoch": int(row["epoch"])}
+    columns = {"train_loss": "train_loss", "valid_loss": "valid_loss", net.column: net.monitor}
+    for column, name in columns.items():
+        if column in row:
+            numbers[name] = float(row[column])
+    if "n_valid" in row:
+        numbers["n_valid"] = int(row["n_valid"])
+    numbers["dur"] = float(row["dur"])
+    return numbers
+
+
+def _warn_of_divergence(outcome: dict[str, Any], plan: TrainingPlan) -> None:
+    epoch = outcome["best_epoch_"]
+    state = "the weights from before training are in use"
+    if epoch:
+        state = f"the weights of epoch {epoch} are in use"
+    warnings.warn(
+        f"training left the numbers in epoch {outcome['n_epochs_'] + 1}: a loss or a weight was "
+        f"not finite; {state}. Lower lr={plan.lr}, or raise temperature with cosine scores.",
+        stacklevel=2,
+    )
+
+
 def _callbacks(
-    plan: TrainingPlan, best: BestWeights, file: CheckpointFile | None
+    plan: TrainingPlan, best: BestWeights, file: CheckpointFile | None, title: str
 ) -> list[Callback]:
     """Callbacks in order: an epoch is judged, then written down; only then may training stop."""
-    callbacks: list[Callback] = [best]
+    timer = EpochTime()
+    callbacks: list[Callback] = [best, timer]
     if file is not None:
         callbacks.append(file)
     if plan.verbose:
-        callbacks.append(ProgressBar(plan.monitor))
+        callbacks.append(ProgressBar(plan.column, timer, title))
     callbacks.extend((plan.net_params or {}).get("callbacks", ()))
     if plan.lr_schedule == "linear":
         callbacks.append(LinearDecay())  # after those that read the rate of the step

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline as SklearnPipeline
+from skorch.callbacks import Callback, EarlyStopping
 
-from sessionprompt import PromptedSessionRecommender, Sessions
+from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import GRU4Rec
+from sessionprompt.batches import generator_on
 from sessionprompt.model_selection import temporal_train_test_split, within_session_split
+from sessionprompt.pipeline import Pipeline
 from sessionprompt.testing import tiny_world
-from sessionprompt.training import CheckpointFile, SessionNet
+from sessionprompt.training import BestWeights, CheckpointFile, SessionNet
 
 WORLD = tiny_world(120)
 
@@ -30,6 +40,7 @@ def model_of(**params: Any) -> PromptedSessionRecommender:
         "batch_size": 64,
         "max_epochs": 4,
         "patience": None,
+        "refit": False,
         "random_state": 0,
     }
     return PromptedSessionRecommender(**{**small, **params})
@@ -79,8 +90,8 @@ def test_history_tells_of_every_epoch() -> None:
     model = model_of().fit(WORLD)
     assert [row["epoch"] for row in model.history_] == [1, 2, 3, 4]
     for row in model.history_:
-        assert set(row) == {"epoch", "train_loss", "valid_loss", "mrr@5", "dur"}
-        assert all(np.isfinite(value) for value in row.values())
+        assert set(row) == {"epoch", "train_loss", "valid_loss", "mrr@5", "n_valid", "dur"}
+        assert all(type(value) in (int, float) and np.isfinite(value) for value in row.values())
     assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
 
 
@@ -108,10 +119,11 @@ def test_validation_ranks_only_the_targets_it_is_for() -> None:
     assert len(model.ranks(valid).ranks) == (valid.lengths - valid.target_start).sum()
 
 
-def test_validation_may_know_nothing() -> None:
-    model = model_of(max_epochs=2).fit(WORLD, X_val=[["x", "y"], ["z", "x"]])
+def test_validation_that_knows_nothing_chooses_nothing() -> None:
+    with pytest.warns(UserWarning, match="0 of 2 targets .* too few to choose the epoch by mrr@5"):
+        model = model_of(max_epochs=2).fit(WORLD, X_val=[["x", "y"], ["z", "x"]])
     assert monitored(model) == [0, 0] and all(np.isnan(row["valid_loss"]) for row in model.history_)
-    assert model.best_epoch_ == 1 and model.best_score_ == 0
+    assert model.best_epoch_ == 2 and np.isnan(model.best_score_)
 
 
 def test_refit_trains_anew_on_everything(dice: Sessions) -> None:
@@ -147,13 +159,21 @@ def interrupt(
     monkeypatch.setattr(SessionNet, "infer", interrupted)
 
 
+def interrupted(model: Any, X: Any = WORLD) -> Any:
+    """A model whose fit was interrupted: the interrupt goes on, and what was learned stays."""
+    with pytest.raises(KeyboardInterrupt) as stop:
+        model.fit(X)
+    model.message = str(stop.value)
+    return model
+
+
 def test_ctrl_c_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     one_epoch = model_of(max_epochs=1).fit(WORLD)
     interrupt(monkeypatch, epoch=2)
-    with pytest.warns(
-        UserWarning, match="interrupted after 1 of 4 epochs; the weights of epoch 1 are in use"
-    ):
-        model = model_of().fit(WORLD)
+    model = interrupted(model_of())
+    assert model.message == (
+        "fit was interrupted after 1 epochs; the weights of epoch 1 are in use."
+    )
     assert model.stop_reason_ == "interrupted" and model.n_epochs_ == model.best_epoch_ == 1
     assert same(weights(model), weights(one_epoch))
     assert model.predict([WORLD[0]], k=3).shape == (1, 3)
@@ -161,21 +181,58 @@ def test_ctrl_c_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ctrl_c_in_the_first_epoch_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(monkeypatch, epoch=1)
-    with pytest.warns(
-        UserWarning, match="interrupted after 0 of 4 epochs; the model is hardly trained"
-    ):
-        model = model_of().fit(WORLD)
+    model = interrupted(model_of())
+    assert model.message.endswith("after 0 epochs; the model is hardly trained.")
     assert model.stop_reason_ == "interrupted" and model.n_epochs_ == 0 and model.history_ == []
     assert np.isnan(model.best_score_)
     assert model.predict([WORLD[0]], k=3).shape == (1, 3)
 
 
-def test_ctrl_c_does_not_start_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("refit", [False, True])
+def test_ctrl_c_in_the_selection_starts_no_refit(
+    refit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_epoch = model_of(max_epochs=1).fit(WORLD)
     interrupt(monkeypatch, epoch=2)
-    with pytest.warns(UserWarning, match="interrupted"):
-        model = model_of(refit=True).fit(WORLD)
-    assert same(weights(model), weights(one_epoch))
+    assert same(weights(interrupted(model_of(refit=refit))), weights(one_epoch))
+
+
+def test_ctrl_c_in_the_refit_leaves_the_selected_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    selected = model_of().fit(WORLD)
+    train = SessionNet.partial_fit
+
+    def stopped(self: SessionNet, X: Any, *args: Any, **kwargs: Any) -> Any:
+        train(self, X, *args, **kwargs)
+        if X[1] is None:
+            self.callbacks[0].stop_reason_ = "interrupted"
+        return self
+
+    monkeypatch.setattr(SessionNet, "partial_fit", stopped)
+    model = interrupted(model_of(refit=True))
+    assert same(weights(model), weights(selected)) and model.stop_reason_ == "interrupted"
+    assert monitored(model) == monitored(selected)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_ctrl_c_ends_a_search(n_jobs: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, epoch=2)
+    search = GridSearchCV(model_of(), {"lr": [0.01, 0.02]}, cv=2, error_score=0, n_jobs=n_jobs)
+    with parallel_config("threading"), pytest.raises(KeyboardInterrupt):
+        search.fit(WORLD)
+    assert not hasattr(search, "cv_results_")
+
+
+def test_ctrl_c_ends_a_pipeline_and_leaves_it_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt(monkeypatch, epoch=2)
+    steps = [("clu", ItemClusterer(random_state=0)), ("rec", model_of(prompts=("cluster",)))]
+    for kind in (Pipeline, SklearnPipeline):
+        assert interrupted(kind(steps)).predict(WORLD[:1], k=3).shape == (1, 3)
+
+
+def test_early_stopping_of_skorch_is_no_interrupt() -> None:
+    early = EarlyStopping(monitor="mrr@5", lower_is_better=False, patience=1, threshold=1)
+    model = model_of(net_params={"callbacks": [early]}).fit(WORLD)
+    assert model.stop_reason_ == "callback" and model.n_epochs_ < 4
 
 
 def test_other_errors_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +397,7 @@ def test_a_restarted_process_finds_its_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-@pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign"])
+@pytest.mark.parametrize("damage", ["truncated", "noise", "empty", "foreign", "flipped", "longer"])
 def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
     model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
     path = tmp_path / "selection.pt"
@@ -352,6 +409,8 @@ def test_a_damaged_checkpoint_is_named(damage: str, tmp_path: Path) -> None:
         "noise": b"\x80noise" * 99,
         "empty": b"",
         "foreign": foreign.getvalue(),
+        "flipped": content[:3000] + bytes([content[3000] ^ 1]) + content[3001:],
+        "longer": content + content,
     }
     path.write_bytes(damaged[damage])
     message = r"checkpoint .*selection.pt cannot be read \(.*\); delete it to start anew"
@@ -375,27 +434,72 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_whole(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_no_damage_is_taken_for_weights(tmp_path: Path) -> None:
+    fitted = model_of(max_epochs=1, checkpoint_dir=tmp_path).fit(WORLD)
+    path = tmp_path / "selection.pt"
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(content), size=100).tolist():
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        file = CheckpointFile(path, "any", BestWeights("mrr@5", None))
+        with pytest.raises(ValueError, match=r"cannot be read \(its content does not match"):
+            file.resume(fitted.net_)
+
+
+@pytest.mark.parametrize("broken", ["torch", "write", "fsync", "replace"])
+def test_a_full_disk_costs_a_warning_and_no_training(
+    broken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    save = torch.save
-    calls = []
-
-    def full(state: Any, file: Any) -> None:
-        calls.append(state)
-        if len(calls) == 3:
-            file.write(b"half a checkpoint")
-            raise OSError("No space left on device")
-        save(state, file)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch, "save", full)
-        with pytest.raises(OSError, match="No space"):
-            model_of(checkpoint_dir=tmp_path).fit(WORLD)
+    expected = model_of().fit(WORLD)
+    fail_from(monkeypatch, broken, call=3)
+    with pytest.warns(
+        UserWarning, match="after epoch 4 .(No space|File too large).*training goes on"
+    ) as told:
+        model = model_of(checkpoint_dir=tmp_path).fit(WORLD)
+    assert len([one for one in told if "checkpoint" in str(one.message)]) == 2
+    assert same(weights(model), weights(expected))
+    monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["selection.pt"]
-    model = model_of(checkpoint_dir=tmp_path)
-    assert count_epochs(model, WORLD) == 2
-    assert same(weights(model), weights(model_of().fit(WORLD)))
+    resumed = model_of(checkpoint_dir=tmp_path)
+    assert count_epochs(resumed, WORLD) == 2
+    assert same(weights(resumed), weights(expected))
+
+
+def fail_from(monkeypatch: pytest.MonkeyPatch, broken: str, call: int) -> None:
+    """Let a step of writing checkpoints fail from some call on, as it does on a full disk."""
+    write = CheckpointFile.on_epoch_end
+
+    def on_epoch_end(self: CheckpointFile, net: SessionNet, **kwargs: Any) -> None:
+        with monkeypatch.context() as patch, limit_of_files() as limit:
+            if len(net.history) >= call and broken == "write":
+                limit(1000)
+            elif len(net.history) >= call:
+                patch.setattr(*STEPS[broken], no_space)
+            write(self, net, **kwargs)
+
+    monkeypatch.setattr(CheckpointFile, "on_epoch_end", on_epoch_end)
+
+
+STEPS = {"torch": (torch, "save"), "fsync": (os, "fsync"), "replace": (os, "replace")}
+
+
+def no_space(*args: Any, **kwargs: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@contextmanager
+def limit_of_files() -> Iterator[Callable[[int], None]]:
+    """Function that sets the largest file the process may write, which ends with the context."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    model = model_of(checkpoint_dir=tmp_path / "file")
+    with pytest.raises(OSError, match="file"):
+        count_epochs(model, WORLD)
 
 
 # ---------------------------------------------------------------------- other callbacks, the bar
@@ -423,7 +527,8 @@ class SeedDiary(Callback):
         self.pages = pages
 
     def on_batch_begin(self, net: SessionNet, **kwargs: Any) -> None:
-        self.pages.append((len(net.history), torch.initial_seed()))
+        generator = generator_on(torch.device("cpu"))
+        self.pages.append((len(net.history), generator.initial_seed()))
 
 
 def test_every_epoch_has_a_seed_of_its_own() -> None:

@@ -1,0 +1,142 @@
+"""Random numbers from a generator of one's own, so that neither threads nor callers share them.
+
+torch keeps one generator for each process. What the library draws in training comes from a
+generator that belongs to the running context; see :func:`drawing`. What torch draws itself, while a
+network is built, is passed another one; see :class:`SeededDraws`. Code that knows neither, such as
+a backbone of somebody's own, has torch's generator to itself for a step; see :func:`alone_drawing`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+__all__ = ["SeededDraws", "alone_drawing", "drawing", "generator_on"]
+
+_Generators = dict[torch.device, torch.Generator]
+_current: ContextVar[tuple[int, _Generators] | None] = ContextVar("_current", default=None)
+_process = threading.RLock()
+
+# functions of torch that draw, and take a generator; an initializer calls one of the others, which
+# are not intercepted then
+DRAWING = {
+    torch.bernoulli,
+    torch.multinomial,
+    torch.normal,
+    torch.rand,
+    torch.randint,
+    torch.randn,
+    torch.randperm,
+    Tensor.bernoulli,
+    Tensor.bernoulli_,
+    Tensor.cauchy_,
+    Tensor.exponential_,
+    Tensor.geometric_,
+    Tensor.log_normal_,
+    Tensor.multinomial,
+    Tensor.normal_,
+    Tensor.random_,
+    Tensor.uniform_,
+    nn.init.kaiming_uniform_,
+    nn.init.normal_,
+    nn.init.uniform_,
+}
+
+
+@contextmanager
+def drawing(seed: int) -> Iterator[None]:
+    """Context, of this thread alone, in which :func:`generator_on` gives generators of a seed.
+
+    Parameters
+    ----------
+    seed : int
+        Of 63 bits.
+
+    Examples
+    --------
+    >>> with drawing(3):
+    ...     torch.rand(1, generator=generator_on(torch.device("cpu"))).item() == 1.0
+    False
+    """
+    token = _current.set((seed, {}))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def generator_on(device: torch.device) -> torch.Generator | None:
+    """Generator of the running context for a device, or None outside of any: torch's own.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Returns
+    -------
+    torch.Generator or None
+    """
+    found = _current.get()
+    if found is None:
+        return None
+    seed, generators = found
+    if device not in generators:
+        generators[device] = torch.Generator(device).manual_seed(seed)
+    return generators[device]
+
+
+class SeededDraws(TorchFunctionMode):
+    """Context, of this thread alone, in which torch's functions draw from a generator of a seed.
+
+    Parameters
+    ----------
+    seed : int
+
+    Examples
+    --------
+    >>> with SeededDraws(0):
+    ...     one = nn.Linear(2, 2).weight
+    >>> with SeededDraws(0):
+    ...     other = nn.Linear(2, 2).weight
+    >>> torch.equal(one, other)
+    True
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Result of `func`, which is given the generator if it draws and has none."""
+        given = dict(kwargs or {})
+        if func in DRAWING and given.get("generator") is None:
+            given["generator"] = self.generator
+        return func(*args, **given)
+
+
+@contextmanager
+def alone_drawing(seed: int) -> Iterator[None]:
+    """Context that has torch's generators to itself, seeded, and puts them back at its end.
+
+    Other threads wait for it, as long as they draw in such a context too.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    with _process, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
