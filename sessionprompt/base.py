@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from ._checks import check_fitted, check_k
-from .encoding import EncodedSessions, NextItemTargets, SessionEncoder
+from .encoding import (
+    CodeLists,
+    ItemFilter,
+    NextItemTargets,
+    SessionEncoder,
+    read_candidates,
+    seen_items,
+)
 from .metrics import (
     RankedTargets,
     check_labels,
@@ -18,7 +25,6 @@ from .metrics import (
     session_weights,
 )
 from .sessions import Sessions, as_sessions
-from .vocabulary import Vocabulary
 
 __all__ = ["SessionRecommenderMixin", "warn_of_unknown"]
 
@@ -34,22 +40,28 @@ class SessionRecommenderMixin:
     n_items_: int
 
     def _best_items(
-        self,
-        encoded: EncodedSessions,
-        k: int,
-        allowed: np.ndarray | None,
-        excluded: tuple[np.ndarray, np.ndarray] | None,
+        self, sessions: Sessions, k: int, items: ItemFilter | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Codes and scores of the `k` best items of each session, each of shape (n_sessions, k).
 
-        `allowed` are the codes that may be recommended, `excluded` pairs (session, code) that may
-        not.
+        `items` says which may be recommended to each session; where it leaves fewer than `k`, the
+        rest has the code -1 and the score minus infinity.
         """
         raise NotImplementedError
 
-    def _rank_targets(self, cut: NextItemTargets, ties: str, top: int) -> RankedTargets:
-        """Rank of every next item of cut sessions, and the `top` best items."""
+    def _rank_targets(
+        self, cut: NextItemTargets, ties: str, top: int, items: ItemFilter | None
+    ) -> RankedTargets:
+        """Rank of every next item of cut sessions, and the `top` best items.
+
+        `items` has a row for the prefix that ends at each event of ``cut.inputs``. A target that it
+        leaves out has the rank infinity.
+        """
         raise NotImplementedError
+
+    def _annotated(self, sessions: Sessions) -> Sessions:
+        """Sessions as the model reads them; a model may label them by an annotator of its own."""
+        return sessions
 
     # ------------------------------------------------------------------ recommending
     def predict(self, X: Any, k: int = 10) -> np.ndarray:
@@ -79,10 +91,12 @@ class SessionRecommenderMixin:
         k: int = 10,
         *,
         return_scores: bool = False,
-        exclude_seen: bool = False,
+        exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
     ) -> Any:
         """Best `k` next items for each session, with more say in which.
+
+        Equal scores come in the order of ``items_``, so a shorter list is the head of a longer one.
 
         Parameters
         ----------
@@ -90,42 +104,74 @@ class SessionRecommenderMixin:
         k : int, default=10
         return_scores : bool, default=False
             Also return the scores; they order items within a session.
-        exclude_seen : bool, default=False
-            Leave out the items of the session itself.
-        candidates : iterable of ids, optional
-            Recommend among these items only.
+        exclude_seen : bool or Sessions, default=False
+            Leave out the items of the session itself. Sessions with users, such as those of the
+            training, say what else each user of X has seen.
+        candidates : iterable of ids, or a list of ids for each session, optional
+            Recommend among these items only. Unknown ones are left out, with a warning.
 
         Returns
         -------
         items : ndarray of shape (n_sessions, k)
+            Where fewer than `k` items may be recommended, the rest of the list is blank: None, NaN
+            or NaT by type, and -1 among whole numbers (if -1 is an item, the lowest number of the
+            type, and the highest if none is negative).
         scores : ndarray of shape (n_sessions, k)
-            Only with `return_scores`.
+            Only with `return_scores`; minus infinity for blanks.
 
         Raises
         ------
         ValueError
-            If `k` is larger than what is left to recommend, a candidate is unknown, or a session is
-            empty.
+            If `k` is not within 1..n_items, no candidate is known, lists and sessions differ in
+            number, users are needed and not there, or a session is empty.
         """
         check_fitted(self, "encoder_")
-        sessions = as_sessions(X)
-        allowed = None
-        excluded = None
-        if candidates is None:
-            check_k(k, self.n_items_, "known items")
-        else:
-            allowed = _candidate_codes(self.encoder_.vocabulary, candidates)
-            check_k(k, len(allowed), "candidates")
+        check_k(k, self.n_items_, "known items")
+        sessions = self._annotated(as_sessions(X))
         _refuse_empty(sessions)
-        encoded = self.encoder_.encode(sessions)
-        if exclude_seen:
-            excluded = _seen_pairs(encoded, self.n_items_)
-            _check_left(excluded, len(encoded), k, allowed, self.n_items_)
-        codes, scores = self._best_items(encoded, k, allowed, excluded)
-        items = self.items_[codes]
+        allowed = None
+        if candidates is not None:
+            allowed = read_candidates(self.encoder_, candidates, len(sessions))
+        rows = np.arange(len(sessions))
+        items = self._filter(sessions, rows, sessions.lengths, exclude_seen, allowed)
+        codes, scores = self._best_items(sessions, k, items)
+        named = _named(self.items_, codes)
         if return_scores:
-            return items, scores
-        return items
+            return named, scores
+        return named
+
+    def _filter(
+        self,
+        sessions: Sessions,
+        rows: np.ndarray,
+        lengths: np.ndarray,
+        exclude_seen: Any,
+        candidates: np.ndarray | CodeLists | None,
+    ) -> ItemFilter | None:
+        """Items that may be recommended to prefixes of some sessions; None if all of them may.
+
+        `rows` and `lengths` are those of the prefixes; candidates in lists have a row for each.
+        """
+        if exclude_seen is False and candidates is None:
+            return None
+        shared = None
+        own = None
+        excluded: tuple[CodeLists, ...] = ()
+        if isinstance(candidates, CodeLists):
+            own = candidates
+        else:
+            shared = candidates
+        if isinstance(exclude_seen, Sessions):
+            excluded = seen_items(self.encoder_, sessions, rows, lengths, exclude_seen)
+        elif exclude_seen in (True, False):
+            if exclude_seen:
+                excluded = seen_items(self.encoder_, sessions, rows, lengths)
+        else:
+            raise ValueError(
+                f"exclude_seen={exclude_seen!r} must be True or False, or Sessions whose users "
+                "have seen their items."
+            )
+        return ItemFilter(self.n_items_, shared, own, excluded)
 
     # ------------------------------------------------------------------ scoring
     def score(
@@ -159,8 +205,15 @@ class SessionRecommenderMixin:
         ties: str = "pessimistic",
         sample_weight: Any = None,
         last_events: Any = None,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
     ) -> dict[str, Any]:
         """Metrics of the next item of every prefix, ranked among all known items.
+
+        What is served filtered is measured filtered: `exclude_seen` and `candidates` are those of
+        :meth:`predict_topk`. ``exclude_seen=True`` ranks what the session does not hold yet, with
+        ``exclude_seen=train`` what the user has not met either. A target that is left out counts as
+        a miss, as it would be in service.
 
         Parameters
         ----------
@@ -178,12 +231,17 @@ class SessionRecommenderMixin:
             Weight of every target of a session.
         last_events : array-like of shape (n_sessions,), optional
             The last item of each session, if X comes without them.
+        exclude_seen : bool or Sessions, default=False
+            Leave out the items of each prefix, and of the other sessions of its user.
+        candidates : iterable of ids, or a list of ids for each session, optional
+            Rank among these items only.
 
         Returns
         -------
         dict
             The metrics by name, ``n_targets``, ``n_unknown_targets`` (targets not known to the
-            model: they count as misses) and ``slices`` if asked for.
+            model: they count as misses), ``n_excluded_targets`` (known ones that the filters leave
+            out, if there are filters) and ``slices`` if asked for.
 
         Raises
         ------
@@ -197,11 +255,27 @@ class SessionRecommenderMixin:
         sessions = as_sessions(X)
         weights = session_weights(sample_weight, len(sessions))
         top = list_length(names)
-        ranked = self.ranks(sessions, ties=ties, last_events=last_events, top=top)
-        return ranked.summary(names, slices, weights)
+        ranked = self.ranks(
+            sessions,
+            ties=ties,
+            last_events=last_events,
+            top=top,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+        )
+        result = ranked.summary(names, slices, weights)
+        _warn_of_unknown_targets(result["n_unknown_targets"], result["n_targets"])
+        return result
 
     def ranks(
-        self, X: Any, *, ties: str = "pessimistic", last_events: Any = None, top: int = 0
+        self,
+        X: Any,
+        *,
+        ties: str = "pessimistic",
+        last_events: Any = None,
+        top: int = 0,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
     ) -> RankedTargets:
         """Ranks of all targets of X, one row each, for statistics of your own.
 
@@ -212,6 +286,8 @@ class SessionRecommenderMixin:
         last_events : array-like of shape (n_sessions,), optional
         top : int, default=0
             Length of the lists of best items to keep.
+        exclude_seen, candidates
+            As in :meth:`evaluate`.
 
         Returns
         -------
@@ -220,35 +296,47 @@ class SessionRecommenderMixin:
         check_fitted(self, "encoder_")
         if top:
             check_k(top, self.n_items_, "known items")
-        sessions = as_sessions(X)
+        sessions = self._annotated(as_sessions(X))
         cut = NextItemTargets.of(sessions, self.encoder_, last_events)
         if not len(cut.rows):
             raise ValueError(
                 "X holds no session with a next item to rank; sessions need two events."
             )
-        return self._rank_targets(cut, ties, top)
+        items = self._filter_of_prefixes(cut, len(sessions), exclude_seen, candidates)
+        return self._rank_targets(cut, ties, top, items)
+
+    def _filter_of_prefixes(
+        self, cut: NextItemTargets, n_sessions: int, exclude_seen: Any, candidates: Any
+    ) -> ItemFilter | None:
+        """Items that may be recommended at each event of cut sessions; None if all of them may."""
+        inputs = cut.inputs
+        row = np.repeat(np.arange(len(inputs)), inputs.lengths)
+        lengths = np.arange(inputs.n_events) - inputs.offsets[row] + 1
+        allowed = None
+        if candidates is not None:
+            allowed = read_candidates(self.encoder_, candidates, n_sessions)
+        if isinstance(allowed, CodeLists):
+            allowed = allowed.take(cut.rows[row])
+        return self._filter(inputs, row, lengths, exclude_seen, allowed)
 
 
-def warn_of_unknown(n: int, stacklevel: int) -> None:
+def warn_of_unknown(n: int, stacklevel: int, answer: str = "popularity") -> None:
     """Warn of the `n` sessions that hold nothing that the model knows, if there are any."""
     if n:
         warnings.warn(
-            f"{n} sessions hold nothing that the model knows; they are answered by popularity.",
+            f"{n} sessions hold nothing that the model knows; they are answered by {answer}.",
             stacklevel=stacklevel + 1,
         )
 
 
-def _candidate_codes(vocabulary: Vocabulary, candidates: Iterable[Any]) -> np.ndarray:
-    if not isinstance(candidates, np.ndarray):
-        candidates = list(candidates)
-    codes = vocabulary.encode(candidates, name="candidates")
-    unknown = np.flatnonzero(codes < 0)
-    if len(unknown):
-        raise ValueError(
-            f"candidates holds {candidates[unknown[0]]!r}, which the model does not know "
-            f"({len(unknown)} such ids); leave out ids that are not in items_."
+def _warn_of_unknown_targets(n_unknown: int, n: int) -> None:
+    """Warn if the model does not know more than half of the targets of an evaluation."""
+    if 2 * n_unknown > n:
+        warnings.warn(
+            f"the model knows only {n - n_unknown} of {n} targets; the others count as misses. "
+            "Evaluate on sessions closer to the training sessions, or fit on newer ones.",
+            stacklevel=3,
         )
-    return np.unique(codes)
 
 
 def _refuse_empty(sessions: Sessions) -> None:
@@ -262,32 +350,27 @@ def _refuse_empty(sessions: Sessions) -> None:
         )
 
 
-def _seen_pairs(encoded: EncodedSessions, n_items: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (session, code) of the known items of each session, each once, in order."""
-    session = np.repeat(np.arange(len(encoded)), encoded.lengths)
-    known = encoded.items >= 0
-    pairs = np.unique((session * n_items + encoded.items)[known])
-    row, code = np.divmod(pairs, n_items)
-    return row, code
+def _named(ids: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Ids of codes, blank for -1."""
+    if codes.min() >= 0:
+        return ids[codes]
+    named = ids[np.maximum(codes, 0)]
+    named[codes < 0] = _blank(ids)
+    return named
 
 
-def _check_left(
-    excluded: tuple[np.ndarray, np.ndarray],
-    n_sessions: int,
-    k: int,
-    allowed: np.ndarray | None,
-    n_items: int,
-) -> None:
-    """Raise if a session leaves fewer than `k` items to recommend."""
-    row, code = excluded
-    n_allowed = n_items
-    if allowed is not None:
-        row = row[np.isin(code, allowed)]
-        n_allowed = len(allowed)
-    left = n_allowed - np.bincount(row, minlength=n_sessions)
-    worst = int(left.argmin())
-    if left[worst] < k:
-        raise ValueError(
-            f"k={k} is larger than the {left[worst]} items that session {worst} leaves after "
-            f"exclude_seen; ask for at most {left[worst]}."
-        )
+def _blank(ids: np.ndarray) -> Any:
+    """Value of the type of some ids that is none of them."""
+    kind = ids.dtype.kind
+    if kind == "f":
+        return np.nan
+    if kind == "M":
+        return np.datetime64("NaT", "s")
+    if kind not in "iu":
+        return None
+    limits = np.iinfo(ids.dtype)
+    if kind == "u":
+        return limits.max
+    if -1 in ids:
+        return limits.min
+    return -1

@@ -211,6 +211,23 @@ class GraphClusterer(
             return self._columns()[codes]
         return self._labels_by_edges(sessions, codes, self.attach)
 
+    def reached_events(self, sessions: Sessions) -> NDArray[np.bool_]:
+        """Mark the events whose cluster was learned or follows from edges.
+
+        The others have the strongest cluster because nothing is known of them.
+
+        Parameters
+        ----------
+        sessions : Sessions
+
+        Returns
+        -------
+        ndarray of shape (n_events,), bool
+        """
+        check_fitted(self, "labels_")
+        codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]  # (n_events,)
+        return (self._reached_labels(sessions, codes, self.attach) >= 0).all(axis=1)
+
     def label_items(self, sessions: Sessions) -> NDArray[np.int32]:
         """Cluster of each item of a vocabulary, by all that some sessions say of it.
 
@@ -257,13 +274,19 @@ class GraphClusterer(
         self, sessions: Sessions, codes: NDArray[np.int32], attach: str
     ) -> NDArray[np.int32]:
         """Cluster of each event, where some codes are -1."""
+        labels = self._reached_labels(sessions, codes, attach)
+        return np.where(labels < 0, self.strongest_label_, labels).astype(np.int32, copy=False)
+
+    def _reached_labels(
+        self, sessions: Sessions, codes: NDArray[np.int32], attach: str
+    ) -> NDArray[np.int32]:
+        """Cluster of each event, -1 where no path leads to one."""
         items, nodes = number_nodes(codes, sessions, attach)
         graph = self._count(nodes, sessions.offsets, len(items))
         mass = self._masses(graph)
         labels = np.where(items[:, None] < 0, -1, self._columns()[items])  # (n_nodes, n_columns)
         for column, penalty in zip(labels.T, self._penalties(), strict=True):
             column[:] = spread_labels(column, graph, mass, penalty)
-        labels = np.where(labels < 0, self.strongest_label_, labels)
         return labels.astype(np.int32)[nodes]
 
     def _masses(self, graph: sparse.csr_array) -> NDArray[np.float64]:
@@ -293,7 +316,7 @@ class GraphClusterer(
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
         """Parameters in terms of JSON; items, labels and graph go to the store."""
         check_fitted(self, "labels_")
-        params = pack_params(self.get_params(deep=False))
+        params = self._pack_params()
         store.put_ids("items", self.vocabulary_)
         store.put("labels", self.labels_.reshape(len(self.labels_), -1))
         store.put_graph("graph", self.graph_)
@@ -301,10 +324,16 @@ class GraphClusterer(
         store.put("attached", attached)
         return {"params": params, "fitted": {"n_attached": len(attached)}}
 
+    def _pack_params(self) -> dict[str, Any]:
+        """Parameters in terms of JSON; a TypeError if one cannot be stored."""
+        return pack_params(self.get_params(deep=False))
+
     @classmethod
     def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> Self:
         """The clusterer that was packed; a ValueError says which part does not fit."""
         clusterer = cls(**unpack_params(packed["params"]))
+        clusterer._check_parameters()
+        np.random.default_rng(getattr(clusterer, "random_state", None))  # refuses what is no seed
         clusterer.vocabulary_ = store.take_ids("items")
         n_items = len(clusterer.vocabulary_)
         clusterer.graph_ = store.take_graph("graph", n_items)
@@ -317,7 +346,7 @@ class GraphClusterer(
 
     def _check_labels(self, labels: NDArray[np.int32]) -> None:
         n_items, n_columns = labels.shape
-        if ((labels < 0) | (labels >= n_items)).any():
+        if not n_items or ((labels < 0) | (labels >= n_items)).any():
             raise ValueError(f"arrays.npz: 'labels' must lie in 0..{n_items - 1}.")
         resolutions = self._resolutions()
         if isinstance(resolutions, tuple) and len(resolutions) != n_columns:

@@ -7,7 +7,7 @@ from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
 from .filters import CodeLists, ItemFilter, candidates_of, read_candidates, seen_items
-from .prefixes import PrefixData, last_windows, prefix_data
+from .prefixes import PrefixData, count_unknown, last_windows, prefix_data
 from .targets import NextItemTargets
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "annotation",
     "candidates_of",
     "check_prompts",
+    "count_unknown",
     "labelled_by",
     "last_prefixes",
     "last_windows",

@@ -15,7 +15,7 @@ from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
 from .targets import NextItemTargets
 
-__all__ = ["PrefixData", "last_windows", "prefix_data"]
+__all__ = ["PrefixData", "count_unknown", "last_windows", "prefix_data"]
 
 EVENTS_AT_A_TIME = 2**17  # of windows to annotate: some 20 MB of intermediate results
 
@@ -72,6 +72,50 @@ def last_windows(sessions: Sessions, encoder: SessionEncoder, max_length: int) -
     if sessions.annotator is not None and (lengths > max_length).any():
         sessions = sessions.windows(np.arange(len(sessions)), lengths, max_length)
     return last_prefixes(encoder.encode(sessions), max_length)
+
+
+def count_unknown(sessions: Sessions, examples: Examples) -> tuple[int, int]:
+    """Numbers of windows that hold nothing known: without any prompt, and with a guessed cluster.
+
+    Known is an item, a user or a session of the model, and a cluster that was given or follows from
+    an edge. A cluster is guessed where the annotator of the sessions says so, with a method
+    ``reached_events(sessions)``.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    examples : Examples
+        Their windows, as of :func:`last_windows`.
+    """
+    encoded = examples.sessions
+    known = _holding(examples, encoded.items >= 0)
+    if known.all():
+        return 0, 0
+    clustered = np.zeros(len(examples), dtype=bool)
+    for kind, codes in encoded.prompts.items():
+        holding = _holding(examples, (codes >= 0).any(axis=1))
+        if kind == "cluster":
+            clustered = holding
+        else:
+            known |= holding
+    n_blank = int((~known & ~clustered).sum())
+    guessed = ~known & clustered
+    if not guessed.any() or not hasattr(sessions.annotator, "reached_events"):
+        return n_blank, 0
+    windows = sessions.windows(np.arange(len(sessions)), sessions.lengths, _longest(examples))
+    events = sessions.annotator.reached_events(windows)
+    reached = np.logical_or.reduceat(events, windows.offsets[:-1])
+    return n_blank, int((guessed & ~reached).sum())
+
+
+def _longest(examples: Examples) -> int:
+    return int(examples.lengths.max())
+
+
+def _holding(examples: Examples, events: np.ndarray) -> np.ndarray:
+    """Mark the windows that hold one of the marked events."""
+    before = np.append(0, np.cumsum(events))
+    return before[examples.starts + examples.lengths] > before[examples.starts]
 
 
 def prefix_data(
