@@ -14,6 +14,8 @@ from ._layers import Dropout
 
 __all__ = ["AdditiveEnergy", "Block"]
 
+CPU_ROWS = 512  # whose hidden layer is made at a time: half a megabyte of 256 numbers each
+
 
 class Block(nn.Module):
     """A transformer block with norms after the sums.
@@ -56,8 +58,10 @@ class Block(nn.Module):
         """
         attended = self.mix(self._attend(rows, x, pairs))  # (n, d)
         y = self.norms[0](self.drop(attended) + rows)  # (n, d)
-        inner = F.gelu(self.widen(y))  # (n, inner)
-        return self.norms[1](self.drop(self.narrow(inner)) + y)  # (n, d)
+        z = _FeedForward.apply(
+            y, self.widen.weight, self.widen.bias, self.narrow.weight, self.narrow.bias
+        )  # (n, d)
+        return self.norms[1](self.drop(z) + y)  # (n, d)
 
     def _attend(self, rows: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
         """Attended values, the heads of a row side by side, (n, d)."""
@@ -75,6 +79,56 @@ class Block(nn.Module):
     def _by_head(self, rows: Tensor) -> Tensor:
         """Rows (n, d) head by head, (H n, d / H)."""
         return rows.view(len(rows), self.n_heads, -1).transpose(0, 1).flatten(0, 1)
+
+
+class _FeedForward(torch.autograd.Function):
+    """W_2 gelu(W_1 y + b_1) + b_2, whose hidden layer is made again for the gradient.
+
+    Of all rows it would be the largest array of a step; on the CPU it is made for some at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+        ctx.save_for_backward(y, w1, b1, w2)
+        n_rows = _rows_at_a_time(y)
+        memory = y.new_empty(n_rows, len(w1))  # (rows, inner)
+        z = torch.empty_like(y)  # (n, d)
+        for rows, result in zip(y.split(n_rows), z.split(n_rows), strict=True):
+            hidden = memory[: len(rows)]  # (rows, inner)
+            torch.addmm(b1, rows, w1.T, out=hidden)
+            torch.ops.aten.gelu_(hidden)
+            torch.addmm(b2, hidden, w2.T, out=result)
+        return z
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
+        y, w1, b1, w2 = ctx.saved_tensors
+        n_rows = _rows_at_a_time(y)
+        memory = y.new_empty(2, n_rows, len(w1))  # (2, rows, inner)
+        to_y = torch.empty_like(y)  # (n, d)
+        to_w1 = torch.zeros_like(w1)  # (inner, d)
+        to_b1 = torch.zeros_like(b1)  # (inner,)
+        to_w2 = torch.zeros_like(w2)  # (d, inner)
+        parts = zip(y.split(n_rows), grad.split(n_rows), to_y.split(n_rows), strict=True)
+        for rows, to_rows, result in parts:
+            hidden, other = memory[:, : len(rows)]  # (rows, inner) each
+            torch.addmm(b1, rows, w1.T, out=hidden)
+            torch.ops.aten.gelu.out(hidden, out=other)
+            to_w2.addmm_(to_rows.T, other)
+            torch.mm(to_rows, w2, out=other)
+            torch.ops.aten.gelu_backward.grad_input(other, hidden, grad_input=other)
+            torch.mm(other, w1, out=result)
+            to_w1.addmm_(other.T, rows)
+            to_b1.add_(other.sum(0))
+        return to_y, to_w1, to_b1, to_w2, grad.sum(0)
+
+
+def _rows_at_a_time(y: Tensor) -> int:
+    """Rows of `y` (n, d) whose hidden layer is made at once."""
+    n = max(1, len(y))
+    if y.device.type == "cpu":
+        n = min(n, CPU_ROWS)
+    return n
 
 
 class AdditiveEnergy(nn.Module):
