@@ -242,13 +242,13 @@ def _save(pipeline: Pipeline, path: str) -> None:
 
     try:
         save(pipeline, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         other = _save_elsewhere(pipeline, path)
         if other is None:
             raise
+        reason = getattr(error, "strerror", None) or error
         raise OSError(
-            f"{path} could not be written ({error.strerror or error}); "
-            f"the model was saved as {other} instead."
+            f"{path} could not be written ({reason}); the model was saved as {other} instead."
         ) from error
 
 
@@ -259,12 +259,12 @@ def _save_elsewhere(pipeline: Pipeline, path: str) -> str | None:
 
     from .persistence import save
 
-    name = time.strftime("sessionprompt-model-%Y%m%d-%H%M%S.zip")
+    name = time.strftime(f"sessionprompt-model-%Y%m%d-%H%M%S-{os.getpid()}.zip")
     for folder in (os.path.dirname(os.path.abspath(path)), os.getcwd(), tempfile.gettempdir()):
         other = os.path.join(folder, name)
         try:
             save(pipeline, other)
-        except OSError:
+        except (OSError, ValueError):
             continue
         return other
     return None
@@ -430,16 +430,16 @@ def _open_model(path: str) -> Pipeline:
     """Saved model as a pipeline, whether it was saved as one or as its last step alone."""
     from sklearn.pipeline import Pipeline as SklearnPipeline
 
+    from .base import SessionRecommenderMixin
     from .persistence import load
     from .pipeline import Pipeline
-    from .recommender import PromptedSessionRecommender
 
     model = load(path)
     steps = [("rec", model)]
     if isinstance(model, SklearnPipeline):
         steps = model.steps
     _, last = steps[-1]
-    if not isinstance(last, PromptedSessionRecommender):
+    if not isinstance(last, SessionRecommenderMixin):
         raise ValueError(
             f"{path} holds {type(last).__name__}, which recommends nothing; fit a model first."
         )

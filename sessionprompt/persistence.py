@@ -7,12 +7,14 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from . import storage
+from . import baselines, storage
 from .clustering import ItemClusterer, PrecomputedClusters
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
+from .sessions import as_sessions
+from .vocabulary import Vocabulary
 
-__all__ = ["load", "save"]
+__all__ = ["check_storable", "load", "save"]
 
 # nothing else is made, whatever a file names
 CLASSES: dict[str, type] = {
@@ -21,7 +23,47 @@ CLASSES: dict[str, type] = {
     "PrecomputedClusters": PrecomputedClusters,
     "Pipeline": Pipeline,
     "sklearn.pipeline.Pipeline": SklearnPipeline,
+    **{name: getattr(baselines, name) for name in baselines.__all__},
 }
+
+
+def check_storable(estimator: Any, X: Any = None) -> None:
+    """Raise unless :func:`save` could write an estimator once it is fitted: before the work for it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+    X : Sessions or list of lists, optional
+        Sessions on which it is to be fitted; their ids are checked too.
+
+    Raises
+    ------
+    TypeError
+        If the class, a parameter or an id is of a kind that cannot be stored.
+
+    Examples
+    --------
+    >>> from sessionprompt import ItemClusterer
+    >>> check_storable(ItemClusterer(), [["tea", "cup"], ["pen", "ink"]])
+    >>> check_storable(ItemClusterer(), [[frozenset({"tea"})]])
+    Traceback (most recent call last):
+    TypeError: the item ids are of type frozenset (first frozenset({'tea'})) and cannot be stored...
+    """
+    storage.check_storable(estimator)
+    if X is None:
+        return
+    sessions = as_sessions(X)
+    last = estimator
+    while hasattr(last, "steps"):
+        last = last.steps[-1][1]
+    ids = {"item": sessions.vocabulary}
+    for kind, owners in {"user": sessions.users, "session": sessions.ids}.items():
+        if kind in getattr(last, "prompts", ()) and owners is not None:
+            ids[kind] = Vocabulary.from_values(owners, name=kind)[0]
+    store = storage.ArrayStore({}, {})
+    for kind, vocabulary in ids.items():
+        store.put_ids(kind, vocabulary)
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -33,11 +75,14 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    estimator : PromptedSessionRecommender, ItemClusterer, PrecomputedClusters or Pipeline
-        A Pipeline of these steps may be scikit-learn's own. A `random_state` that is a generator is
-        stored as None, a path as a string.
+    estimator : estimator of this library, or Pipeline
+        A recommender, a clusterer, a baseline, or a Pipeline of these and ``"passthrough"``, which
+        may be scikit-learn's own. A `random_state` that is a generator is stored as None. What a
+        process decides and no model is not stored: `net_params`, `device`, `checkpoint_dir`,
+        `verbose` and a Pipeline's `memory`.
     path : path
-        A folder that is there must be empty or hold a model.
+        A folder that is there must be empty or hold a model. While it is replaced, readers find the
+        old model or the new one, and of several writers the last one's stays.
 
     Raises
     ------
@@ -45,10 +90,11 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         If the estimator is not fitted.
     TypeError
         If something about the estimator cannot be stored: its class, a parameter (such as a
-        backbone that has no name in ``BACKBONES``), or ids that are neither numbers nor strings.
+        backbone that has no name in ``BACKBONES``), or ids of a kind that has no form in a file.
+        :func:`check_storable` tells before the work.
     ValueError
-        If parameters were changed after fit so that they do not go with the weights, or `path` is
-        something else.
+        If parameters were changed after fit so that they do not go with the weights, weights are
+        not finite, or `path` is something else.
 
     Examples
     --------
@@ -74,13 +120,16 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator
-        Fitted, on the CPU; it predicts, trains on and saves like the one that was saved.
+        Fitted, on the CPU; it predicts, trains on and saves like the one that was saved. A file
+        decides nothing but the model, and parameters are checked as `fit` checks them.
 
     Raises
     ------
     FileNotFoundError
         If nothing is there.
     ValueError
-        If what is there is no model, is damaged, or was written by a newer version.
+        If what is there is no model, is damaged, was written by a newer version, or asks for more
+        than it holds: members are stored without compression, and weights have the shapes that the
+        parameters name.
     """
     return storage.load(path, CLASSES)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,10 +20,11 @@ import polars as pl
 import pytest
 
 import sessionprompt
-from sessionprompt import cli, demo
+from sessionprompt import baselines, cli, demo
 from sessionprompt.cli import main
 from sessionprompt.datasets import make_events, make_sessions
 from sessionprompt.persistence import load, save
+from sessionprompt.pipeline import Pipeline
 from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
 
@@ -442,11 +446,73 @@ def test_a_clusterer_recommends_nothing(visitors: Path, tmp_path: Path, capsys: 
     assert "holds ItemClusterer, which recommends nothing" in line
 
 
+def test_a_baseline_recommends(visitors: Path, tmp_path: Path, capsys: Any) -> None:
+    sessions = make_sessions(50, n_items=24, n_clusters=3, random_state=0)
+    save(baselines.SequentialRules().fit(sessions), tmp_path / "m")
+    command = ["recommend", visitors, "--model", tmp_path / "m", "--session", "visit", "-k", 3]
+    assert main([str(word) for word in command]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows and all(len(row["items"]) == 3 for row in rows)
+
+
 def test_the_model_path_is_checked_before_the_work(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     assert "thesis.txt" in refused(
         capsys, "fit", "events.csv", "--model", tmp_path, "--session", "session"
     )
+
+
+@pytest.mark.parametrize("name", ["m", "m.zip"])
+def test_the_target_is_tried_before_the_work(
+    name: str, folder: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Pipeline, "fit", not_reached)
+    command = ["fit", folder / "events.csv", *COLUMNS, *TINY, "--quiet", "--model"]
+    assert "file/m cannot be written" in refused(capsys, *command, folder / "model.zip/file/m")
+    monkeypatch.setattr(os, "fsync", no_space)
+    line = refused(capsys, *command, tmp_path / name)
+    assert f"{name} cannot be written (No space left on device); make room or" in line
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path))
+    assert "is a mount point" in refused(capsys, *command, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def not_reached(*args: Any, **kwargs: Any) -> None:
+    raise AssertionError("the work has begun")
+
+
+def test_ids_that_cannot_be_stored_are_refused_before_the_work(
+    folder: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [frozenset({number}) for number in (1, 2, 3)]
+    sessions = Sessions.from_lists([ids] * 9)
+    monkeypatch.setattr(cli, "_read_sessions", lambda *given, **filters: (sessions, None))
+    monkeypatch.setattr(Pipeline, "fit", not_reached)
+    command = ["fit", folder / "events.csv", *COLUMNS, *TINY, "--quiet"]
+    line = refused(capsys, *command, "--model", tmp_path / "m")
+    assert "item ids are of type frozenset" in line
+
+
+@pytest.mark.parametrize("name", ["m", "m.zip"])
+def test_a_model_that_cannot_be_written_at_the_end_is_saved_beside(
+    name: str, folder: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / name
+    fit = Pipeline.fit
+
+    def fit_and_spoil(self: Pipeline, X: Any, **params: Any) -> Pipeline:
+        (target / "model").mkdir(parents=True)  # no zip file, and no folder of a model
+        return fit(self, X, **params)
+
+    monkeypatch.setattr(Pipeline, "fit", fit_and_spoil)
+    command = ["fit", folder / "events.csv", *COLUMNS, *TINY, "--quiet", "--model", target]
+    line = refused(capsys, *command)
+    found = re.search(r"could not be written .*; the model was saved as (.*) instead", line)
+    assert found and Path(found[1]).parent == tmp_path
+    assert load(found[1]).predict([["item-03"]], k=2).shape == (1, 2)
 
 
 def test_faults_of_the_program_are_not_hidden(

@@ -289,8 +289,8 @@ def unpack_params(
     odd = [name for name in packed if name in left_out and packed[name] != left_out[name]]
     if odd:
         warnings.warn(
-            f"the file sets {', '.join(odd)}, which decide how a process works and are no part of "
-            "a model, so they stay at their defaults; use set_params to change that.",
+            f"the file sets {', '.join(odd)}: no part of a model, but of how a process works, so "
+            "that stays at its default; use set_params to change it.",
             stacklevel=2,
         )
     return {name: from_json(value) for name, value in packed.items() if name not in left_out}

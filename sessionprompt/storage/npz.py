@@ -99,4 +99,5 @@ def _read_array(stored: bytes, name: str, longest: int) -> np.ndarray:
     order = "C"
     if in_fortran_order:
         order = "F"
-    return np.frombuffer(values, dtype).reshape(shape, order=order).copy()  # type: ignore[call-overload]
+    array = np.frombuffer(values, dtype).reshape(shape, order=order)  # type: ignore[call-overload]
+    return array.copy()

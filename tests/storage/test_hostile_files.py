@@ -104,7 +104,7 @@ def test_what_a_process_decides_is_not_taken_from_a_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rewrite_new(tmp_path / "model", changed(stored("gru4rec"), change))
-    with pytest.warns(UserWarning, match=f"the file sets {name}, .* use set_params"):
+    with pytest.warns(UserWarning, match=f"the file sets {name}: .* use set_params"):
         loaded = load(tmp_path / "model")
     fresh = {**Pipeline([]).get_params(deep=False), **PromptedSessionRecommender().get_params()}
     params = {**loaded.get_params(deep=False), **loaded["rec"].get_params()}
