@@ -128,6 +128,12 @@ class CallLimit(TorchFunctionMode):
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.left = limit
+        self.grad_enabled = torch.is_grad_enabled()
+
+    def __exit__(self, *exception: Any) -> None:
+        """End of the mode; a refused call may have been the one that ends a ``no_grad``."""
+        super().__exit__(*exception)
+        torch.set_grad_enabled(self.grad_enabled)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Result of a call, counted."""

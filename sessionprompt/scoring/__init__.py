@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
-from .kernels import obstacle
+from .kernels import obstacle, without_kernels
 from .prefixes import EncodedPrefixes, KnownOrPopular, scores_against
 from .protocol import Rows, Scores, ScoresInBlocks
 from .scratch import workspace
@@ -27,5 +27,6 @@ __all__ = [
     "obstacle",
     "scores_against",
     "uses_bfloat16",
+    "without_kernels",
     "workspace",
 ]

@@ -98,7 +98,7 @@ class DenseScores(Scores):
         return torch.cat([torch.from_numpy(ranks) for ranks in parts])
 
     def topk(self, k: int) -> tuple[Tensor, Tensor]:
-        """Codes and scores (B, k) of the best of each row, best first, of equals the lowest code."""
+        """Codes and scores (B, k) of the best of each row, of equals the lowest code first."""
         found = [_topk(values, k) for values in self._parts()]
         codes, values = zip(*found, strict=True)
         return torch.cat(codes), torch.cat(values)

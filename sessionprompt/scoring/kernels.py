@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import torch
@@ -39,9 +41,11 @@ __all__ = [
     "softmax_forward",
     "topk",
     "usable",
+    "without_kernels",
 ]
 
 T = TypeVar("T")
+_switch = SimpleNamespace(off=False)
 
 
 def obstacle(device: torch.device) -> str | None:
@@ -49,6 +53,8 @@ def obstacle(device: torch.device) -> str | None:
 
     Processors with AMX keep torch's products, which use it, as the kernels do not.
     """
+    if _switch.off:
+        return "kernels are switched off"
     if device.type != "cpu":
         return f"kernels compute on the CPU, not on {device.type}"
     if logsumexp is None:
@@ -63,6 +69,17 @@ def obstacle(device: torch.device) -> str | None:
 def usable(device: torch.device) -> bool:
     """Whether the kernels compute on a device."""
     return obstacle(device) is None
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Context in which torch does the work of the kernels, such as to compare both."""
+    before = _switch.off
+    _switch.off = True
+    try:
+        yield
+    finally:
+        _switch.off = before
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from sessionprompt.scoring import kernels
+from sessionprompt.scoring import kernels, obstacle, without_kernels
 
 OBSTACLE = kernels.obstacle(torch.device("cpu"))
 compiled_only = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
@@ -315,3 +315,11 @@ def test_an_old_torch_without_kernels_still_knows_the_processor(
     (tmp_path / "cpuinfo").write_text(CPUINFO)
     assert {"avx512_bf16", "amx_bf16"} <= kernels._said_by_system(tmp_path / "cpuinfo")
     assert kernels._said_by_system(tmp_path / "nothing") == frozenset()
+
+
+def test_kernels_can_be_switched_off() -> None:
+    device = torch.device("cpu")
+    before = obstacle(device)
+    with without_kernels():
+        assert obstacle(device) == "kernels are switched off"
+    assert obstacle(device) == before

@@ -263,6 +263,7 @@ def test_parameters_that_ask_for_more_than_the_file_holds(
 ) -> None:
     words = "model.safetensors|arrays.npz|cluster_sizes|is above|(?i:overflow)"
     refused(changed(stored(backbone), change), tmp_path / "model", words)
+    assert torch.is_grad_enabled()
 
 
 @pytest.mark.usefixtures("limited")
