@@ -11,7 +11,13 @@ from torch import Tensor
 
 from sessionprompt.backbones import Backbone
 from sessionprompt.batches import SessionBatch
-from sessionprompt.encoding import EncodedSessions, PrefixData, prefix_examples
+from sessionprompt.encoding import (
+    CodeLists,
+    EncodedSessions,
+    ItemFilter,
+    PrefixData,
+    prefix_examples,
+)
 from sessionprompt.network import SessionNetwork, rank_targets, top_items
 from sessionprompt.scoring import sizes
 
@@ -121,23 +127,48 @@ def test_top_items_by_hand(
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
     prefixes = [[0, 1], [2], [-1], [3, -1, 3]]
     allowed = np.array([0, 2, 3, 5, 6])
-    excluded = (np.array([0, 1, 3]), np.array([0, 2, 3]))
+    left_out = [[0], [2], [], [3, 0, 5]]
+    table = network.candidate_vectors().detach()
+    items = ItemFilter(N_ITEMS, allowed, excluded=(lists_of(left_out),))
     codes, scores = top_items(
-        network,
-        last_of(prefixes),
-        network.candidate_vectors().detach(),
-        3,
-        batch_size=batch_size,
-        candidates=allowed,
-        excluded=excluded,
+        network, last_of(prefixes), table, 3, batch_size=batch_size, items=items
     )
-    pairs = set(zip(*map(np.ndarray.tolist, excluded), strict=True))
     for row, prefix in enumerate(prefixes):
         own = scores_by_hand(network, prefix)
-        left = [code for code in allowed if (row, code) not in pairs]
+        left = [code for code in allowed if code not in left_out[row]]
         expected = sorted(left, key=lambda code: -own[code])[:3]
-        assert codes[row].tolist() == expected
-        np.testing.assert_allclose(scores[row], own[expected], rtol=1e-5)
+        n = len(expected)
+        assert codes[row].tolist() == expected + [-1] * (3 - n)
+        np.testing.assert_allclose(scores[row, :n], own[expected], rtol=1e-5)
+        assert (scores[row, n:] == -np.inf).all()
+
+
+def lists_of(lists: list[list[int]]) -> CodeLists:
+    lengths = np.array([len(codes) for codes in lists])
+    flat = np.array([code for codes in lists for code in codes], dtype=np.int64)
+    return CodeLists(flat, np.cumsum(lengths) - lengths, lengths)
+
+
+@pytest.mark.parametrize("held", [1, 20, 10**6])
+@pytest.mark.parametrize("one_pass", [True, False])
+def test_filtered_ranks_by_hand(
+    network: SessionNetwork, monkeypatch: pytest.MonkeyPatch, held: int, one_pass: bool
+) -> None:
+    monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    rng = np.random.default_rng(0)
+    left_out = [rng.permutation(N_ITEMS)[:2].tolist() for _ in PREFIXES]
+    own_lists = [rng.permutation(N_ITEMS)[:4].tolist() for _ in PREFIXES]
+    items = ItemFilter(N_ITEMS, None, lists_of(own_lists), (lists_of(left_out),))
+    ranks, _, best = rank_targets(network, data_of(SESSIONS, one_pass), 3, top=5, items=items)
+    for row, (prefix, target) in enumerate(PREFIXES):
+        scores = scores_by_hand(network, prefix)
+        left = [code for code in own_lists[row] if code not in left_out[row]]
+        expected = sorted(left, key=lambda code: (-scores[code], code))
+        assert best[row].tolist() == (expected + [-1] * 5)[:5]
+        if target in left:
+            assert ranks[row] == 1 + sum(scores[code] > scores[target] for code in left)
+        else:
+            assert ranks[row] == np.inf
 
 
 def test_losses_are_left_out_when_not_wanted(network: SessionNetwork) -> None:
@@ -171,7 +202,7 @@ def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:
             table,
             2,
             batch_size=5,
-            excluded=(np.array([0]), np.array([4])),
+            items=ItemFilter(N_ITEMS, excluded=(lists_of([[4]]),)),
         )
         assert codes.tolist() == [[5, 0]]
     assert network.popularity.tolist() == [5, 1, 4, 2, 7, 6, 3]
