@@ -120,19 +120,14 @@ class SessionEncoder:
         ValueError
             When `prompts` are not those of before, or one has no data.
         """
-        if prompts != self.prompts:
-            raise ValueError(
-                f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, "
-                "or start anew with fit and warm_start=False."
-            )
+        self._check_same(prompts)
         new = SessionEncoder._learned(sessions, prompts, self.numberings)
         self._check_columns(new.item_labels)
         vocabulary = self.vocabulary.union(new.vocabulary)
         old_rows = vocabulary.translate(self.vocabulary)
         new_rows = vocabulary.translate(new.vocabulary)
-        counts = np.zeros(len(vocabulary), np.int64)
-        counts[old_rows] += self.item_counts
-        counts[new_rows] += new.item_counts
+        counts = _added(len(vocabulary), old_rows, self.item_counts)
+        counts += _added(len(vocabulary), new_rows, new.item_counts)
         annotator = sessions.annotator
         if "cluster" not in prompts:
             annotator = None
@@ -152,6 +147,14 @@ class SessionEncoder:
             moved_clusters=grown.moved,
             numberings=new.numberings,
         )
+
+    def _check_same(self, prompts: tuple[str, ...]) -> None:
+        """Raise a ValueError unless the prompts are those of before."""
+        if prompts != self.prompts:
+            raise ValueError(
+                f"prompts={prompts} cannot follow a fit with prompts={self.prompts}; keep those, "
+                "or start anew with fit and warm_start=False."
+            )
 
     def rows_of(self, other: SessionEncoder) -> dict[str, np.ndarray]:
         """Rows of this encoder's tables for the rows of the one it has grown from, by table."""
@@ -298,3 +301,10 @@ def _check_numberings(tokens: Any) -> tuple[str, ...]:
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError(f"numberings={tokens!r} must be a list of strings.")
     return tuple(tokens)
+
+
+def _added(n: int, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Counts in their rows of a longer array, which is zero elsewhere; shape (n,)."""
+    longer = np.zeros(n, np.int64)
+    longer[rows] = counts
+    return longer

@@ -117,7 +117,7 @@ def _topk(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     n_asked = min(k + 1, scores.shape[1])  # one more, to see whether the last one is level with it
     codes, values = _highest(scores, n_asked)  # (rows, n_asked) each
-    if (values[:, :-1] > values[:, 1:]).all():
+    if n_asked > 1 and (values[:, :-1] > values[:, 1:]).all():
         return codes[:, :k], values[:, :k]
     return _ordered(scores, codes, values, k)
 
