@@ -1,4 +1,4 @@
-"""Every session model keeps the contract, with every prompt; GRU4Rec and NARM give the numbers of their formulas."""
+"""The contract of every session model with every prompt, and formulas of GRU4Rec and NARM."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ VISITS = [[0, 1, 0, 2], [3], [4, 4], [5, -1, 6, 5], [1, 2, 3, 4, 5]]
 def network_of(
     name: str, kinds: tuple[str, ...], visits: list[list[int]] = VISITS
 ) -> tuple[SessionNetwork, SessionBatch]:
-    """A prompted network over seven items, and the given sessions as a batch; session number = number of the user."""
+    """Prompted network over seven items, and sessions as a batch, numbered like their users."""
     torch.manual_seed(0)
     backbone, clusters = BACKBONES[name](4, **SMALL.get(name, {})), torch.arange(7).unsqueeze(1) % 3
     known = encoded(VISITS, ())
@@ -109,7 +109,7 @@ def scores_of(network: SessionNetwork, batch: SessionBatch) -> Tensor:
 @pytest.mark.parametrize("kinds", ALL_PROMPTS, ids="+".join)
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_every_prompt_goes_with_every_backbone(name: str, kinds: tuple[str, ...]) -> None:
-    """Scores depend on each prompt and not on company or order; a step of training reaches every prompt table."""
+    """Scores depend on each prompt, not on company or order; a step reaches every prompt table."""
     network, batch = network_of(name, kinds)
     network.double().eval()
     together = scores_of(network, batch)

@@ -218,9 +218,7 @@ def item_of_another_cluster(pipeline: Pipeline) -> str:
     """An item neither in the cluster of A nor in the strongest one."""
     clusterer = pipeline.named_steps["clu"]
     home = dict(zip(clusterer.vocabulary_.ids.tolist(), clusterer.labels_.tolist(), strict=True))
-    return next(
-        item for item in home if home[item] not in (home[A], clusterer.strongest_label_)
-    )
+    return next(item for item in home if home[item] not in (home[A], clusterer.strongest_label_))
 
 
 # ---------------------------------------------------------------------- what counts

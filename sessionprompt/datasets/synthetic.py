@@ -231,4 +231,4 @@ def _by_time(
     vocabulary = Vocabulary(ids[used])
     codes = inverse.astype(np.int32)
     sessions = Sessions(codes, offsets, vocabulary, users=users, event_times=times)
-    return replace(sessions[order], ids=None)  # type: ignore[arg-type]
+    return replace(sessions[order], ids=None)

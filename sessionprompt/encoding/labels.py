@@ -124,7 +124,7 @@ def _known_labels(vocabulary: Vocabulary, annotator: Any) -> np.ndarray | None:
     """Labels of the items that an annotator knows without their sessions, -1 for the others."""
     if not hasattr(annotator, "label_items"):
         return None
-    return annotator.label_items(Sessions([], [0], vocabulary))
+    return annotator.label_items(Sessions.from_lists([], vocabulary=vocabulary))
 
 
 def _moved_clusters(
