@@ -159,10 +159,8 @@ class Sessions(SessionSelection):
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
-        made, kept = made._filtered(table.user_codes(cut), bounds, until_stable)
+        made = made._filtered(table.user_codes(cut), bounds, until_stable, cut.rows)
         made = made._without_unused_items()
-        if len(kept) < len(cut.rows):
-            made = made._by_last_event(cut.rows[kept])
         if gap is not None:
             made = made._replace(ids=np.arange(len(made)), numbering=Numbering.new(len(made)))
         if duplicates == "drop" and made.report is not None:
@@ -235,8 +233,8 @@ class Sessions(SessionSelection):
         parts : iterable of Sessions or lists of lists
             At least one.
         renumber : bool
-            Give the sessions the ids 0 to n-1 in place of their own. It is done anyway where the
-            ids of every part are 0 to its n-1.
+            Give the sessions the ids 0 to n-1 in place of their own. It is done anyway where ids
+            are such numbers in all parts, and would not differ or were given separately.
 
         Returns
         -------
@@ -326,8 +324,8 @@ class Sessions(SessionSelection):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         raise TypeError(
-            "sessions differ in length and make no array; use .codes and .offsets, .to_lists(), or "
-            "Sessions.concat to join some."
+            "sessions differ in length and make no array; use .codes and .offsets, or "
+            ".to_lists(); Sessions.concat joins some."
         )
 
 

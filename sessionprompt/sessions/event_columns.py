@@ -38,7 +38,8 @@ def read_ids(series: nw.Series[Any]) -> Column:
         id_array(series.to_list(), series.name)  # raises, and says where
     if isinstance(series.dtype, nw.String | nw.Categorical | nw.Enum):
         return _read_categories(series)
-    if series.dtype.is_integer() or series.dtype.is_float():
+    is_wide = series.dtype in (nw.Int128, nw.UInt128)  # beyond NumPy
+    if (series.dtype.is_integer() and not is_wide) or series.dtype.is_float():
         ids = id_array(series.to_numpy(), series.name)
     else:
         ids = id_array(series.to_list(), series.name)

@@ -41,10 +41,8 @@ def joined_columns(parts: Sequence[SessionColumns], renumber: bool) -> dict[str,
     columns["users"] = _joined_ids([part.users for part in parts], "users")
     columns["event_times"] = _joined_times(parts)
     columns |= _joined_labels(parts)
-    columns["ids"] = None
-    if not renumber and not all(_has_default_ids(part) for part in parts):
-        columns["ids"] = _joined_ids([part.ids for part in parts], "ids")
-        _check_distinct(parts, columns)
+    if not renumber:
+        columns |= _joined_session_ids(parts, columns["users"])
     if any(part.target_start is not None for part in parts):
         starts = [_target_starts(part) for part in parts]
         columns["target_start"] = np.concatenate(starts)
@@ -116,24 +114,33 @@ def _joined_labels(parts: Sequence[SessionColumns]) -> dict[str, Any]:
     return {"labels": np.concatenate(known), "annotator": annotator}
 
 
-def _has_default_ids(part: SessionColumns) -> bool:
-    return np.array_equal(part.ids, np.arange(len(part)))
+def _joined_session_ids(
+    parts: Sequence[SessionColumns], users: NDArray[Any] | None
+) -> dict[str, Any]:
+    """Ids of all sessions; none where they are numbers that mean nothing beside each other."""
+    numberings = {part.numbering for part in parts}
+    ids = _joined_ids([part.ids for part in parts], "ids")
+    fault = _shared_id([len(part) for part in parts], ids.tolist(), users)
+    if None not in numberings:
+        if len(numberings) > 1 or fault:
+            return {}
+        return {"ids": ids, "numbering": parts[0].numbering}
+    if fault:
+        raise ValueError(f"{fault}; pass renumber=True to number the sessions anew.")
+    return {"ids": ids}
 
 
-def _check_distinct(parts: Sequence[SessionColumns], columns: dict[str, Any]) -> None:
-    """Raise if sessions of two parts have the same id, and the same user where users are known."""
-    ids = columns["ids"].tolist()
+def _shared_id(sizes: list[int], ids: list[Any], users: NDArray[Any] | None) -> str | None:
+    """Two parts with sessions of the same id, and of the same user where users are known."""
     owners = ids
-    if columns["users"] is not None:
-        owners = list(zip(columns["users"].tolist(), ids, strict=True))
+    if users is not None:
+        owners = list(zip(users.tolist(), ids, strict=True))
     part_of: dict[Any, int] = {}
-    numbers = np.repeat(np.arange(len(parts)), [len(part) for part in parts]).tolist()
+    numbers = np.repeat(np.arange(len(sizes)), sizes).tolist()
     for row, (owner, part) in enumerate(zip(owners, numbers, strict=True)):
         if part_of.setdefault(owner, part) != part:
-            raise ValueError(
-                f"parts {part_of[owner]} and {part} both have a session with the id "
-                f"{ids[row]!r}; pass renumber=True to number the sessions anew."
-            )
+            return f"parts {part_of[owner]} and {part} both have a session with the id {ids[row]!r}"
+    return None
 
 
 def _target_starts(part: SessionColumns) -> NDArray[np.int32]:

@@ -196,8 +196,7 @@ class SessionSelection(SessionColumns):
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
-        kept, _ = self._filtered(users, bounds, until_stable)
-        return kept
+        return self._filtered(users, bounds, until_stable)
 
     def with_labels(self, labels: ArrayLike, annotator: Annotator | None = None) -> Self:
         """The same sessions with these cluster labels.
@@ -222,27 +221,45 @@ class SessionSelection(SessionColumns):
         return self._replace(labels=label_columns(labels, self.n_events), annotator=annotator)
 
     def _filtered(
-        self, users: NDArray[np.int32] | None, bounds: dict[str, int | None], until_stable: bool
-    ) -> tuple[Self, NDArray[np.int64]]:
-        """Sessions that pass the filters, in the vocabulary there was, and their events' places."""
+        self,
+        users: NDArray[np.int32] | None,
+        bounds: dict[str, int | None],
+        until_stable: bool,
+        table_rows: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Sessions that pass the filters, in the vocabulary there was; users are codes.
+
+        With the row of a table of each event, they are put in the order of their last events.
+        """
         survivors = Survivors(self.codes, self.lengths, users)
         report = run_filters(survivors, bounds, until_stable=until_stable)
         rows = np.flatnonzero(survivors.sessions)
         events = np.flatnonzero(survivors.events)
-        kept = self._pick(rows, events, survivors.lengths()[rows])
+        lengths = survivors.lengths()[rows]
+        if table_rows is not None and (lengths < self.lengths[rows]).any():
+            order = self._order_by_last_event(events, lengths, table_rows)
+            events = events[ragged_range((np.cumsum(lengths) - lengths)[order], lengths[order])]
+            rows = rows[order]
+            lengths = lengths[order]
+        kept = self._pick(rows, events, lengths)
         if self.target_start is not None:
             context = np.minimum(self.offsets[:-1] + self.target_start, self.offsets[1:])[rows]
             before = np.searchsorted(events, context) - kept.offsets[:-1]
             kept = kept._replace(target_start=np.maximum(before, 1).astype(np.int32))
-        return kept._replace(report=report)._labelled_again(), events
+        return kept._replace(report=report)._labelled_again()
 
-    def _by_last_event(self, rows: NDArray[np.int64]) -> Self:
-        """Sessions in the order of their last events, ties by the lowest row of their events."""
-        keys = [np.minimum.reduceat(rows, self.offsets[:-1])]
+    def _order_by_last_event(
+        self, events: NDArray[np.int64], lengths: NDArray[np.int64], table_rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Order of sessions of these events by their last ones, ties by the lowest row of a table.
+
+        Without times, the lowest rows alone order them.
+        """
+        ends = np.cumsum(lengths)
+        keys = [np.minimum.reduceat(table_rows[events], ends - lengths)]
         if self.event_times is not None:
-            keys.append(self.event_times[self.offsets[1:] - 1])
-        order = stable_order(*keys)
-        return self._heads(order, self.lengths[order])._replace(report=self.report)
+            keys.append(self.event_times[events[ends - 1]])
+        return stable_order(*keys)
 
     def _without_unused_items(self) -> Self:
         """The same sessions with a vocabulary of their own items alone."""

@@ -69,6 +69,8 @@ def read_times(series: nw.Series[Any], unit: str = "s") -> NDArray[Any]:
 def _known_times(series: nw.Series[Any]) -> NDArray[Any]:
     """Numbers or datetime64 of a column without missing values."""
     dtype = series.dtype
+    if dtype in (nw.Int128, nw.UInt128):
+        return object_times(series.to_list(), f"column {series.name!r}")
     if dtype.is_integer() or dtype.is_float():
         return series.to_numpy()
     if dtype == nw.Date:
@@ -107,7 +109,7 @@ def object_times(values: list[Any], name: str) -> NDArray[Any]:
         If one is missing, or is too large a number.
     """
     for row, value in enumerate(values):
-        if value is None or value != value:  # NaN, NaT
+        if _is_missing(value):
             raise ValueError(f"{name}, row {row}: time {value} is missing; drop such rows first.")
     if all(map(is_number, values)):
         numbers = np.array(values)
@@ -121,6 +123,13 @@ def object_times(values: list[Any], name: str) -> NDArray[Any]:
             f"{with_zone.index(False)}; give all of them a zone, or none."
         )
     return np.array(list(map(_moment, values)))
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, pandas' NA, NaN or NaT."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return bool(value != value)
 
 
 def _has_zone(value: Any, name: str) -> bool:

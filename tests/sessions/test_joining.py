@@ -37,9 +37,12 @@ def test_targets_start_at_the_second_event_unless_said(five: Sessions) -> None:
 def test_ids() -> None:
     part = Sessions.from_lists([["a"], ["b"]])
     assert Sessions.concat([part, part]).ids.tolist() == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="parts 0 and 1 .* the id 1; pass renumber=True"):
-        Sessions.concat([part[1:], part])
-    assert Sessions.concat([part[1:], part], renumber=True).ids.tolist() == [0, 1, 2]
+    assert Sessions.concat([part[1:], part]).ids.tolist() == [0, 1, 2]
+    assert Sessions.concat([part[1:], part[:1]]).ids.tolist() == [1, 0]
+    named = replace(part, ids=[5, 6])
+    with pytest.raises(ValueError, match="parts 0 and 1 .* the id 6; pass renumber=True"):
+        Sessions.concat([named[1:], named])
+    assert Sessions.concat([named[1:], named], renumber=True).ids.tolist() == [0, 1, 2]
     ann = replace(part, users=["ann", "ann"], ids=[5, 6])
     bob = replace(ann, users=["bob", "bob"])
     assert Sessions.concat([ann, bob]).ids.tolist() == [5, 6, 5, 6]

@@ -126,6 +126,22 @@ def test_short_floats_are_refused_where_they_lose_seconds(dtype: str) -> None:
     assert exact.dtype == np.float64 and exact.tolist() == [1, 2]
 
 
+def test_wide_integers_of_polars() -> None:
+    wide = pl.DataFrame({"item": [2**70, 5], "user": [1, 1], "ts": [1, 2]})
+    wide = wide.cast({"item": pl.Int128, "ts": pl.Int128})
+    assert times_of(wide).tolist() == [1, 2]
+    made = Sessions.from_events(wide, user="user", time="ts")
+    assert made.to_lists() == [[2**70, 5]]
+    with pytest.raises(ValueError, match="too large for a time"):
+        times_of(wide.with_columns(ts=pl.col("item")))
+
+
+def test_a_missing_value_among_objects_is_found() -> None:
+    for missing in (None, pd.NA, pd.NaT, float("nan")):
+        with pytest.raises(ValueError, match="times, row 1: time .* is missing"):
+            Sessions.from_lists([[1], [2]], times=np.array([MOMENTS[0], missing], dtype=object))
+
+
 def test_nanoseconds_in_float64_are_said() -> None:
     events = pd.DataFrame({"item": [1], "user": [1], "ts": [1.6e18]})
     with pytest.warns(UserWarning, match="are told apart by 256 at best"):
