@@ -350,9 +350,20 @@ def _recommend(given: argparse.Namespace) -> None:
     if sessions.users is not None:
         owners["user"] = _named(sessions.users, names["user"])
     if as_lines:
-        write_json_lines(given.output, {**owners, "items": items, "scores": scores})
+        lists = {"items": _filled(items, scores), "scores": _filled(scores, scores)}
+        write_json_lines(given.output, {**owners, **lists})
     else:
         _write_table(given.output, owners, items, scores)
+
+
+def _filled(rows: Any, scores: Any) -> Any:
+    """Lists of the values in each row, without the blanks of short lists, which have no score."""
+    import numpy as np
+
+    filled = np.empty(len(rows), dtype=object)
+    for place, (row, score) in enumerate(zip(rows, scores, strict=True)):
+        filled[place] = row[score > -np.inf].tolist()
+    return filled
 
 
 def _named(ids: Any, names: dict[int, str]) -> Any:
@@ -370,13 +381,11 @@ def _write_table(path: str, owners: dict[str, Any], items: Any, scores: Any) -> 
 
     from .sessions import write_table
 
-    n, k = items.shape
-    columns: dict[str, Any] = {}
-    for name, column in owners.items():
-        columns[name] = np.repeat(column, k).tolist()
-    columns["rank"] = np.tile(np.arange(1, k + 1), n)
-    columns["item"] = items.ravel().tolist()
-    columns["score"] = scores.ravel()
+    row, place = np.nonzero(scores > -np.inf)  # the rest of short lists is blank
+    columns = {name: column[row].tolist() for name, column in owners.items()}
+    columns["rank"] = place + 1
+    columns["item"] = items[row, place].tolist()
+    columns["score"] = scores[row, place]
     write_table(path, columns)
 
 

@@ -226,7 +226,7 @@ class GraphClusterer(
         """
         check_fitted(self, "labels_")
         codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]  # (n_events,)
-        return (self._reached_labels(sessions, codes, self.attach) >= 0).all(axis=1)
+        return self._reached_labels(sessions, codes, self.attach)[:, 0] >= 0  # all columns alike
 
     def label_items(self, sessions: Sessions) -> NDArray[np.int32]:
         """Cluster of each item of a vocabulary, by all that some sessions say of it.

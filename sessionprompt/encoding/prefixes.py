@@ -93,23 +93,21 @@ def count_unknown(sessions: Sessions, examples: Examples) -> tuple[int, int]:
         return 0, 0
     clustered = np.zeros(len(examples), dtype=bool)
     for kind, codes in encoded.prompts.items():
-        holding = _holding(examples, (codes >= 0).any(axis=1))
+        holding = _holding(examples, codes.max(axis=1, initial=-1) >= 0)
         if kind == "cluster":
             clustered = holding
         else:
             known |= holding
     n_blank = int((~known & ~clustered).sum())
     guessed = ~known & clustered
-    if not guessed.any() or not hasattr(sessions.annotator, "reached_events"):
+    annotator: Any = sessions.annotator
+    if not guessed.any() or not hasattr(annotator, "reached_events"):
         return n_blank, 0
-    windows = sessions.windows(np.arange(len(sessions)), sessions.lengths, _longest(examples))
-    events = sessions.annotator.reached_events(windows)
+    longest = int(examples.lengths.max())
+    windows = sessions.windows(np.arange(len(sessions)), sessions.lengths, longest)
+    events = annotator.reached_events(windows)
     reached = np.logical_or.reduceat(events, windows.offsets[:-1])
     return n_blank, int((guessed & ~reached).sum())
-
-
-def _longest(examples: Examples) -> int:
-    return int(examples.lengths.max())
 
 
 def _holding(examples: Examples, events: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from sessionprompt.encoding import (
     NextItemTargets,
     SessionEncoder,
     last_prefixes,
+    last_windows,
     prefix_data,
     prefix_examples,
 )
@@ -148,6 +149,44 @@ def test_only_windows_with_unknown_items_are_annotated_again() -> None:
     assert sorted(places.tolist()) == [0, 1, 2, 3]
     by_place = dict(zip(places.tolist(), data.targets.tolist(), strict=True))
     assert [by_place[place] for place in range(4)] == [1, 2, -1, 1]
+
+
+def test_no_more_than_windows_are_annotated() -> None:
+    annotator = Counting()
+    train = Sessions.from_lists([["a", "b"]]).with_labels(np.zeros(2, int))
+    encoder = SessionEncoder.learn(train, ("cluster",))
+    events = ["a", "b"] * 200
+    events[7] = events[300] = "new"
+    X = Sessions.from_lists([events]).with_labels(np.zeros(400, int), annotator)
+    cut = NextItemTargets.of(X, encoder)
+    annotator.lengths.clear()
+    data, places = prefix_data(cut, encoder, 5, True)
+    assert annotator.lengths == [5] * 10  # each unknown item stands in five windows
+    assert sorted(places.tolist()) == list(range(399)) and len(data) == 399
+    assert len(data.examples.sessions.items) == 399 + 50
+
+
+def test_long_sessions_are_read_by_their_newest_events() -> None:
+    train = Sessions.from_lists([["a", "b"], ["b", "a"], ["c", "d"], ["d", "c"]])
+    clusterer = ItemClusterer(random_state=0).fit(train)
+    encoder = SessionEncoder.learn(clusterer.transform(train), ("cluster",))
+    lists = [["a", "new", "c", "new", "d", "a"], ["new", "b"], ["a", "b", "c"]]
+    X = clusterer.transform(Sessions.from_lists([[*events, "a"] for events in lists]))
+    data, places = prefix_data(NextItemTargets.of(X, encoder), encoder, 3, False)
+    windows = last_windows(clusterer.transform(Sessions.from_lists(lists)), encoder, 3)
+    ends = np.cumsum([len(events) for events in lists]) - 1
+    for row, place in enumerate(ends.tolist()):
+        k = places.tolist().index(place)
+        found = events_of(data.examples, k)
+        alone = encoder.encode(clusterer.transform(Sessions.from_lists([lists[row][-3:]])))
+        expected = alone.prompts["cluster"].tolist()
+        assert found == events_of(windows, row) == expected
+
+
+def events_of(examples: Examples, row: int) -> list[list[int]]:
+    """Clusters of the events of a window."""
+    events = slice(examples.starts[row], examples.starts[row] + examples.lengths[row])
+    return examples.sessions.prompts["cluster"][events].tolist()
 
 
 @pytest.mark.parametrize("attach", ["session", "batch"])

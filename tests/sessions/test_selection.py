@@ -146,3 +146,12 @@ def test_the_last_events_part_from_their_inputs() -> None:
 def test_nothing_is_left_of_sessions_without_two_events() -> None:
     inputs, last_events, rows = Sessions.from_lists([["a"], []]).split_last()
     assert len(inputs) == len(last_events) == len(rows) == 0
+
+
+def test_windows_are_the_newest_events_of_prefixes():
+    sessions = Sessions.from_lists([["a", "b", "c", "d"], ["e"]], users=["ann", "bob"])
+    windows = sessions.windows([0, 1, 0, 0], [3, 1, 4, 1], 2)
+    assert windows.to_lists() == [["b", "c"], ["e"], ["c", "d"], ["a"]]
+    assert windows.users.tolist() == ["ann", "bob", "ann", "ann"]
+    with pytest.raises(ValueError, match=r"ends\[1\]=2 does not fit session 1 of 1 events"):
+        sessions.windows([0, 1], 2, 2)
