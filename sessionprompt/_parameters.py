@@ -27,7 +27,7 @@ CHOICES = {
 COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
 COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
-MOST_OF = {"dim": 2**16}  # a vector of 256 KB for each item
+MOST_OF = {"dim": 2**16, "n_negatives": 2**24}  # vectors of 256 KB, draws of 128 MB a step
 ABOVE_ZERO = ("temperature", "lr")
 ZERO_OR_MORE = ("weight_decay", "negatives_power")
 

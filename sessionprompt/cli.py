@@ -22,10 +22,7 @@ __all__ = ["main"]
 MODEL_OPTIONS = ("backbone", "prompts", "max_epochs", "dim", "batch_size", "lr", "device")
 FILTERS = ("min_length", "min_item_support")
 ROLES = ("item", "session", "user")
-EVENTS = (
-    "file of events, one per row: .csv (commas, semicolons, tabs or bars), .tsv, .jsonl, all also "
-    "with .gz, or .parquet; - is standard input"
-)
+EVENTS = "events, one a row: .csv, .tsv, .jsonl (each also .gz) or .parquet; - is standard input"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,8 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 2 after an error of the user, which one line on standard error explains; 130 after
-        Ctrl-C.
+        0; 2 after an error, which one line on standard error explains; 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -447,9 +443,7 @@ def _open_model(path: str) -> Pipeline:
     steps = [("rec", model)]
     if isinstance(model, SklearnPipeline):
         steps = model.steps
-    _, last = steps[-1]
-    if not isinstance(last, SessionRecommenderMixin):
-        raise ValueError(
-            f"{path} holds {type(last).__name__}, which recommends nothing; fit a model first."
-        )
+    kind = type(steps[-1][1])
+    if not issubclass(kind, SessionRecommenderMixin):
+        raise ValueError(f"{path} holds {kind.__name__}, which recommends nothing; fit first.")
     return Pipeline(steps)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -213,6 +213,51 @@ class TemporalSessionSplit:
         int
         """
         return self.n_splits
+
+    def get_params(self, deep: bool = True) -> dict[str, int | None]:
+        """Parameters by name, as scikit-learn's ``clone`` asks for them.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        dict of str to int or None
+        """
+        return dict(vars(self))
+
+    def set_params(self, **params: int | None) -> Self:
+        """Change parameters.
+
+        Parameters
+        ----------
+        **params
+            ``n_splits``, ``test_size``, ``max_train_size``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a name is none of these.
+        """
+        unknown = sorted(params.keys() - vars(self).keys())
+        if unknown:
+            known = ", ".join(vars(self))
+            raise ValueError(f"{unknown[0]!r} is no parameter of the split; choose among {known}.")
+        vars(self).update(params)
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TemporalSessionSplit):
+            return NotImplemented
+        return vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())

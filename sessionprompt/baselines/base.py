@@ -170,14 +170,18 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
             scores[:] = self.background_
             values = self._in_float32(relevance.data)
             row, item = relevance.coords
-            above = values > 0  # a weight that rounds to 0 says nothing
-            scores[row[above], item[above]] = values[above]
+            if values.min(initial=1) == 0:  # a weight that rounds to 0 says nothing
+                above = np.flatnonzero(values)
+                row = row[above]
+                item = item[above]
+                values = values[above]
+            scores[row, item] = values
             yield places, scores
 
     def _in_float32(self, scores: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
             values = scores.astype(np.float32)
-        if not np.isfinite(values).all():
+        if not values.max(initial=0) < np.inf:  # also of NaN
             raise ValueError(
                 f"scores of {self} leave the range of float32, so they have no order; choose "
                 "parameters closer to their defaults and fit again."

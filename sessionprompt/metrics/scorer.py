@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy.typing as npt
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from .pipelines import evaluate_pipeline
 from .registry import metric_names, own_metrics, restore_metric
@@ -26,7 +28,8 @@ class SessionScorer:
         Names as in :func:`parse_metric`. One name gives a float; a list gives a dict, for which a
         search needs ``refit="mrr@5"`` or another of the names.
     **evaluate_params
-        Passed on to ``evaluate``, such as ``ties="midpoint"``.
+        Passed on to ``evaluate``, such as ``ties="midpoint"``. They are parameters of the scorer as
+        well, as scikit-learn's ``clone``, ``get_params`` and ``set_params`` know them.
 
     Raises
     ------
@@ -81,6 +84,65 @@ class SessionScorer:
         if isinstance(self.metrics, str):
             return values[self.metrics]
         return values
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return {"metrics": self.metrics, **self.evaluate_params}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters.
+
+        Parameters
+        ----------
+        **params
+            ``metrics``, and what is passed on to ``evaluate``.
+
+        Returns
+        -------
+        self
+        """
+        self.__init__(**{**self.get_params(), **params})  # type: ignore[misc]
+        return self
+
+    def set_score_request(self, *, sample_weight: bool | str | None = None) -> Self:
+        """Ask scikit-learn's metadata routing for weights of sessions.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            Whether they are wanted, or the name under which they come.
+
+        Returns
+        -------
+        self
+        """
+        self._metadata_request = self.get_metadata_routing()
+        self._metadata_request.score.add_request(param="sample_weight", alias=sample_weight)
+        return self
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """What scikit-learn's metadata routing should pass to the scorer.
+
+        Returns
+        -------
+        MetadataRequest
+        """
+        found = getattr(self, "_metadata_request", None)
+        if found is not None:
+            return copy.deepcopy(found)
+        request = MetadataRequest(owner=type(self).__name__)
+        request.score.add_request(param="sample_weight", alias=None)
+        return request
 
     def __getstate__(self) -> dict[str, Any]:
         # a search may score in processes where nobody has registered the user's metrics

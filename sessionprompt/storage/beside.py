@@ -153,9 +153,13 @@ def set_aside(path: Path) -> Path | None:
 
 
 def _passing(path: Path) -> list[Path]:
+    """What stands beside a target under a passing name; nothing where that may not be read."""
     stem = _stem(path)
-    with os.scandir(path.parent) as entries:
-        return [Path(entry.path) for entry in entries if entry.name.startswith(stem)]
+    try:
+        names = os.listdir(path.parent)
+    except PermissionError:
+        return []
+    return [path.with_name(name) for name in names if name.startswith(stem)]
 
 
 def _remove_if_left(leftover: Path, known: Collection[str]) -> None:

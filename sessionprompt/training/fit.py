@@ -23,10 +23,11 @@ from ..network import (
 )
 from ..sessions import Sessions
 from .identity import fit_identity
-from .loop import TrainingPlan, train_network
+from .loop import TrainingPlan, build_net, train_network
 
 __all__ = ["TrainingRun", "fit_network"]
 
+LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
 NO_MEMORY = ("allocate memory", "out of memory", "Storage size")  # in torch's messages
 
 
@@ -85,6 +86,8 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
     with _modes_of_training(device), _memory_for(estimator, encoder):
         with SeededDraws(run.seed):
             network = _start_network(estimator, encoder, run)
+        if run.previous is not None and run.stage is None and run.train.lengths.max() < 2:
+            return encoder, _untrained(estimator, network.to(device), run.previous)
         train, valid = _data(estimator, encoder, network, run)
         outcome = train_network(
             network.to(device),
@@ -153,7 +156,18 @@ def _sample(data: PrefixData, size: int, seed: int) -> PrefixData:
     return replace(data, examples=examples.take(np.sort(order[:n_windows])))
 
 
+def _untrained(estimator: Any, network: SessionNetwork, previous: Any) -> dict[str, Any]:
+    """Learned attributes of a network that has new items and no example of what follows them."""
+    learned = {name: getattr(previous, name) for name in LEARNED}
+    return {**learned, "net_": build_net(network, TrainingPlan.of(estimator))}
+
+
 def _learn_encoder(estimator: Any, run: TrainingRun) -> SessionEncoder:
+    if not run.train.n_events:
+        raise ValueError(
+            "X has no events, so there is nothing to learn from; give sessions of two events or "
+            "more."
+        )
     prompts = check_prompts(estimator.prompts)
     if run.previous is None:
         return SessionEncoder.learn(run.train, prompts)

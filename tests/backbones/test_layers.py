@@ -7,8 +7,10 @@ import pytest
 import torch
 from samples import MIXED, build, encoded, prefixes, run, same, vectors, whole
 from torch import nn
+from torch.nn.functional import gelu, linear
 
-from sessionprompt.backbones._attention import AdditiveEnergy, Block
+from sessionprompt.backbones import _attention
+from sessionprompt.backbones._attention import AdditiveEnergy, Block, _FeedForward
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
 from sessionprompt.backbones._layers import Dropout, clip_length
 from sessionprompt.backbones._recurrent import recurrent_states
@@ -48,6 +50,23 @@ def test_the_block_is_torchs_own_without_padding(n_heads):
     ]
     pairs = batch.pairs_up_to(torch.arange(len(x))).repeat(n_heads)
     same(mine(x, x, pairs), torch.cat(expected))
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 9])
+def test_the_hidden_layer_is_made_for_some_rows_at_a_time(monkeypatch, n):
+    monkeypatch.setattr(_attention, "CPU_ROWS", 4)
+    torch.manual_seed(0)
+    shapes = [(n, 3), (5, 3), (5,), (3, 5), (3,)]
+    y, w1, b1, w2, b2 = inputs = [
+        torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes
+    ]
+    same(_FeedForward.apply(*inputs), linear(gelu(linear(y, w1, b1)), w2, b2))
+    assert torch.autograd.gradcheck(_FeedForward.apply, inputs)
+
+
+def test_no_rows_have_no_hidden_layer():
+    inputs = [torch.ones(shape) for shape in [(0, 3), (5, 3), (5,), (3, 5), (3,)]]
+    assert _FeedForward.apply(*inputs).shape == (0, 3)
 
 
 @pytest.mark.parametrize("update_gate", ["recbole", "original"])
