@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -131,9 +131,9 @@ class Windows:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def newest(self, n: int) -> Self:
+    def newest(self, n: int) -> Windows:
         """The windows, each cut to its last `n` events."""
-        return replace(self, lengths=np.minimum(self.lengths, n))
+        return Windows(self.of, self.ends, np.minimum(self.lengths, n))
 
     def rows(self, places: slice) -> ItemRows:
         """Some of the windows, laid out."""
@@ -142,6 +142,9 @@ class Windows:
 
     def slices(self, n_windows: int, n_events: int) -> Iterator[slice]:
         """Slices of at most so many windows, and of at most so many events where one has less."""
+        if len(self) <= n_windows and self.lengths.sum() <= n_events:
+            yield slice(0, len(self))
+            return
         until = np.cumsum(self.lengths)
         first = 0
         while first < len(self):
