@@ -56,7 +56,7 @@ class EndOfTraining(Exception):
 class BestWeights(Callback):
     """Weights of the best epoch, kept while training goes on and restored at its end.
 
-    Without a metric to go by, the weights of the last epoch are the best.
+    Without a metric to go by, the weights of the last epoch are the best; also as long as it is 0.
 
     Parameters
     ----------
@@ -86,12 +86,13 @@ class BestWeights(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Compare the epoch with the best one, and keep its weights if it is better."""
         row = net.history[-1]
-        if self.monitor not in row:
-            self.best_score_ = np.inf
+        score = row.get(self.monitor, np.inf)
+        if self.monitor not in row or (score == 0 and self.weights_ is None):
+            self.best_score_ = float(score)
             self.best_epoch_ = row["epoch"]
             self.last_ = _copied(net.module_.state_dict(), self.last_)
-        elif row[self.monitor] > self.best_score_:
-            self.best_score_ = float(row[self.monitor])
+        elif score > self.best_score_:
+            self.best_score_ = float(score)
             self.best_epoch_ = row["epoch"]
             self.weights_ = _copied(net.module_.state_dict(), self.weights_ or self.last_)
             self.last_ = None

@@ -177,6 +177,12 @@ def train_network(
     outcome = _outcome(net, best)
     if outcome["stop_reason_"] == "diverged":
         _warn_of_divergence(outcome, plan)
+    elif outcome["best_score_"] == 0:
+        warnings.warn(
+            f"{plan.monitor} was 0 after each of {outcome['n_epochs_']} epochs, so it chose none: "
+            "the last weights are in use. Set max_epochs, or a monitor with a larger k.",
+            stacklevel=2,
+        )
     return outcome
 
 

@@ -204,7 +204,7 @@ def _chooses(estimator: Any, run: TrainingRun) -> bool:
     count = np.count_nonzero(known)
     warnings.warn(
         f"{count:,} of {len(known):,} targets of the validation sessions are of items that the "
-        f"training sessions hold ({count / len(known):.1%}), too few to choose the epoch by "
+        f"training sessions hold twice ({count / len(known):.1%}), too few to choose the epoch by "
         f"{estimator.monitor}: all max_epochs={estimator.max_epochs} epochs are trained. Give "
         "X_val of known items, hold out another share (validation_fraction), or set max_epochs.",
         stacklevel=5,
@@ -213,11 +213,11 @@ def _chooses(estimator: Any, run: TrainingRun) -> bool:
 
 
 def _known_targets(run: TrainingRun) -> np.ndarray:
-    """Mark the targets of the validation sessions that training sessions hold, or a model knows."""
+    """Mark the validation targets that training sessions hold twice, or an earlier model knows."""
     valid: Any = run.valid
     vocabulary = valid.vocabulary
-    occurring = run.train.vocabulary.subset(np.unique(run.train.codes))
-    known = occurring.translate(vocabulary) >= 0  # (n_items,)
+    twice = np.flatnonzero(np.bincount(run.train.codes) > 1)  # once tells nothing of an item
+    known = run.train.vocabulary.subset(twice).translate(vocabulary) >= 0  # (n_items,)
     if run.previous is not None:
         known |= run.previous.encoder_.vocabulary.translate(vocabulary) >= 0
     first = np.ones(len(valid), dtype=np.int64)
