@@ -90,7 +90,7 @@ FILTERS = {
 
 @pytest.mark.parametrize("filters", FILTERS)
 @pytest.mark.parametrize("timed", [True, False])
-@LAWS
+@settings(max_examples=20, deadline=None)
 @given(rows=ROWS, gap=st.sampled_from([None, 5]))
 def test_what_filters_remove_counts_for_no_order(
     filters: str, timed: bool, rows: list[tuple[int, int, str, int]], gap: float | None
