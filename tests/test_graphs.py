@@ -47,6 +47,21 @@ def test_item_graph_counts_adjacent_pairs(lists, self_loops):
 
 
 @laws
+@given(sessions_of_codes, st.sampled_from(["drop", "keep"]))
+def test_item_graph_of_sessions_counts_a_pair_once_in_each(lists, self_loops):
+    expected = np.zeros((N_ITEMS, N_ITEMS), dtype=int)
+    for session in lists:
+        expected += slow_item_graph([session], self_loops == "keep") > 0
+    graph = item_graph(*flat(lists), N_ITEMS, self_loops=self_loops, counts="sessions")
+    assert graph.has_canonical_format
+    np.testing.assert_array_equal(graph.toarray(), expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "BLOCK", 1)
+        parts = item_graph(*flat(lists), N_ITEMS, self_loops=self_loops, counts="sessions")
+    assert (parts != graph).nnz == 0
+
+
+@laws
 @given(sessions_of_codes, st.integers(1, 9))
 def test_window_graph_counts_pairs_in_both_directions(lists, window):
     counts = Counter()
@@ -134,6 +149,7 @@ def test_modularity_without_edges_is_zero():
         (lambda: item_graph([0, 3], [0, 2], 3), "0 to 2, got 0 to 3"),
         (lambda: item_graph([-1, 1], [0, 2], 3), "got -1 to 1"),
         (lambda: item_graph([0], [0, 1], 1, self_loops="maybe"), "'drop', 'keep'"),
+        (lambda: item_graph([0], [0, 1], 1, counts="pairs"), "'events', 'sessions'"),
         (lambda: window_graph([0], [0, 1], 1, 0), "window=0"),
         (lambda: window_graph([0], [0, 1], 1, 1.5), r"window=1\.5"),
         (lambda: top_neighbors(item_graph([0], [0, 1], 1), 0), "size=0"),
