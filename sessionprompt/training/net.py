@@ -25,6 +25,7 @@ from .callbacks import EndOfTraining
 __all__ = ["SessionNet", "metric_column"]
 
 Batch = tuple[SessionBatch, Tensor]
+LARGEST = 1e18  # a sum of some squares of it is a number in single precision
 LIBRARY = __name__.partition(".")[0]
 
 
@@ -187,9 +188,12 @@ class SessionNet(NeuralNet):
         return step
 
     def _check_weights(self) -> None:
-        """End training where a weight is no number any more."""
-        for parameter in self.network.parameters():
-            if not torch.isfinite(parameter).all():
+        """End training where a weight is no number any more, or its square is none."""
+        for weights in self.network.state_dict().values():
+            if not weights.is_floating_point() or not weights.numel():
+                continue
+            low, high = torch.aminmax(weights)
+            if not -LARGEST < low <= high < LARGEST:
                 raise EndOfTraining("diverged")
 
     def train_step_single(self, group: tuple[Batch, ...], **fit_params: Any) -> dict[str, Any]:
