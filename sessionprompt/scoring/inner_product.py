@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import sizes
@@ -109,13 +110,27 @@ class InnerProduct(ScoresInBlocks):
         buffer = _buffer(states, blocks, len(table))
         for rows in blocks:
             scores = buffer[: rows.stop - rows.start]  # (rows, N)
-            torch.mm(states[rows], table.T, out=scores)
+            _multiply(states[rows], table, scores)
             yield rows, DenseScores(scores)
 
     def _kernels_can_rank(self) -> bool:
         if len(self) < sizes.KERNEL_LEAST_ROWS or not self.candidates.suit_kernels:
             return False
         return in_range(self.states)
+
+
+def _multiply(states: Tensor, table: Tensor, scores: Tensor) -> None:
+    """Write products (rows, N) of states (rows, d) and candidates (N, d), equal for equal vectors.
+
+    Products make columns in groups, and may add up in another order where a group is incomplete.
+    """
+    n_rest = len(table) % sizes.COLUMN_GROUP
+    whole = len(table) - n_rest
+    if whole:
+        torch.mm(states, table[:whole].T, out=scores[:, :whole])
+    if n_rest:
+        rest = F.pad(table[whole:], (0, 0, 0, sizes.COLUMN_GROUP - n_rest))  # (group, d)
+        scores[:, whole:] = (states @ rest.T)[:, :n_rest]
 
 
 def _buffer(states: Tensor, blocks: list[slice], n: int) -> Tensor:

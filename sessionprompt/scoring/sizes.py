@@ -15,6 +15,7 @@ __all__ = [
     "ATTENTION_TILE",
     "BLOCK_SCORES",
     "CACHE_LINE",
+    "COLUMN_GROUP",
     "COMPILED_EXPONENTIALS",
     "COMPILED_LEAST_ROWS",
     "KERNEL_LEAST_ROWS",
@@ -59,6 +60,8 @@ BLOCK_SCORES = 6_291_456
 """Scores that exist at a time: 24 MB of float32."""
 CACHE_LINE = 16
 """Numbers of a line of the cache; products take twice as long for rows that start elsewhere."""
+COLUMN_GROUP = 64
+"""A multiple of the columns that products make together: 16 or 32 on processors with AVX-512."""
 SEARCH_ROWS = 32
 """Rows of a block that the CPU searches at a time: their intermediate results stay in the cache."""
 SEARCH_SLICE = 64

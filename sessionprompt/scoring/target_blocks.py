@@ -172,7 +172,8 @@ class Block:
 def blocks(inputs: Inputs, table: Tensor) -> Iterator[tuple[slice, Block]]:
     """Yield (rows, block) over all prefixes; a block takes over the memory of the one before it."""
     tile_size = sizes.ATTENTION_TILE.on(table.device)
-    tiles = in_tiles(table, min(tile_size, len(table)))  # (tiles, tile, d)
+    whole_groups = len(table) + -len(table) % sizes.COLUMN_GROUP  # equal scores of equal vectors
+    tiles = in_tiles(table, min(tile_size, whole_groups))  # (tiles, tile, d)
     step = _prefixes_at_a_time(inputs, table)
     memory = table.new_empty(0)
     for start in range(0, len(inputs.states), step):

@@ -14,6 +14,7 @@ from sessionprompt.scoring import (
     Candidates,
     DenseScores,
     KnownOrPopular,
+    TargetAttention,
     compiled_scores,
     scores_against,
     sizes,
@@ -66,6 +67,35 @@ def test_a_shorter_list_is_the_head_of_a_longer_one(
         assert scores.topk(k)[0].tolist() == longest[:, :k].tolist()
     for row in (0, 1, 69):
         assert scores[row : row + 1].topk(10)[0].tolist() == [longest[row, :10].tolist()]
+
+
+def attended(n_rows: int, dim: int, alone: bool) -> TargetAttention:
+    """Session embeddings that attend to one node each, or to three."""
+    n_nodes = 3 - 2 * alone
+    prefix = torch.arange(n_rows).repeat_interleave(n_nodes)
+    node = torch.arange(n_rows * n_nodes)
+    keys = torch.randn(len(node), dim)
+    states = torch.randn(n_rows, dim)
+    return TargetAttention(states, keys, keys.flip(0), prefix, node, torch.ones_like(node))
+
+
+@pytest.mark.parametrize("n_items", [30, 101, 1001, 5003])
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 5, 70])
+@pytest.mark.parametrize("kind", ["product", "attention", "alone"])
+def test_equal_vectors_have_equal_scores(n_items: int, n_rows: int, kind: str) -> None:
+    torch.manual_seed(n_items)
+    for dim in (8, 50, 64):
+        table = torch.randn(n_items, dim)
+        half = n_items // 2
+        order = torch.randperm(n_items)
+        table[order[:half]] = table[order[half : 2 * half]]
+        states: Tensor | TargetAttention = torch.randn(n_rows, dim)
+        if kind != "product":
+            states = attended(n_rows, dim, alone=kind == "alone")
+        scores = scores_against(states, Candidates(table, kernels=False))
+        for _, part in scores.blocks():
+            values = part.matrix()
+            assert (values[:, order[:half]] == values[:, order[half : 2 * half]]).all()
 
 
 # ---------------------------------------------------------------------- out of range
