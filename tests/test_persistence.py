@@ -342,8 +342,10 @@ def subclasses(kind: type) -> set[type]:
 def is_storable(kind: type) -> bool:
     """Whether a class is a public one of the library that is fitted on sessions."""
     parts = kind.__module__.split(".")
+    if parts[0] != "sessionprompt":
+        return False
     door = sys.modules[".".join(parts[:2])]
-    return parts[0] == "sessionprompt" and kind.__name__ in door.__all__ and hasattr(kind, "fit")
+    return kind.__name__ in door.__all__ and hasattr(kind, "fit")
 
 
 # ---------------------------------------------------------------------- what cannot be stored

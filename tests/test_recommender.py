@@ -415,7 +415,7 @@ def test_too_little_to_learn_from(lists: Any, params: dict[str, Any], message: s
 
 
 def test_single_events_teach_their_item_only() -> None:
-    lists = [["a", "b", "c"], ["d"], [], ["b", "c"], ["c", "a"]]
+    lists = [["a", "b", "c"], ["a", "b"], ["d"], [], ["b", "c"], ["c", "a"]]
     model = model_of().fit(lists)
     assert model.items_.tolist() == ["a", "b", "c", "d"] and np.isfinite(model.best_score_)
     with pytest.raises(

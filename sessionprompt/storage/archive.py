@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -26,6 +27,7 @@ __all__ = ["check_replaceable", "read_parts", "try_target", "write_parts"]
 
 TRIAL = 2**20  # bytes that must find room before the work for a model starts
 TRIES = 1000  # each fails only if the folder was replaced while it was read
+LOOKS = 20  # at a path, before nothing is said to be there
 PAUSE = 0.001  # seconds
 MOUNTS = Path("/proc/self/mountinfo")
 
@@ -62,9 +64,11 @@ def write_parts(
 def check_replaceable(path: str | os.PathLike[str], known: Collection[str]) -> None:
     """Raise a ValueError if what is at `path` is neither nothing nor parts with these names."""
     path = Path(path)
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return
-    if path.is_dir():
+    if stat.S_ISDIR(mode):
         _check_folder(path, known)
     elif not _is_zip(path):
         raise ValueError(f"{path} is a file; name a folder, or a file that ends in .zip.")
@@ -73,7 +77,7 @@ def check_replaceable(path: str | os.PathLike[str], known: Collection[str]) -> N
 def _check_folder(path: Path, known: Collection[str]) -> None:
     if _is_zip(path):
         raise ValueError(f"{path} is a folder; name a folder, or a file that ends in .zip.")
-    others = sorted({entry.name for entry in path.iterdir()} - set(known))
+    others = sorted(_names_in(path) - set(known))
     if others:
         raise ValueError(
             f"{path} holds {others[0]!r} ({len(others)} entries that are no part of a model) "
@@ -84,6 +88,14 @@ def _check_folder(path: Path, known: Collection[str]) -> None:
             f"{path} is a mount point, which cannot be replaced as a whole; "
             f"name a folder in it, such as {path / 'model'}."
         )
+
+
+def _names_in(folder: Path) -> set[str]:
+    """Names in a folder; there are none where it is being replaced right now."""
+    try:
+        return {entry.name for entry in folder.iterdir()}
+    except FileNotFoundError:
+        return set()
 
 
 def _is_mount_point(path: Path) -> bool:
@@ -207,7 +219,7 @@ def read_parts(path: str | os.PathLike[str], known: Collection[str]) -> dict[str
         try:
             parts = _read_state(path, known)
         except FileNotFoundError:
-            if not path.exists() and _instead_of(path) is None:
+            if not _is_there(path):
                 raise FileNotFoundError(f"{path}: there is no such file or folder.") from None
             parts = None
         if parts is not None:
@@ -229,6 +241,19 @@ def _read_state(path: Path, known: Collection[str]) -> dict[str, bytes] | None:
         if os.path.samestat(before, after):
             return parts
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at a path, or on its way there.
+
+    Where folders are replaced in two steps, a new one may arrive between a look at its place and
+    one at the folder that was set aside, and be replaced again before the next look.
+    """
+    for _ in range(LOOKS):
+        if path.exists() or _instead_of(path) is not None:
+            return True
+        time.sleep(PAUSE)
+    return False
 
 
 def _instead_of(path: Path) -> Path | None:

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,9 @@ def _put_in_two_steps(new: Path, path: Path, known: Collection[str]) -> None:
     try:
         while not _renamed(new, path):
             beside = old[len(moved)]
-            path.rename(beside)
-            moved.append(beside)
+            with suppress(FileNotFoundError):  # others have just set it aside
+                path.rename(beside)
+                moved.append(beside)
     except BaseException:
         if moved and not path.exists():
             moved[-1].rename(path)

@@ -222,7 +222,8 @@ def _warn_of_divergence(outcome: dict[str, Any], plan: TrainingPlan) -> None:
         state = f"the weights of epoch {epoch} are in use"
     warnings.warn(
         f"training left the numbers in epoch {outcome['n_epochs_'] + 1}: a loss or a weight was "
-        f"not finite, or about to be; {state}. Lower lr={plan.lr}, or raise temperature with cosine scores.",
+        f"not finite, or about to be; {state}. Lower lr={plan.lr}, or raise temperature with "
+        "cosine scores.",
         stacklevel=2,
     )
 
