@@ -6,8 +6,8 @@ import importlib.util
 import json
 import runpy
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,59 +19,63 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 
 
-def smoke(experiment: str, folder: Path) -> list[dict[str, Any]]:
-    """Run an experiment's smallest tier and return its lines."""
-    script = BENCHMARKS / "paper" / "run.py"
-    command = [sys.executable, str(script), experiment, "--tier", "smoke", "--output", str(folder)]
-    subprocess.run(command, check=True, capture_output=True)
-    return [
-        json.loads(text)
-        for file in sorted(folder.glob(f"{experiment}*.jsonl"))
-        for text in file.open()
-    ]
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Call a script of the paper's folder with words of the command line, in this process."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS / "paper"), str(BENCHMARKS), *sys.path])
+
+    def call(script: str, *words: str) -> None:
+        monkeypatch.setattr(sys, "argv", [script, *words])
+        runpy.run_path(str(BENCHMARKS / "paper" / script), run_name="__main__")
+
+    return call
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_smoke_tier_and_its_report(experiment: str, tmp_path: Path) -> None:
-    lines = smoke(experiment, tmp_path)
+def lines_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for file in sorted(folder.glob("*.jsonl")) for text in file.open()]
+
+
+def test_smoke_tiers_and_their_report(paper: Callable[..., None], tmp_path: Path) -> None:
+    for experiment in EXPERIMENTS:
+        paper("run.py", experiment, "--tier", "smoke", "--output", str(tmp_path))
+    lines = lines_in(tmp_path)
     runs = [line for line in lines if line["kind"] == "run"]
-    assert runs and all(0 < line["test"]["mrr@5"] < 1 for line in runs)
-    assert len(
-        {
-            json.dumps([line[key] for key in ("backbone", "arm", "seed", "resolution")])
-            for line in runs
-        }
-    ) == len(runs)
+    assert {line["experiment"] for line in runs} == set(EXPERIMENTS)
+    assert all(0 < line["test"]["mrr@5"] < 1 for line in runs)
+    keys = ("experiment", "backbone", "arm", "seed", "resolution")
+    assert len({json.dumps([line[key] for key in keys]) for line in runs}) == len(runs)
+    check_taken_runs(runs)
     # all there: nothing is trained again, comparisons come out the same
-    assert smoke(experiment, tmp_path) == lines
-    report = [sys.executable, str(BENCHMARKS / "paper" / "report.py"), str(tmp_path)]
+    for experiment in EXPERIMENTS:
+        paper("run.py", experiment, "--tier", "smoke", "--output", str(tmp_path))
+    assert lines_in(tmp_path) == lines
     # which checks every comparison against its runs
-    subprocess.run(report, check=True, capture_output=True)
+    paper("report.py", str(tmp_path))
     text = (tmp_path / "report.md").read_text()
-    # there it is a mean over seeds
-    assert f"{100 * runs[0]['test']['mrr@5']:.2f}" in text or experiment == "table2"
+    for experiment in ("figure2", "table3", "figure3"):  # table 2 has means over seeds
+        run = next(line for line in runs if line["experiment"] == experiment)
+        assert f"{100 * run['test']['mrr@5']:.2f}" in text
 
 
-def test_an_experiment_takes_over_what_another_has_trained(tmp_path: Path) -> None:
-    key = {"kind": "run", "backbone": "gru4rec", "arm": "prompted", "seed": 0}
-    [trained] = [line for line in smoke("table2", tmp_path) if key.items() <= line.items()]
-    taken = [line for line in smoke("table3", tmp_path) if line.get("same_run_as")]
-    assert [line["same_run_as"] for line in taken] == ["table2"]
-    assert taken[0]["test"] == trained["test"]
+def check_taken_runs(runs: list[dict[str, Any]]) -> None:
+    """Check that an experiment takes over what another has trained."""
+    trained = {line["ranks"]: line["test"] for line in runs if line["experiment"] == "table2"}
+    taken = [line for line in runs if line.get("same_run_as")]
+    assert {line["same_run_as"] for line in taken} == {"table2"}
+    assert "table3" in {line["experiment"] for line in taken}
+    assert all(line["test"] == trained[line["ranks"]] for line in taken)
 
 
 def test_lines_outlive_their_ranks_which_one_option_makes_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper: Callable[..., None], tmp_path: Path
 ) -> None:
-    def gru4rec(*options: str) -> list[str]:
-        """Lines after a run of one backbone with one seed, in this process."""
-        words = ["run.py", "table2", "--output", str(tmp_path)]
+    def gru4rec(*options: str) -> list[dict[str, Any]]:
+        """Lines after a run of one backbone with one seed."""
+        words = ["table2", "--output", str(tmp_path)]
         words += ["--only", "gru4rec", "--arms", "plain,prompted", "--seeds", "0"]
-        monkeypatch.setattr(sys, "argv", [*words, *options])
-        runpy.run_path(str(BENCHMARKS / "paper" / "run.py"), run_name="__main__")
-        return [text for file in sorted(tmp_path.glob("*.jsonl")) for text in file.open()]
+        paper("run.py", *words, *options)
+        return lines_in(tmp_path)
 
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS / "paper"), str(BENCHMARKS), *sys.path])
     ranks = tmp_path / "ranks"
     comparisons = tmp_path / "table2.comparisons.jsonl"
     lines = gru4rec()
