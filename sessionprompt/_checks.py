@@ -13,6 +13,7 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_fitted",
+    "check_flag",
     "check_integer",
     "check_k",
     "check_number",
@@ -43,10 +44,18 @@ def check_integer(name: str, value: Any) -> None:
         raise ValueError(f"{name}={value} is above {LARGEST}; give a smaller number.")
 
 
-def check_count(name: str, value: Any, low: int = 1) -> None:
-    """Raise ValueError unless `value` is a whole number of at least `low`, whatever its type."""
+def check_count(name: str, value: Any, low: int = 1, high: int = LARGEST) -> None:
+    """Raise ValueError unless `value` is a whole number from `low` to `high`, whatever its type."""
     if not is_integer(value) or value < low:
         raise ValueError(f"{name}={value!r} must be an integer of at least {low}.")
+    if value > high:
+        raise ValueError(f"{name}={value} is above {high}; give {high} or less.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} must be True or False.")
 
 
 def check_number(name: str, value: Any, allowed: Callable[[Any], bool], bound: str) -> None:

@@ -251,6 +251,8 @@ def _followed(
     for events, session in _blocks(codes, offsets):
         for distance in distances:
             kept = session[distance:] == session[:-distance]
+            if not kept.any():
+                break  # no session is longer, whatever distances follow
             if drop_loops:
                 kept &= events[distance:] != events[:-distance]
             ends = (events[:-distance][kept], events[distance:][kept])

@@ -88,6 +88,13 @@ def test_top_neighbors_are_the_heaviest_ties_by_code(lists, size):
         assert weights[row].tolist() == [-w for w, _ in best] + [0] * padding
 
 
+def test_a_window_ends_where_the_longest_session_does():
+    lists = [[0, 1, 1, 2], [2], []]
+    graph = window_graph(*flat(lists), N_ITEMS, 10**15)
+    assert (graph != window_graph(*flat(lists), N_ITEMS, 3)).nnz == 0
+
+
+
 @laws
 @given(sessions_of_codes, st.integers(1, 5), st.integers(1, 3))
 def test_counting_in_blocks_changes_nothing(lists, block, window):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .._checks import check_count
 from ..batches import Pairs
+from ._bounds import check_widths, shares
 from ._layers import Dropout
 
 __all__ = ["AdditiveEnergy", "Block"]
@@ -41,7 +42,8 @@ class Block(nn.Module):
         check_count("n_heads", n_heads)
         if dim % n_heads:
             raise ValueError(f"n_heads={n_heads} does not divide dim={dim}; choose a divisor.")
-        on_weights, on_outputs = dropouts
+        check_widths(inner=inner)
+        on_weights, on_outputs = shares("dropouts", dropouts, 2)
         self.n_heads = n_heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.mix = nn.Linear(dim, dim)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_choice, check_count
+from .._checks import check_choice
 from ..batches import Pairs, SessionBatch, SessionGraph, segment_sum
 from ._attention import AdditiveEnergy
+from ._bounds import check_repeats
 from ._layers import segment_mean
 
 __all__ = ["GatedGraph", "PrefixNodes", "SoftAttention"]
@@ -61,7 +62,7 @@ class GatedGraph(nn.Module):
 
     def __init__(self, dim: int, steps: int = 1, update_gate: str = "recbole") -> None:
         super().__init__()
-        check_count("steps", steps)
+        check_repeats(steps=steps)
         check_choice("update_gate", update_gate, ("recbole", "original"))
         self.steps = steps
         self.update_gate = update_gate

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batches import generator_on, segment_sum
+from ._bounds import check_share
 
 __all__ = [
     "Dropout",
@@ -73,8 +74,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout={p} is a probability; give a number from 0 to 1.")
+        check_share("dropout", p)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from .._checks import check_choice, check_count
 from ..batches import SessionBatch
 from ._attention import Block
 from ._base import Backbone
+from ._bounds import check_repeats, shares
 from ._layers import Dropout, position_rows, uniform_rows_
 
 __all__ = ["CORE"]
@@ -69,7 +70,7 @@ class CORE(Backbone):
     ) -> None:
         super().__init__(dim)
         check_choice("variant", variant, ("trm", "ave"))
-        check_count("n_layers", n_layers)
+        check_repeats(n_layers=n_layers)
         check_count("n_positions", n_positions)
         self.drop_in = Dropout(session_dropout)
         self.drop_candidates = Dropout(item_dropout)
@@ -106,10 +107,11 @@ class _EventLogits(nn.Module):
         n_positions: int,
     ) -> None:
         super().__init__()
+        _, on_outputs = shares("dropouts", dropouts, 2)
         self.n_heads = n_heads
         self.positions = nn.Parameter(uniform_rows_(torch.empty(n_positions, dim)))
         self.norm = nn.LayerNorm(dim, eps=1e-12)
-        self.drop = Dropout(dropouts[1])
+        self.drop = Dropout(on_outputs)
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         self.energy = nn.Linear(dim, 1, bias=False)  # a bias would cancel in the softmax
 

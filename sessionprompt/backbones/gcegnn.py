@@ -16,6 +16,7 @@ from ..batches import Pairs, SessionBatch, SessionGraph
 from ..graphs import top_neighbors, window_graph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
+from ._bounds import check_repeats, shares
 from ._layers import Dropout, position_rows, segment_mean, uniform_, uniform_rows_
 
 __all__ = ["GCEGNN"]
@@ -89,12 +90,12 @@ class GCEGNN(Backbone):
         counts = {
             "window": window,
             "n_neighbours": n_neighbours,
-            "hops": hops,
             "n_positions": n_positions,
         }
         for name, value in counts.items():
             check_count(name, value)
-        on_local, on_global, in_layers = dropouts
+        check_repeats(hops=hops)
+        on_local, on_global, in_layers = shares("dropouts", dropouts, 3)
         self.window = window
         self.n_neighbours = n_neighbours
         self.n_positions = n_positions

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_count
 from ..batches import SessionBatch, SessionGraph
 from ._attention import Block
 from ._base import Backbone
+from ._bounds import check_repeats, check_share
 from ._ggnn import GatedGraph
 from ._layers import uniform_
 
@@ -68,9 +68,8 @@ class GCSAN(Backbone):
         update_gate: str = "recbole",
     ) -> None:
         super().__init__(dim)
-        check_count("n_layers", n_layers)
-        if not 0 <= omega <= 1:
-            raise ValueError(f"omega={omega} is a share; give a number from 0 to 1.")
+        check_repeats(n_layers=n_layers)
+        check_share("omega", omega)
         self.omega = omega
         self.n_heads = n_heads
         self.graph = GatedGraph(dim, steps, update_gate)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..batches import SessionBatch
 from ._base import Backbone
+from ._bounds import check_repeats, check_widths
 from ._layers import Dropout
 from ._recurrent import recurrent_states
 
@@ -53,6 +54,8 @@ class GRU4Rec(Backbone):
         bias: bool = False,
     ) -> None:
         super().__init__(dim)
+        check_widths(hidden=hidden)
+        check_repeats(n_layers=n_layers)
         self.dropout = Dropout(dropout)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=bias)
         for matrix in self.gru.all_weights[0][:2]:

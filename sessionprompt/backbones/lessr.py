@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._checks import check_count
 from ..batches import Pairs, SessionBatch, SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
+from ._bounds import check_flags, check_repeats
 from ._layers import Dropout, clip_length
 from ._norms import CountedNorm, NoNorm
 from ._recurrent import recurrent_states
@@ -84,7 +84,8 @@ class LESSR(Backbone):
         clip_candidates: bool = True,
     ) -> None:
         super().__init__(dim)
-        check_count("n_layers", n_layers)
+        check_repeats(n_layers=n_layers)
+        check_flags(batch_norm=batch_norm, self_loops=self_loops, clip_candidates=clip_candidates)
         norm: type[CountedNorm | NoNorm] = NoNorm
         if batch_norm:
             norm = CountedNorm

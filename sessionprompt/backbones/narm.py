@@ -11,6 +11,7 @@ from .._checks import check_choice
 from ..batches import SessionBatch
 from ._attention import AdditiveEnergy
 from ._base import Backbone
+from ._bounds import check_repeats, check_widths, shares
 from ._layers import Dropout
 from ._recurrent import recurrent_states
 
@@ -59,8 +60,10 @@ class NARM(Backbone):
     ) -> None:
         super().__init__(dim)
         check_choice("attention_norm", attention_norm, ("none", "softmax"))
+        check_widths(hidden=hidden)
+        check_repeats(n_layers=n_layers)
         self.attention_norm = attention_norm
-        on_inputs, on_summaries = dropouts
+        on_inputs, on_summaries = shares("dropouts", dropouts, 2)
         self.drop_in = Dropout(on_inputs)
         self.drop_out = Dropout(on_summaries)
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..batches import SessionBatch
 from ._attention import AdditiveEnergy
 from ._base import Backbone
+from ._bounds import check_flags
 from ._layers import clip_length
 
 __all__ = ["STAMP"]
@@ -48,6 +49,7 @@ class STAMP(Backbone):
 
     def __init__(self, dim: int, *, clip: bool = False) -> None:
         super().__init__(dim)
+        check_flags(clip=clip)
         self.clip = clip
         self.key = nn.Linear(dim, dim, bias=False)
         self.query = nn.Linear(2 * dim, dim)

@@ -173,14 +173,51 @@ def test_fresh_models_are_neither_dead_nor_wild(name):
             {"update_gate": "own"},
             "update_gate='own' is not known; choose one of .'original', 'recbole'.",
         ),
-        ("gcsan", {"omega": 1.5}, "omega=1.5 is a share; give a number from 0 to 1"),
+        ("gcsan", {"omega": 1.5}, "omega=1.5 must be from 0 to 1"),
         ("gcegnn", {"hops": True}, "hops=True must be"),
         ("gcegnn", {"n_neighbours": 2.5}, "n_neighbours=2.5 must be"),
         ("lessr", {"n_layers": -1}, "n_layers=-1 must be"),
+        ("gru4rec", {"hidden": 0}, "hidden=0 must be an integer of at least 1"),
+        ("narm", {"hidden": 2**40}, f"hidden={2**40} is above 65536; give 65536 or less"),
+        ("core", {"inner": -1}, "inner=-1 must be"),
+        ("core", {"dropouts": 0.5}, "dropouts=0.5 must be a tuple of 2 numbers from 0 to 1"),
+        ("narm", {"dropouts": (0.5,)}, "dropouts=(0.5,) must be a tuple of 2 numbers"),
+        ("gcegnn", {"dropouts": None}, "dropouts=None must be a tuple of 3 numbers"),
     ],
 )
 def test_parameters_are_checked(name, params, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
+        BACKBONES[name](4, **params)
+
+
+REPEATED = {
+    "gru4rec": "n_layers",
+    "narm": "n_layers",
+    "core": "n_layers",
+    "srgnn": "steps",
+    "tagnn": "steps",
+    "gcsan": "n_layers",
+    "gcegnn": "hops",
+    "lessr": "n_layers",
+}
+
+
+@pytest.mark.parametrize(("name", "repeats"), [*REPEATED.items(), ("gcsan", "steps")])
+def test_what_is_repeated_without_end_is_refused(name, repeats):
+    with pytest.raises(ValueError, match=f"{repeats}=1000000000 is above 1000; give 1000 or less"):
+        BACKBONES[name](4, **{repeats: 10**9})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("stamp", {"clip": "no"}, "clip='no' must be True or False"),
+        ("lessr", {"self_loops": 2}, "self_loops=2 must be True or False"),
+        ("gru4rec", {"dropout": "half"}, "dropout='half' must be a number from 0 to 1"),
+    ],
+)
+def test_types_of_parameters_are_checked(name, params, message):
+    with pytest.raises(TypeError, match=message):
         BACKBONES[name](4, **params)
 
 

@@ -174,9 +174,7 @@ def test_dropout_drops_as_many_as_it_should(p):
 
 
 def test_dropout_wants_a_probability():
-    with pytest.raises(
-        ValueError, match="dropout=1.5 is a probability; give a number from 0 to 1."
-    ):
+    with pytest.raises(ValueError, match="dropout=1.5 must be from 0 to 1."):
         Dropout(1.5)
 
 
