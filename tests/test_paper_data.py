@@ -30,12 +30,12 @@ Events = list[tuple[int, int, int]]  # user, seconds since 1970, item
 
 
 def events() -> Events:
-    """Twelve users with eight daily sessions each, of five events a minute apart."""
+    """Twelve users with eight daily sessions each, of five items a minute apart."""
     rng = np.random.default_rng(0)
     found = []
     for user in range(12):
         for day in range(8):
-            items = (rng.integers(10) + np.arange(5) * 3) % 12
+            items = (rng.integers(12) + np.arange(5) * 5) % 12  # different ones
             start = START + day * DAY + user * 600
             found += [(user, start + 60 * k, int(item)) for k, item in enumerate(items)]
     return found
@@ -52,8 +52,9 @@ def lastfm(log: Events) -> str:
 
 
 def xing(log: Events) -> str:
-    """Tab-separated clicks, and a deletion that does not count."""
-    lines = [f"{user}\t{item}\t1\t{time}" for user, time, item in log]
+    """Tab-separated clicks, each repeated, which counts once, and a deletion, which does not."""
+    clicks = [(user, later, item) for user, time, item in log for later in (time, time + 5)]
+    lines = [f"{user}\t{item}\t1\t{time}" for user, time, item in clicks]
     head = "user_id\titem_id\tinteraction_type\tcreated_at"
     return "\n".join([head, *lines, f"0\t3\t4\t{START}"]) + "\n"
 

@@ -92,7 +92,7 @@ def test_every_combination_of_prompts_fits(backbone: str, prompts: tuple[str, ..
 @pytest.mark.parametrize("scoring", ["cosine", "dot"])
 def test_every_gate_and_scoring_fits(gate: str, prompt_candidates: bool, scoring: str) -> None:
     params = {"gate": gate, "prompt_candidates": prompt_candidates, "scoring": scoring, "dim": 4}
-    model = model_of(prompts=("cluster",), **params).fit(LABELLED)
+    model = model_of(prompts=("cluster",), repeats=None, **params).fit(LABELLED)
     _, scores = model.predict_topk(LABELLED, k=model.n_items_, return_scores=True)
     assert np.isfinite(scores).all()
     if scoring == "cosine":
@@ -198,8 +198,9 @@ def test_unknown_users_have_no_prompt() -> None:
 def test_unseen_sessions_have_no_prompt() -> None:
     model = model_of(prompts=("session",)).fit(WORLD)
     item = WORLD[0][0]
-    first, second, third = scores_of(model, Sessions.from_lists([[item]] * 3))
-    assert first == second == third
+    first, *others = scores_of(model, Sessions.from_lists([[item]] * 3))
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-5)  # rows of a batch differ in last bits
     [seen] = scores_of(model, WORLD.prefixes([0], [1]))
     assert not np.allclose(first, seen, atol=1e-3)
     plain_input = model.network_.blend(model.network_.items[[0]], {"session": torch.tensor([[-1]])})
