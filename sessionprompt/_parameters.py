@@ -24,6 +24,7 @@ CHOICES = {
     "init": ("graph", "normal", "reference"),
     "prefixes": ("auto", "one_pass", "expanded"),
 }
+REPEATS = ("held_out",)
 COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
 COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
@@ -55,6 +56,8 @@ def check_parameters(params: Any) -> tuple[str, ...]:
     _check_numbers(params)
     for name, known in CHOICES.items():
         check_choice(name, getattr(params, name), known)
+    if params.repeats is not None:
+        check_choice("repeats", params.repeats, REPEATS)
     check_monitor(params.monitor)
     resolve_device(params.device)
     _check_one_pass(params)

@@ -20,6 +20,7 @@ PAPER: dict[str, Any] = {
     "patience": 50,
     "max_epochs": 500,
     "refit": False,
+    "repeats": None,
     "batch_size": 512,
     "lr": 0.001,
 }
@@ -38,6 +39,7 @@ RELEASED_CODE: dict[str, Any] = {
     "patience": 11,
     "max_epochs": 50,
     "refit": False,
+    "repeats": None,
     "batch_size": 256,
     "lr": 0.01,
 }

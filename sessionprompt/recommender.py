@@ -15,6 +15,7 @@ from . import storage
 from ._checks import check_fitted
 from ._parameters import check_history, check_parameters, check_windows, seed_of
 from .base import SessionRecommenderMixin, warn_of_unknown
+from .blending import Blend
 from .encoding import (
     ItemFilter,
     NextItemTargets,
@@ -129,6 +130,12 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         After early stopping, train anew on all sessions for the number of epochs found best, so
         that the model knows the newest ones too; it doubles the time. False keeps the network of
         the older sessions, and clusters fitted on these alone.
+    repeats : {"held_out"} or None, default="held_out"
+        Weigh the items that a session has seen already by a small table of weights, learned on the
+        validation sessions once the network is trained, see
+        :class:`~sessionprompt.blending.Blend`. How far to trust the network, and how likely a
+        return is, shows only on sessions that it has not seen; so without validation sessions there
+        is no such table. None ranks by the network alone.
     net_params : dict, optional
         Further parameters of the skorch net, such as ``{"optimizer": torch.optim.Adagrad}``,
         callbacks, ``{"compile": True}``, or ``{"metric_names": "flat"}`` for loggers.
@@ -163,6 +170,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Monitored metric of the best epoch; NaN where it chose nothing.
     stop_reason_ : {"max_epochs", "patience", "interrupted", "diverged", "callback"}
         ``"diverged"``: a loss or weight was not finite; the best weights before it stay.
+    blend_ : Blend or None
+        Weights of the sessions' own items; they stay through a refit and `partial_fit`.
     annotator_ : transformer or None
         With ``refit=False``, the clusterer of the older sessions alone, which labels whatever the
         model reads; None where sessions keep the labels that they carry.
@@ -211,6 +220,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         validation_fraction: float | None = 0.1,
         validation_size: int | None = 20_000,
         refit: bool = True,
+        repeats: str | None = "held_out",
         net_params: dict[str, Any] | None = None,
         device: str = "auto",
         checkpoint_dir: str | os.PathLike[str] | None = None,
@@ -243,6 +253,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.validation_size = validation_size
         self.refit = refit
+        self.repeats = repeats
         self.net_params = net_params
         self.device = device
         self.checkpoint_dir = checkpoint_dir
@@ -253,6 +264,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     # ------------------------------------------------------------------ fitting
     encoder_: SessionEncoder
     annotator_: Any
+    blend_: Blend | None
     _table: tuple[torch.Tensor | None, torch.Tensor] | None
 
     def fit(self, X: Any, y: None = None, *, X_val: Any = None) -> PromptedSessionRecommender:
@@ -358,6 +370,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             batch_size=self.batch_size,
             items=items,
             input_vectors=inputs,
+            blend=self.blend_,
         )
 
     def _rank_targets(
@@ -375,6 +388,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             top=top,
             items=items,
             candidate_vectors=self._item_vectors()[1],
+            blend=self.blend_,
         )
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
@@ -409,6 +423,8 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         fitted = self.encoder_._pack(store)
         for name in LEARNED:
             fitted[name] = to_json(getattr(self, name), name)
+        if self.blend_ is not None:
+            fitted["blend_"] = self.blend_.to_dict()
         store.put_weights(self.network_.state_dict())
         annotator = pack(self.annotator_, store.compartment(0))
         return {"params": packed, "fitted": fitted, "annotator": annotator}
@@ -436,6 +452,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         check_learned(network)
         learned = {name: from_json(fitted[name]) for name in LEARNED}
         check_history(learned)
+        learned["blend_"] = None
+        if "blend_" in fitted:
+            learned["blend_"] = Blend.from_dict(fitted["blend_"])
         learned["net_"] = build_net(network, TrainingPlan.of(model))
         learned["annotator_"] = unpack(packed.get("annotator"), store.compartment(0), None)
         model._set_learned(encoder, learned)

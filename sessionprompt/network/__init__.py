@@ -12,7 +12,7 @@ from .build import (
     resolve_device,
     stored_network,
 )
-from .inference import item_vectors, rank_sessions, rank_targets, top_items
+from .inference import held_out_scores, item_vectors, rank_sessions, rank_targets, top_items
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
@@ -27,6 +27,7 @@ __all__ = [
     "check_learned",
     "check_registered",
     "graph_vectors",
+    "held_out_scores",
     "item_vectors",
     "one_pass_of",
     "rank_sessions",

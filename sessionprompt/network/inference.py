@@ -8,13 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..batches import batches_of
+from ..batches import SessionBatch, batches_of
+from ..blending import Blend, HeldOut, OwnItems
 from ..encoding import ItemFilter, NextItemTargets, PrefixData, SessionEncoder, prefix_data
 from ..metrics import RankedTargets
-from ..scoring import Candidates, DenseScores, KnownOrPopular, Scores, scores_against
+from ..scoring import (
+    BlendedScores,
+    Candidates,
+    DenseScores,
+    KnownOrPopular,
+    Scores,
+    own_scores,
+    scores_against,
+)
 from .network import SessionNetwork
 
-__all__ = ["item_vectors", "rank_sessions", "rank_targets", "top_items"]
+__all__ = ["held_out_scores", "item_vectors", "rank_sessions", "rank_targets", "top_items"]
+
+N_BEST = 100  # items outside a prefix that stand for all of them where a blend is learned
 
 
 @torch.no_grad()
@@ -57,6 +68,7 @@ def rank_targets(
     losses: bool = True,
     items: ItemFilter | None = None,
     candidate_vectors: Tensor | None = None,
+    blend: Blend | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Exact ranks of all targets among all items, or among those that a filter leaves.
 
@@ -75,6 +87,8 @@ def rank_targets(
         With a row for each prefix.
     candidate_vectors : Tensor of shape (n_items, d), optional
         The network's, to use instead of making them.
+    blend : Blend, optional
+        Weighs the items of the prefixes themselves.
 
     Returns
     -------
@@ -88,7 +102,7 @@ def rank_targets(
     network.eval()
     if candidate_vectors is None:
         candidate_vectors = network.candidate_vectors()
-    answers = _Answers(network, candidate_vectors, network.popularity, items)
+    answers = _Answers(network, candidate_vectors, network.popularity, items, blend=blend)
     ranks = np.full(len(data), np.inf)
     lost = np.full(len(data), np.nan)
     best = np.empty((len(data), top), dtype=np.int64)
@@ -136,6 +150,7 @@ class _Answers:
         A filter by prefix asks for scores that exist, which kernels do not make.
     input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
+    blend : Blend, optional
     """
 
     def __init__(
@@ -145,11 +160,13 @@ class _Answers:
         popularity: Tensor,
         items: ItemFilter | None,
         input_vectors: Tensor | None = None,
+        blend: Blend | None = None,
     ) -> None:
         self.network = network
         self.candidates = Candidates(candidate_vectors, kernels=items is None)
         self.popularity = popularity
         self.input_vectors = input_vectors
+        self.blend = blend
 
     def blocks(
         self, data: PrefixData, batch_size: int
@@ -164,7 +181,9 @@ class _Answers:
         for batch, targets in batches_of(data, batch_size):
             batch = batch.to(device)
             states = self.network.states(batch, self.input_vectors)  # (B, d)
-            scores = scores_against(states, self.candidates)  # (B, N)
+            scores: Scores = scores_against(states, self.candidates)  # (B, N)
+            if self.blend is not None:
+                scores = BlendedScores(scores, own_items(batch), self.blend)
             answers = KnownOrPopular(scores, batch.known.cpu(), self.popularity)
             places = torch.arange(first, first + len(batch))  # (B,)
             for rows, part in answers.blocks():
@@ -182,6 +201,7 @@ def top_items(
     batch_size: int,
     items: ItemFilter | None = None,
     input_vectors: Tensor | None = None,
+    blend: Blend | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best `k` item codes of each prefix and their scores, best first.
 
@@ -198,6 +218,9 @@ def top_items(
         Items that may be recommended, with a row for each prefix.
     input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
+    blend : Blend, optional
+        Weighs the items of the prefixes themselves; it reads the scores of all items, so all of
+        them are computed, however few are candidates.
 
     Returns
     -------
@@ -209,16 +232,16 @@ def top_items(
         network.eval()
     popularity = network.popularity
     candidates = None
-    if items is not None and items.candidates is not None:
+    if items is not None and items.candidates is not None and blend is None:
         candidates = items.candidates
         index = torch.from_numpy(candidates).to(candidate_vectors.device, torch.long)
         candidate_vectors = candidate_vectors[index]
         popularity = popularity[index]
-    answers = _Answers(network, candidate_vectors, popularity, items, input_vectors)
+    answers = _Answers(network, candidate_vectors, popularity, items, input_vectors, blend)
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
     for places, _, scores in answers.blocks(data, batch_size):
-        if items is not None and items.by_row:
+        if items is not None and (items.by_row or blend is not None):
             hidden = items.take(places).hidden(len(places))  # (rows, n_items)
             if candidates is not None:
                 hidden = hidden[:, candidates]  # (rows, N)
@@ -228,6 +251,55 @@ def top_items(
             found = np.where(found >= 0, candidates[found], -1)
         best[places] = found
     return best, values
+
+
+def own_items(batch: SessionBatch) -> OwnItems:
+    """Items of the prefixes of a batch."""
+    items = batch.items.cpu().numpy()  # (T,)
+    ends = batch.ends.cpu().numpy()  # (P,)
+    if len(batch) == len(batch.lengths):  # every window asks once, at its end
+        lengths = batch.lengths.cpu().numpy()  # (P,)
+        row = np.repeat(np.arange(len(lengths)), lengths)  # (T,)
+        return OwnItems.of(row, items, ends[row] - np.arange(len(items)), lengths)
+    row = batch.prefix_pairs.rows.cpu().numpy()  # (M,)
+    event = batch.prefix_pairs.columns.cpu().numpy()  # (M,)
+    return OwnItems.of(row, items[event], ends[row] - event, np.bincount(row))
+
+
+@torch.no_grad()
+def held_out_scores(network: SessionNetwork, data: PrefixData, batch_size: int) -> HeldOut:
+    """Scores of held-out prefixes, for a blend to learn from.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    data : PrefixData
+    batch_size : int
+        Prefixes encoded at a time.
+    """
+    network.eval()
+    candidates = Candidates(network.candidate_vectors())
+    parts = []
+    for batch, targets in batches_of(data, batch_size):
+        batch = batch.to(candidates.vectors.device)
+        scores = scores_against(network.states(batch), candidates)  # (B, N)
+        own = own_items(batch)
+        for rows, part in scores.blocks():
+            some = own.take(np.arange(len(targets))[rows])
+            parts.append(_held_out(part, some, targets[rows]))
+    return HeldOut.join(parts)
+
+
+def _held_out(scores: Scores, own: OwnItems, targets: Tensor) -> HeldOut:
+    """Scores of some held-out prefixes, counted from the best of each."""
+    pairs, owns, best = own_scores(scores, own)
+    wanted = targets.clamp(min=0).unsqueeze(1).to(scores.device)  # (rows, 1)
+    target_scores = scores.of(wanted).squeeze(1).cpu().numpy() - best  # (rows,)
+    left_out = torch.full(pairs[0].shape, -torch.inf, dtype=scores.dtype, device=scores.device)
+    values = _best_of(scores.replaced(*pairs, left_out), N_BEST)[1]  # (rows, N_BEST)
+    return HeldOut(
+        own, owns - best[own.row], values - best[:, None], targets.numpy(), target_scores
+    )
 
 
 def rank_sessions(
@@ -242,6 +314,7 @@ def rank_sessions(
     top: int = 0,
     items: ItemFilter | None = None,
     candidate_vectors: Tensor | None = None,
+    blend: Blend | None = None,
 ) -> RankedTargets:
     """Ranks of the targets of all prefixes of some cut sessions, in the order of the sessions."""
     data, places = prefix_data(cut, encoder, max_length, one_pass)
@@ -256,6 +329,7 @@ def rank_sessions(
         losses=False,
         items=items,
         candidate_vectors=candidate_vectors,
+        blend=blend,
     )
     lists = None
     if top:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from .blended import BlendedScores, own_scores
 from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
 from .kernels import obstacle, without_kernels
 from .prefixes import EncodedPrefixes, KnownOrPopular, scores_against
-from .protocol import Rows, Scores, ScoresInBlocks
+from .protocol import ReplacedScores, Rows, Scores, ScoresInBlocks
 from .scratch import workspace
 from .target_attention import AttentionScores, TargetAttention
 
 __all__ = [
     "PRECISIONS",
     "AttentionScores",
+    "BlendedScores",
     "Candidates",
     "DenseScores",
     "EncodedPrefixes",
     "InnerProduct",
     "KnownOrPopular",
+    "ReplacedScores",
     "Rows",
     "Scores",
     "ScoresInBlocks",
     "TargetAttention",
     "linear_cross_entropy",
     "obstacle",
+    "own_scores",
     "scores_against",
     "uses_bfloat16",
     "without_kernels",

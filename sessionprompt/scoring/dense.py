@@ -22,6 +22,8 @@ class DenseScores(Scores):
     Parameters
     ----------
     values : Tensor of shape (B, N)
+    scratch : bool, default=False
+        Whether others may be written into them.
 
     Examples
     --------
@@ -34,6 +36,7 @@ class DenseScores(Scores):
     """
 
     values: Tensor
+    scratch: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,7 +56,7 @@ class DenseScores(Scores):
 
     def __getitem__(self, rows: Rows) -> DenseScores:
         """Scores of some of the prefixes."""
-        return DenseScores(self.values[rows])
+        return DenseScores(self.values[rows], self.scratch)
 
     def of(self, codes: Tensor) -> Tensor:
         """Scores (B, m) of candidates (B, m) of each row."""
@@ -62,6 +65,21 @@ class DenseScores(Scores):
     def matrix(self) -> Tensor:
         """All scores, (B, N)."""
         return self.values
+
+    def best(self) -> Tensor:
+        """Highest score of each row, (B,)."""
+        return torch.cat([values.amax(1) for values in self._parts()])
+
+    def at(self, rows: Tensor, codes: Tensor) -> Tensor:
+        """Scores (n,) of pairs of a row (n,) and a candidate (n,)."""
+        return self.values[rows, codes]
+
+    def replaced(self, rows: Tensor, codes: Tensor, values: Tensor) -> DenseScores:
+        """The same matrix, with other values (n,) at pairs of a row (n,) and a candidate (n,)."""
+        if not self.scratch:
+            return DenseScores(self.values.index_put((rows, codes), values), scratch=True)
+        self.values[rows, codes] = values
+        return self
 
     def logsumexp(self) -> Tensor:
         """Log of the summed exponentials of each row, (B,)."""

@@ -111,7 +111,7 @@ class InnerProduct(ScoresInBlocks):
         for rows in blocks:
             scores = buffer[: rows.stop - rows.start]  # (rows, N)
             _multiply(states[rows], table, scores)
-            yield rows, DenseScores(scores)
+            yield rows, DenseScores(scores, scratch=True)
 
     def _kernels_can_rank(self) -> bool:
         if len(self) < sizes.KERNEL_LEAST_ROWS or not self.candidates.suit_kernels:

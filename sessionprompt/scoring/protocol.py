@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .._checks import check_choice
 
-__all__ = ["TIE_SHARES", "Rows", "Scores", "ScoresInBlocks", "weighted_cross_entropy"]
+__all__ = [
+    "TIE_SHARES",
+    "ReplacedScores",
+    "Rows",
+    "Scores",
+    "ScoresInBlocks",
+    "weighted_cross_entropy",
+]
 
 Rows = slice | Tensor
 """Some rows: a slice, rising indices or a mask."""
@@ -90,6 +98,24 @@ class Scores(ABC):
     def blocks(self) -> Iterator[tuple[Rows, Scores]]:
         """Some rows at a time, with their scores, which are valid until the next are asked for."""
         yield slice(0, len(self)), self
+
+    def best(self) -> Tensor:
+        """Highest score of each row, (B,)."""
+        return self.topk(1)[1].squeeze(1)
+
+    def at(self, rows: Tensor, codes: Tensor) -> Tensor:
+        """Scores (n,) of pairs of a row (n,), rising, and a candidate (n,)."""
+        place = places_in_rows(rows, len(self))  # (n,)
+        width = int(torch.bincount(rows, minlength=1).max())
+        table = codes.new_zeros(len(self), width).index_put((rows, place), codes)  # (B, width)
+        return self.of(table)[rows, place]
+
+    def replaced(self, rows: Tensor, codes: Tensor, values: Tensor) -> Scores:
+        """Scores with other values (n,) at pairs of a row (n,) and a candidate (n,), both rising.
+
+        They may be written into these, which are not to be used afterwards.
+        """
+        return ReplacedScores(self, rows, codes, values)
 
     def matrix(self) -> Tensor:
         """All scores, (B, N)."""
@@ -189,6 +215,124 @@ class ScoresInBlocks(Scores):
 
     def _empty(self, *shape: int, dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class ReplacedScores(Scores):
+    """Scores of which a few of each row have other values, whatever makes the rest.
+
+    Ranks and lists are put together from those of the rest, which need not exist.
+
+    Parameters
+    ----------
+    scores : Scores
+    rows, codes : LongTensor of shape (n,)
+        Distinct pairs of a row and a candidate, by row, then by candidate.
+    values : Tensor of shape (n,)
+
+    Examples
+    --------
+    >>> from sessionprompt.scoring import DenseScores
+    >>> rest = DenseScores(torch.tensor([[0.1, 0.7, 0.2]]))
+    >>> scores = ReplacedScores(rest, torch.tensor([0]), torch.tensor([1]), torch.tensor([0.15]))
+    >>> scores.ranks(torch.tensor([0]))
+    tensor([3])
+    >>> scores.topk(2)[0]
+    tensor([[2, 1]])
+    """
+
+    scores: Scores
+    rows: Tensor
+    codes: Tensor
+    values: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of prefixes and of candidates, (B, N)."""
+        return self.scores.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores."""
+        return self.scores.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the scores."""
+        return self.scores.device
+
+    def __getitem__(self, rows: Rows) -> ReplacedScores:
+        """Scores of some of the prefixes."""
+        chosen = torch.arange(len(self), device=self.device)[rows]  # (rows,)
+        place = torch.full((len(self),), -1, device=self.device)  # (B,)
+        place[chosen] = torch.arange(len(chosen), device=self.device)
+        place = place[self.rows]  # (n,)
+        kept = place >= 0  # (n,)
+        return ReplacedScores(self.scores[rows], place[kept], self.codes[kept], self.values[kept])
+
+    def of(self, codes: Tensor) -> Tensor:
+        """Scores (B, m) of candidates (B, m) of each row."""
+        scores = self.scores.of(codes)  # (B, m)
+        pair = self._pair_of(codes)  # (B, m)
+        if not len(self.values):
+            return scores
+        return torch.where(pair >= 0, self.values[pair], scores)
+
+    def matrix(self) -> Tensor:
+        """All scores, (B, N)."""
+        return self.scores.matrix().index_put((self.rows, self.codes), self.values)
+
+    def logsumexp(self) -> Tensor:
+        """Log of the summed exponentials of each row, (B,)."""
+        return self.matrix().logsumexp(1)
+
+    def count_greater(self, thresholds: Tensor, excluded: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers of candidates above a threshold of each row and level with it, (B,) and (B,)."""
+        greater, equal = self.scores.count_greater(thresholds, excluded)
+        counted = self.codes != excluded[self.rows]  # (n,)
+        rows = self.rows[counted]
+        level = thresholds[rows]  # (counted,)
+        new = self.values[counted]
+        old = self.scores.at(self.rows, self.codes)[counted]
+        above = (~(new <= level)).long() - (~(old <= level)).long()  # (counted,)
+        same = (new == level).long() - (old == level).long()  # (counted,)
+        return greater.index_add(0, rows, above), equal.index_add(0, rows, same)
+
+    def topk(self, k: int) -> tuple[Tensor, Tensor]:
+        """Codes (B, k) and scores (B, k) of the best candidates of each row, best first."""
+        n_rows, n = self.shape
+        place = places_in_rows(self.rows, n_rows)  # (n_pairs,)
+        width = int(torch.bincount(self.rows, minlength=1).max())  # most pairs of a row
+        codes, values = self.scores.topk(min(k + width, n))  # (B, asked) each
+        replaced = self._pair_of(codes) >= 0  # (B, asked)
+        own_codes = codes.new_full((n_rows, width), n)  # (B, width)
+        own_values = values.new_full((n_rows, width), -torch.inf)  # (B, width)
+        own_codes[self.rows, place] = self.codes
+        ordered = self.values.nan_to_num(-torch.inf, torch.inf, -torch.inf)  # NaN comes last
+        own_values[self.rows, place] = ordered
+        codes = torch.cat([codes.masked_fill(replaced, n), own_codes], dim=1)
+        values = torch.cat([values.masked_fill(replaced, -torch.inf), own_values], dim=1)
+        codes, order = codes.sort(dim=1)
+        values, best = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+        return codes.gather(1, best)[:, :k], values[:, :k]
+
+    def _pair_of(self, codes: Tensor) -> Tensor:
+        """Pair of each candidate (B, m) of each row, -1 where its score is not replaced."""
+        n = self.shape[1]
+        keys = self.rows * n + self.codes  # (n_pairs,)
+        firsts = torch.arange(len(codes), device=codes.device).unsqueeze(1) * n  # (B, 1)
+        asked = firsts + codes  # (B, m)
+        if not len(keys):
+            return torch.full_like(codes, -1)
+        pair = torch.searchsorted(keys, asked).clamp(max=len(keys) - 1)  # (B, m)
+        return torch.where(keys[pair] == asked, pair, -1)
+
+
+def places_in_rows(rows: Tensor, n_rows: int) -> Tensor:
+    """Place (n,) of each pair among those of its row, for rows (n,) that rise."""
+    sizes = torch.bincount(rows, minlength=n_rows)  # (B,)
+    firsts = sizes.cumsum(0) - sizes  # (B,)
+    return torch.arange(len(rows), device=rows.device) - firsts[rows]
 
 
 def weighted_cross_entropy(scores: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:

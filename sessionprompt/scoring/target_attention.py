@@ -174,7 +174,7 @@ class AttentionScores(ScoresInBlocks):
         n_rows = max(1, sizes.BLOCK_SCORES // len(self.candidates))
         for rows in slices_at_most(len(self), n_rows):
             scores = self.attention[rows].scores(self.candidates.vectors)  # (rows, N)
-            yield rows, DenseScores(scores.detach())
+            yield rows, DenseScores(scores.detach(), scratch=True)
 
 
 class _AllScores(torch.autograd.Function):

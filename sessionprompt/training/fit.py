@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from ..batches import SeededDraws
+from ..blending import Blend, learn_blend
 from ..encoding import NextItemTargets, PrefixData, SessionEncoder, check_prompts, prefix_data
 from ..network import (
     SessionNetwork,
     build_network,
+    held_out_scores,
     one_pass_of,
     resolve_device,
     start_as_published,
@@ -73,7 +75,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
     -------
     encoder : SessionEncoder
     outcome : dict
-        As returned by :func:`train_network`.
+        As returned by :func:`train_network`, and ``blend_``.
 
     Raises
     ------
@@ -99,7 +101,20 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             title=run.stage or "",
             **_checkpoint(estimator, run),
         )
+        outcome["blend_"] = _blend(estimator, run, outcome, valid)
     return encoder, outcome
+
+
+def _blend(
+    estimator: Any, run: TrainingRun, outcome: dict[str, Any], valid: PrefixData | None
+) -> Blend | None:
+    """Weights of the sessions' own items, learned on validation prefixes or taken over."""
+    if estimator.repeats is None:
+        return None
+    if valid is not None and outcome["stop_reason_"] != "interrupted":
+        network = outcome["net_"].network
+        return learn_blend(held_out_scores(network, valid, estimator.batch_size))
+    return getattr(run.previous, "blend_", None)
 
 
 @contextmanager
@@ -159,6 +174,7 @@ def _sample(data: PrefixData, size: int, seed: int) -> PrefixData:
 def _untrained(estimator: Any, network: SessionNetwork, previous: Any) -> dict[str, Any]:
     """Learned attributes of a network that has new items and no example of what follows them."""
     learned = {name: getattr(previous, name) for name in LEARNED}
+    learned["blend_"] = previous.blend_
     return {**learned, "net_": build_net(network, TrainingPlan.of(estimator))}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,15 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sessionprompt.blending import Blend, OwnItems
 from sessionprompt.metrics import target_ranks
 from sessionprompt.scoring import (
+    BlendedScores,
     Candidates,
     DenseScores,
     EncodedPrefixes,
     KnownOrPopular,
-    Rows,
+    ReplacedScores,
     Scores,
-    ScoresInBlocks,
     TargetAttention,
     compiled_scores,
     scores_against,
@@ -166,64 +166,60 @@ def test_encoded_prefixes_are_scored_against_all_or_some() -> None:
 
 
 # ---------------------------------------------------------------------- scores that wrap others
-@dataclass(frozen=True, eq=False)
-class Blend(ScoresInBlocks):
-    """Base scores, plus values (B, m) for a few different candidates (B, m) of each row."""
-
-    base: Scores
-    codes: Tensor
-    values: Tensor
-
-    shape = property(lambda self: self.base.shape)
-    dtype = property(lambda self: self.base.dtype)
-    device = property(lambda self: self.base.device)
-
-    def __getitem__(self, rows: Rows) -> Blend:
-        return Blend(self.base[rows], self.codes[rows], self.values[rows])
-
-    def blocks(self) -> Iterator[tuple[Rows, Scores]]:
-        for rows, part in self.base.blocks():
-            yield rows, BlendedBlock(part, self.codes[rows], self.values[rows])
-
-
-class BlendedBlock(Blend):
-    blocks = Scores.blocks
-    losses = Scores.losses
-    ranks = Scores.ranks
-
-    def of(self, codes: Tensor) -> Tensor:
-        matches = codes.unsqueeze(2) == self.codes.unsqueeze(1)  # (B, n, m)
-        return self.base.of(codes) + (matches * self.values.unsqueeze(1)).sum(2)
-
-    def logsumexp(self) -> Tensor:
-        total = self.base.logsumexp()
-        shares = (self.base.of(self.codes) - total.unsqueeze(1)).exp()  # (B, m)
-        return total + torch.log1p((shares * self.values.expm1()).sum(1))
-
-    def count_greater(self, thresholds: Tensor, excluded: Tensor) -> tuple[Tensor, Tensor]:
-        greater, equal = self.base.count_greater(thresholds, excluded)
-        level = thresholds.unsqueeze(1)
-        counted = self.codes != excluded.unsqueeze(1)  # (B, m)
-        before = self.base.of(self.codes)
-        after = before + self.values
-        more = ((after > level).int() - (before > level).int()) * counted
-        level_now = ((after == level).int() - (before == level).int()) * counted
-        return greater + more.sum(1), equal + level_now.sum(1)
-
-    def topk(self, k: int) -> tuple[Tensor, Tensor]:
-        codes, values = self.base.topk(k + self.codes.shape[1])
-        changed = (codes.unsqueeze(2) == self.codes.unsqueeze(1)).any(2)
-        all_codes = torch.cat([codes, self.codes], dim=1)
-        all_values = torch.cat([values.masked_fill(changed, -torch.inf), self.of(self.codes)], 1)
-        best, places = all_values.topk(k)
-        return all_codes.gather(1, places), best
+def pairs_of(n_rows: int) -> tuple[Tensor, Tensor]:
+    """Up to four candidates of each row, by row and candidate."""
+    chosen = draws(n_rows, N_ITEMS, seed=7) > 2.2
+    chosen[::5] = False
+    return chosen.nonzero(as_tuple=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("block_size")
-def test_a_few_scores_of_each_row_can_be_changed(kind: Callable[[], Scores]) -> None:
-    """No wrapper needs the matrix, and none needs to know what it wraps."""
+def test_a_few_scores_of_each_row_can_be_replaced(kind: Callable[[], Scores]) -> None:
+    """The wrapper needs no matrix, and needs not to know what it wraps."""
     base = kind()
-    codes = draws(N_PREFIXES, N_ITEMS, seed=7).topk(4).indices
-    values = 3 * draws(N_PREFIXES, 4, seed=6)
-    check(Blend(base, codes, values), base.matrix().scatter_add(1, codes, values))
+    rows, codes = pairs_of(N_PREFIXES)
+    values = 3 * draws(len(rows), seed=6)
+    matrix = base.matrix().index_put((rows, codes), values)
+    scores = ReplacedScores(base, rows, codes, values)
+    check(scores, matrix)
+    some = torch.arange(N_PREFIXES) % 4 == 1
+    check(scores[some], matrix[some])
+    check(scores[10:30], matrix[10:30])
+    nothing = torch.empty(0, dtype=torch.long)
+    check(ReplacedScores(base, nothing, nothing, values[:0]), base.matrix())
+
+
+def test_replaced_scores_count_ties_and_broken_ones() -> None:
+    base = draws(N_PREFIXES, N_ITEMS).sign()
+    rows, codes = pairs_of(N_PREFIXES)
+    values = draws(len(rows), seed=6).sign()
+    values[::7] = torch.nan
+    matrix = base.index_put((rows, codes), values)
+    scores = ReplacedScores(DenseScores(base), rows, codes, values)
+    targets = codes_of(N_PREFIXES)
+    targets[rows] = codes
+    assert scores.ranks(targets).tolist() == DenseScores(matrix).ranks(targets).tolist()
+    found = scores.topk(40)
+    expected = DenseScores(matrix).topk(40)
+    assert found[0].tolist() == expected[0].tolist()
+    assert scores.best().tolist() == expected[1][:, 0].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("block_size")
+def test_a_blend_replaces_scores_of_own_items(kind: Callable[[], Scores]) -> None:
+    base = kind()
+    rows, codes = pairs_of(N_PREFIXES)
+    lengths = np.bincount(rows, minlength=N_PREFIXES) + 1
+    steps = np.arange(len(rows)) % 3
+    own = OwnItems(rows.numpy(), codes.numpy(), steps, np.ones_like(steps), lengths)
+    blend = Blend(np.linspace(1, 2, len(Blend.neutral().weights)))
+    matrix = base.matrix().clone()
+    old = matrix[rows, codes].double().numpy()
+    new = blend.own_scores(own, old, matrix.amax(1).double().numpy())
+    expected = matrix.index_put((rows, codes), torch.from_numpy(new).float())
+    scores = BlendedScores(base, own, blend)
+    check(scores, expected)
+    some = torch.arange(N_PREFIXES) % 4 == 1
+    check(scores[some], expected[some])

@@ -75,7 +75,7 @@ def test_a_search_keeps_tails_out_too(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_served_without_a_refit_was_selected(kind: Any, tmp_path: Any) -> None:
-    model = pipeline_of(kind, refit=False).fit(WORLD)
+    model = pipeline_of(kind, refit=False, repeats=None).fit(WORLD)
     recommender = model[-1]
     assert model.score(TAIL) == pytest.approx(recommender.best_score_)
     clusterer = model[0]
@@ -105,7 +105,7 @@ def test_a_model_with_a_clusterer_of_its_own_learns_on() -> None:
 
 
 def test_what_is_served_after_a_refit_knows_everything() -> None:
-    model = pipeline_of(clusterer=ItemClusterer(2.0)).fit(WORLD)
+    model = pipeline_of(clusterer=ItemClusterer(2.0), repeats=None).fit(WORLD)
     recommender = model[-1]
     epochs = recommender.best_epoch_
     clusterer = model[0]

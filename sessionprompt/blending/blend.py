@@ -1,0 +1,131 @@
+"""What a model's scores become once the items of the prefix itself are weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from .._checks import is_number
+from .own_items import (
+    BONUSES,
+    COUNTS,
+    KNOTS,
+    MOST,
+    STEPS,
+    OwnItems,
+    count_columns,
+    knot_columns,
+    length_columns,
+    step_columns,
+)
+
+__all__ = ["LEAST_TRUST", "NAMES", "Blend"]
+
+LEAST_TRUST = 0.05  # above 0, so that items outside the prefix keep their order
+NAMES = (*(f"trust at length {knot}" for knot in KNOTS), "own score", *BONUSES)
+N_KNOTS = len(KNOTS)
+ENDS = np.cumsum([len(STEPS), len(COUNTS) + 1, 1])  # of the bonuses by steps, by count, the share
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Weights of the items that a prefix has seen already, learned on held-out sessions.
+
+    With the score s_i of item i, s_max the best of the prefix x, and L its number of events, the
+    blended score is
+
+        t(L) s_i + [i in x] (g (s_i - s_max) + r[steps back] + c[times seen] + l[L]),
+
+    divided by the trust t(L) > 0: items outside the prefix keep their scores. A network that was
+    trained on a session is sure of it; how far to trust it, and how likely a return is, shows only
+    on sessions that it has not seen.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_weights,)
+        As named by :attr:`names`: the trust at lengths 1, 2 and 32 (between them it follows the
+        logarithm of the length), g, and the bonuses of an item that was seen so many steps back, so
+        many times, in a prefix of such a length.
+
+    Examples
+    --------
+    >>> neutral = Blend.neutral()
+    >>> neutral.to_dict()["trust at length 1"]
+    1.0
+    """
+
+    weights: np.ndarray
+
+    @classmethod
+    def neutral(cls) -> Self:
+        """The blend that changes nothing."""
+        weights = np.zeros(len(NAMES))
+        weights[:N_KNOTS] = 1
+        return cls(weights)
+
+    @classmethod
+    def from_dict(cls, weights: Mapping[str, float]) -> Self:
+        """The blend of a table of weights by name; a ValueError if it is none."""
+        if not isinstance(weights, Mapping) or tuple(weights) != NAMES:
+            raise ValueError(f"the weights of a blend must be named {', '.join(NAMES)}.")
+        values = list(weights.values())
+        if not all(is_number(value) and np.isfinite(value) for value in values):
+            raise ValueError(f"the weights of a blend must be finite numbers, not {values}.")
+        if min(values[:N_KNOTS]) < LEAST_TRUST:
+            raise ValueError(f"the trust of a blend must be {LEAST_TRUST} or more, not {values}.")
+        return cls(np.array(values, dtype=np.float64))
+
+    def to_dict(self) -> dict[str, float]:
+        """Weights by name."""
+        return dict(zip(NAMES, self.weights.tolist(), strict=True))
+
+    def __repr__(self) -> str:
+        lines = [f"  {name:20} {weight:8.3f}" for name, weight in self.to_dict().items()]
+        return "\n".join(["Blend of scores and of what the session has seen:", *lines])
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Blend) and np.array_equal(self.weights, other.weights)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def own_scores(self, own: OwnItems, scores: np.ndarray, best: np.ndarray) -> np.ndarray:
+        """New scores of the pairs of prefixes and their own items.
+
+        Parameters
+        ----------
+        own : OwnItems
+        scores : ndarray of shape (n_pairs,)
+            Scores of the model.
+        best : ndarray of shape (n_rows,)
+            Its best score of each prefix.
+
+        Returns
+        -------
+        ndarray of shape (n_pairs,)
+        """
+        by_steps, by_count, by_length, trust = self._tables
+        lengths = own.lengths[own.row]  # (n_pairs,)
+        change = self._weight_of("own score") * (scores - best[own.row])  # (n_pairs,)
+        change += by_steps[own.steps] + by_count[own.counts] + by_length[lengths]
+        change += self._weight_of("share of events") * own.counts / lengths
+        return scores + change / trust[lengths]
+
+    @cached_property
+    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Bonuses by steps back, times seen and length, and the trust by length."""
+        numbers = np.arange(MOST + 1)
+        numbers_from_1 = np.maximum(numbers, 1)
+        steps, counts, _, lengths = np.split(self.weights[N_KNOTS + 1 :], ENDS)
+        return (
+            step_columns(numbers) @ steps,
+            count_columns(numbers_from_1) @ counts,
+            length_columns(numbers_from_1) @ lengths,
+            knot_columns(numbers_from_1) @ self.weights[:N_KNOTS],
+        )
+
+    def _weight_of(self, name: str) -> float:
+        return float(self.weights[NAMES.index(name)])
