@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,17 @@ from sessionprompt.scoring import obstacle
 from sessionprompt.sessions import Sessions
 
 torch.set_num_threads(1)  # threads of several test processes only wait for each other
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collection without a search for garbage: nearly all it makes stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()  # the searches of the tests pass over it
+        gc.enable()
 
 
 def pytest_terminal_summary(
