@@ -90,7 +90,6 @@ def lines_in(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for file in sorted(folder.glob("*.jsonl")) for text in file.open()]
 
 
-@pytest.mark.slow  # trains six models; the sizes of Xing's case are an open fault
 @pytest.mark.parametrize("name", FILES)
 def test_a_data_set_of_the_paper_beside_its_published_figures(
     name: str, start: Callable[..., None], tmp_path: Path
