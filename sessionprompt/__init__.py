@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline, make_session_pipeline
     from .recommender import PromptedSessionRecommender
     from .sessions import Sessions
+    from .stacking import StackedSessionRecommender
 
 __all__ = [
     "ItemClusterer",
@@ -18,6 +19,7 @@ __all__ = [
     "PrecomputedClusters",
     "PromptedSessionRecommender",
     "Sessions",
+    "StackedSessionRecommender",
     "load",
     "make_session_pipeline",
 ]
@@ -29,6 +31,7 @@ _MODULES = {  # of the public names
     "PrecomputedClusters": "clustering",
     "PromptedSessionRecommender": "recommender",
     "Sessions": "sessions",
+    "StackedSessionRecommender": "stacking",
     "load": "persistence",
     "make_session_pipeline": "pipeline",
 }

@@ -1,4 +1,4 @@
-"""Index arithmetic on arrays: stable orders of keys, ranges of different lengths."""
+"""Index arithmetic on arrays: stable orders of keys, largest of rows, ranges of many lengths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["ragged_range", "repeated", "stable_order"]
+__all__ = ["largest_of_rows", "ragged_range", "repeated", "stable_order"]
 
 
 def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
@@ -104,3 +104,32 @@ def ragged_range(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """
     before = np.cumsum(lengths) - lengths
     return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+
+
+def largest_of_rows(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of the `k` largest of each row, best first, then by column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n)
+    k : int
+        At most `n`.
+
+    Returns
+    -------
+    columns, largest : ndarray of shape (n_rows, k)
+
+    Examples
+    --------
+    >>> largest_of_rows(np.array([[1, 3, 3, 2]]), 3)[0].tolist()
+    [[1, 2, 3]]
+    """
+    n_rows, n = values.shape
+    peaks = np.maximum.reduceat(values, np.arange(0, n, max(n // (8 * k), 1)), axis=1)
+    # at least k values reach the k-th highest peak
+    bound = np.partition(peaks, -k, axis=1)[:, [-k]]
+    row, column = np.divmod(np.flatnonzero(values >= bound), n)
+    value = values[row, column]
+    order = np.lexsort((column, -value, row))
+    best = order[np.searchsorted(row, np.arange(n_rows))[:, None] + np.arange(k)]
+    return column[best], value[best]

@@ -59,6 +59,14 @@ class SessionRecommenderMixin:
         """
         raise NotImplementedError
 
+    def _log_scores(self, inputs: Sessions) -> np.ndarray:
+        """Scores of all items for every prefix of some sessions, as logarithms, to be blended.
+
+        A prefix counts from ``inputs.target_start`` on; the rows, of shape (n_prefixes, n_items),
+        come session by session, the shortest prefix first. A constant may be missing in a row.
+        """
+        raise NotImplementedError
+
     def _annotated(self, sessions: Sessions) -> Sessions:
         """Sessions as the model reads them; a model may label them by an annotator of its own."""
         return sessions

@@ -12,6 +12,7 @@ from .clustering import ItemClusterer, PrecomputedClusters
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
+from .stacking import StackedSessionRecommender
 from .vocabulary import Vocabulary
 
 __all__ = ["check_storable", "load", "save"]
@@ -21,6 +22,7 @@ CLASSES: dict[str, type] = {
     "PromptedSessionRecommender": PromptedSessionRecommender,
     "ItemClusterer": ItemClusterer,
     "PrecomputedClusters": PrecomputedClusters,
+    "StackedSessionRecommender": StackedSessionRecommender,
     "Pipeline": Pipeline,
     "sklearn.pipeline.Pipeline": SklearnPipeline,
     **{name: getattr(baselines, name) for name in baselines.__all__},

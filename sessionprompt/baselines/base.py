@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
+from .._arrays import largest_of_rows
 from .._checks import check_fitted
 from ..base import SessionRecommenderMixin, warn_of_unknown
 from ..encoding import EncodedSessions, ItemFilter, NextItemTargets, SessionEncoder
@@ -21,6 +22,7 @@ from .rows import ItemRows, Windows
 __all__ = ["Baseline", "Incremental"]
 
 BLOCK = 2**22  # scores, or events of prefixes, held at a time
+OFFSET = 1e-3  # added to scores of at most 1 before their logarithm, which is what no score has
 
 
 class Baseline(SessionRecommenderMixin, BaseEstimator):
@@ -134,7 +136,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):
             _leave_out(scores, items, np.arange(places.start, places.stop))
-            best[places], values[places] = _largest(scores, k)
+            best[places], values[places] = largest_of_rows(scores, k)
         best[values == -np.inf] = -1
         return best, values
 
@@ -156,7 +158,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
             found = target_ranks(scores, codes, ties=ties)
             ranks[rows] = np.where((targets[rows] >= 0) & (own > -np.inf), found, np.inf)
             if best is not None:
-                lists, values = _largest(scores, top)
+                lists, values = largest_of_rows(scores, top)
                 best[rows] = np.where(values > -np.inf, lists, -1)
         return RankedTargets.of(cut, self.encoder_, places, ranks, best, items is not None)
 
@@ -165,18 +167,34 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         size = min(max(BLOCK // self.n_items_, 1), len(prefixes))
         block = np.empty((size, self.n_items_), dtype=np.float32)
         for places in prefixes.slices(size, BLOCK):
-            relevance = self._relevance(prefixes.rows(places)).tocoo()
+            row, item, values = self._relevant(prefixes.rows(places))
             scores = block[: places.stop - places.start]
             scores[:] = self.background_
-            values = self._in_float32(relevance.data)
-            row, item = relevance.coords
-            if values.min(initial=1) == 0:  # a weight that rounds to 0 says nothing
-                above = np.flatnonzero(values)
-                row = row[above]
-                item = item[above]
-                values = values[above]
             scores[row, item] = values
             yield places, scores
+
+    def _log_scores(self, inputs: Sessions) -> np.ndarray:
+        self._check_parameters()
+        prefixes = _all_prefixes(self.encoder_.encode(inputs))[1].newest(self._window())
+        scores = np.empty((len(prefixes), self.n_items_), dtype=np.float32)
+        # by popularity, and within 1 of each other
+        scores[:] = np.log(OFFSET) - self.background_ / self.background_.min()
+        for places in prefixes.slices(len(prefixes), BLOCK):
+            row, item, values = self._relevant(prefixes.rows(places))
+            highest = np.zeros(places.stop - places.start)
+            np.maximum.at(highest, row, values)
+            scores[places][row, item] = np.log(values / highest[row] + OFFSET)
+        return scores
+
+    def _relevant(self, prefixes: ItemRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Prefix, item and score of all pairs of which the model says anything."""
+        relevance = self._relevance(prefixes).tocoo()
+        values = self._in_float32(relevance.data)
+        row, item = relevance.coords
+        if values.min(initial=1) > 0:
+            return row, item, values
+        above = np.flatnonzero(values)  # a weight that rounds to 0 says nothing
+        return row[above], item[above], values[above]
 
     def _in_float32(self, scores: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
@@ -241,16 +259,3 @@ def _leave_out(scores: np.ndarray, items: ItemFilter | None, rows: np.ndarray) -
     """Give the items that may not be recommended the score minus infinity; rows of the filter."""
     if items is not None:
         scores[items.take(rows).hidden(len(rows))] = -np.inf
-
-
-def _largest(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and values of the `k` largest scores of each row, best first, then by column."""
-    n_rows, n = scores.shape
-    peaks = np.maximum.reduceat(scores, np.arange(0, n, max(n // (8 * k), 1)), axis=1)
-    # at least k scores reach the k-th highest peak
-    bound = np.partition(peaks, -k, axis=1)[:, [-k]]
-    row, column = np.divmod(np.flatnonzero(scores >= bound), n)
-    value = scores[row, column]
-    order = np.lexsort((column, -value, row))
-    best = order[np.searchsorted(row, np.arange(n_rows))[:, None] + np.arange(k)]
-    return column[best], value[best]

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from .blend import Blend
 from .learn import HeldOut, learn_blend
+from .members import MemberScores, learn_members, member_scores
 from .own_items import OwnItems
+from .stack import StackBlend
 
-__all__ = ["Blend", "HeldOut", "OwnItems", "learn_blend"]
+__all__ = [
+    "Blend",
+    "HeldOut",
+    "MemberScores",
+    "OwnItems",
+    "StackBlend",
+    "learn_blend",
+    "learn_members",
+    "member_scores",
+]

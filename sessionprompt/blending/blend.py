@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -23,7 +23,7 @@ from .own_items import (
     step_columns,
 )
 
-__all__ = ["LEAST_TRUST", "NAMES", "Blend"]
+__all__ = ["LEAST_TRUST", "NAMES", "N_KNOTS", "Blend", "listed", "weights_of"]
 
 LEAST_TRUST = 0.05  # above 0, so that items outside the prefix keep their order
 NAMES = (*(f"trust at length {knot}" for knot in KNOTS), "own score", *BONUSES)
@@ -70,22 +70,14 @@ class Blend:
     @classmethod
     def from_dict(cls, weights: Mapping[str, float]) -> Self:
         """The blend of a table of weights by name; a ValueError if it is none."""
-        if not isinstance(weights, Mapping) or tuple(weights) != NAMES:
-            raise ValueError(f"the weights of a blend must be named {', '.join(NAMES)}.")
-        values = list(weights.values())
-        if not all(is_number(value) and np.isfinite(value) for value in values):
-            raise ValueError(f"the weights of a blend must be finite numbers, not {values}.")
-        if min(values[:N_KNOTS]) < LEAST_TRUST:
-            raise ValueError(f"the trust of a blend must be {LEAST_TRUST} or more, not {values}.")
-        return cls(np.array(values, dtype=np.float64))
+        return cls(weights_of(weights, NAMES, N_KNOTS, LEAST_TRUST))
 
     def to_dict(self) -> dict[str, float]:
         """Weights by name."""
         return dict(zip(NAMES, self.weights.tolist(), strict=True))
 
     def __repr__(self) -> str:
-        lines = [f"  {name:20} {weight:8.3f}" for name, weight in self.to_dict().items()]
-        return "\n".join(["Blend of scores and of what the session has seen:", *lines])
+        return listed("Blend of scores and of what the session has seen:", self.to_dict())
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Blend) and np.array_equal(self.weights, other.weights)
@@ -129,3 +121,23 @@ class Blend:
 
     def _weight_of(self, name: str) -> float:
         return float(self.weights[NAMES.index(name)])
+
+
+def weights_of(
+    table: Mapping[str, float], names: Sequence[str], n_trusts: int, least_trust: float
+) -> np.ndarray:
+    """Weights of a table by name, the first of them trusts; a ValueError if they are none."""
+    if not isinstance(table, Mapping) or tuple(table) != tuple(names):
+        raise ValueError(f"the weights of a blend must be named {', '.join(names)}.")
+    values = list(table.values())
+    if not all(is_number(value) and np.isfinite(value) for value in values):
+        raise ValueError(f"the weights of a blend must be finite numbers, not {values}.")
+    if min(values[:n_trusts]) < least_trust:
+        raise ValueError(f"the trust of a blend must be {least_trust} or more, not {values}.")
+    return np.array(values, dtype=np.float64)
+
+
+def listed(title: str, table: Mapping[str, float]) -> str:
+    """Title and weights, one a line."""
+    width = max(20, *(len(name) for name in table))
+    return "\n".join([title, *(f"  {name:{width}} {value:8.3f}" for name, value in table.items())])

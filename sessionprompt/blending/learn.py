@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from .blend import LEAST_TRUST, N_KNOTS, NAMES, Blend
+from .blend import LEAST_TRUST, N_KNOTS, Blend
 from .own_items import OwnItems, knot_columns
 
-__all__ = ["HeldOut", "learn_blend"]
+__all__ = ["HeldOut", "learn_blend", "likeliest_weights"]
 
 PENALTY = 1e-4  # of a weight's square, for a column of variance 1; in small samples 1 / (2 n)
 
@@ -20,15 +20,18 @@ PENALTY = 1e-4  # of a weight's square, for a column of variance 1; in small sam
 class HeldOut:
     """Scores of held-out prefixes, counted from the best of each: own items, and the best others.
 
+    Scores of several models have a last axis for these.
+
     Attributes
     ----------
     own : OwnItems
-    own_scores : ndarray of shape (n_pairs,)
-    others : ndarray of shape (n_rows, n_best)
-        Best items outside the prefix, best first; minus infinity where there are no more.
+    own_scores : ndarray of shape (n_pairs,) or (n_pairs, n_models)
+    others : ndarray of shape (n_rows, n_best) or (n_rows, n_best, n_models)
+        Best items outside the prefix, those of one model best first; minus infinity where there are
+        no more.
     targets : ndarray of shape (n_rows,)
         Code of the item that follows, -1 if it is unknown.
-    target_scores : ndarray of shape (n_rows,)
+    target_scores : ndarray of shape (n_rows,) or (n_rows, n_models)
     """
 
     own: OwnItems
@@ -57,9 +60,12 @@ class HeldOut:
         return pairs
 
     def usable(self) -> HeldOut:
-        """The prefixes whose target is an own item, or one of the best others."""
+        """The prefixes of one model whose target is an own item, or one of the best others."""
         among_best = (self.targets >= 0) & (self.target_scores >= self.others[:, -1])
-        rows = np.flatnonzero(among_best | (self.own_targets >= 0))
+        return self.take(np.flatnonzero(among_best | (self.own_targets >= 0)))
+
+    def take(self, rows: np.ndarray) -> HeldOut:
+        """Some of the prefixes, in their order; `rows` rise."""
         chosen = np.zeros(len(self.targets), dtype=bool)
         chosen[rows] = True
         return HeldOut(
@@ -90,13 +96,34 @@ def learn_blend(held_out: HeldOut) -> Blend | None:
     data = held_out.usable()
     if not len(data.targets):
         return None
+    return Blend(likeliest_weights(data, [Blend.neutral().weights], LEAST_TRUST))
+
+
+def likeliest_weights(
+    data: HeldOut, starts: Sequence[np.ndarray], least_trust: float
+) -> np.ndarray:
+    """Weights under which the targets are likeliest, drawn towards the likeliest of some starts.
+
+    Parameters
+    ----------
+    data : HeldOut
+        Every target is an own item, or one of the best others.
+    starts : sequence of ndarray of shape (n_weights,)
+        The trust in each model at each knot, the weight of its own score, the bonuses.
+    least_trust : float
+
+    Returns
+    -------
+    ndarray of shape (n_weights,)
+    """
     loss = _Loss(data)
-    start = Blend.neutral().weights * loss.scale
-    lowest = np.full(len(NAMES), -np.inf)
-    lowest[:N_KNOTS] = LEAST_TRUST
+    losses = [loss.of(start * loss.scale)[0] for start in starts]
+    loss.centre = starts[int(np.argmin(losses))] * loss.scale
+    lowest = np.full(len(loss.scale), -np.inf)
+    lowest[: loss.n_trusts] = least_trust
     bounds = Bounds(lowest, np.inf)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    return Blend(found.x / loss.scale)
+    found = minimize(loss, loss.centre, jac=True, method="L-BFGS-B", bounds=bounds)
+    return found.x / loss.scale
 
 
 class _Loss:
@@ -106,47 +133,84 @@ class _Loss:
     ----------
     scale : ndarray of shape (n_weights,)
         Standard deviations of the columns, 1 for the trust and for constant columns.
+    centre : ndarray of shape (n_weights,)
+        Scaled weights without penalty.
     """
 
     def __init__(self, data: HeldOut) -> None:
-        self.data = data
+        self.own = data.own
         self.own_targets = data.own_targets
+        self.own_scores = _by_model(data.own_scores, 1)  # (n_models, n_pairs)
+        self.target_scores = _by_model(data.target_scores, 1)  # (n_models, n_rows)
+        self.others = _by_model(data.others, 2)  # (n_models, n_rows, n_best)
+        self.absent = np.flatnonzero(self.others[0] == -np.inf)
+        self.others[self.others == -np.inf] = 0
         self.knots = knot_columns(data.own.lengths)
-        self.columns = np.column_stack([data.own_scores, data.own.columns])
+        self.n_trusts = len(self.others) * N_KNOTS
+        self.columns = np.column_stack([*self.own_scores, data.own.columns])
         deviations = self.columns.std(axis=0)
         deviations[deviations == 0] = 1
-        self.scale = np.append(np.ones(N_KNOTS), deviations)
-        self.neutral = Blend.neutral().weights * self.scale
+        self.scale = np.append(np.ones(self.n_trusts), deviations)
+        self.centre = np.zeros(len(self.scale))
         self.penalty = max(PENALTY, 0.5 / len(data.targets))
-        self.finite = np.where(data.others > -np.inf, data.others, 0)
 
     def __call__(self, scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, gradient = self.of(scaled)
+        away = scaled - self.centre
+        loss += self.penalty * float(away @ away)
+        return loss, gradient + 2 * self.penalty * away
+
+    def of(self, scaled: np.ndarray) -> tuple[float, np.ndarray]:
+        """Loss and gradient without the penalty."""
         weights = scaled / self.scale
-        own = self.data.own
-        trust = self.knots @ weights[:N_KNOTS]  # (n_rows,)
-        logits = trust[own.row] * self.data.own_scores + self.columns @ weights[N_KNOTS:]
+        row = self.own.row
+        trust = self.knots @ weights[: self.n_trusts].reshape(-1, N_KNOTS).T  # (n_rows, n_models)
+        logits = self.columns @ weights[self.n_trusts :]  # (n_pairs,)
+        for level, scores in zip(trust.T, self.own_scores, strict=True):
+            logits += level[row] * scores
         loss, others, owns = self._softmax(trust, logits)
-        in_scores = (others * self.finite).sum(axis=1)  # (n_rows,)
-        in_scores += np.bincount(own.row, owns * self.data.own_scores, len(trust))
-        in_scores -= self.data.target_scores
+        gradients = []
+        for scores, own, target in zip(
+            self.others, self.own_scores, self.target_scores, strict=True
+        ):
+            in_scores = (others * scores).sum(axis=1)  # (n_rows,)
+            in_scores += np.bincount(row, owns * own, len(trust))
+            in_scores -= target
+            gradients.append(in_scores @ self.knots)
         owns[self.own_targets[self.own_targets >= 0]] -= 1
-        gradient = np.append(in_scores @ self.knots, owns @ self.columns) / len(trust)
-        away = scaled - self.neutral
-        loss += self.penalty * (away @ away)
-        return loss, gradient / self.scale + 2 * self.penalty * away
+        gradient = np.concatenate([*gradients, owns @ self.columns]) / len(trust)
+        return loss, gradient / self.scale
 
     def _softmax(
         self, trust: np.ndarray, logits: np.ndarray
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """Mean loss, and the probabilities of the others (n_rows, n_best) and the own items."""
-        row = self.data.own.row
-        highest = trust * self.data.others[:, 0]  # (n_rows,)
+        row = self.own.row
+        others = self._of_others(trust)
+        highest = others.max(axis=1)  # (n_rows,)
         np.maximum.at(highest, row, logits)
-        others = np.exp(trust[:, None] * self.data.others - highest[:, None])
+        others -= highest[:, None]
+        np.exp(others, out=others)
         owns = np.exp(logits - highest[row])
         total = others.sum(axis=1) + np.bincount(row, owns, len(trust))  # (n_rows,)
-        target = trust * self.data.target_scores  # (n_rows,)
+        target = (trust * self.target_scores.T).sum(axis=1)  # (n_rows,)
         repeated = self.own_targets >= 0
         target[repeated] = logits[self.own_targets[repeated]]
         loss = float((np.log(total) + highest - target).mean())
-        return loss, others / total[:, None], owns / total[row]
+        others /= total[:, None]
+        return loss, others, owns / total[row]
+
+    def _of_others(self, trust: np.ndarray) -> np.ndarray:
+        """Blended scores of the items outside the prefixes, (n_rows, n_best)."""
+        blended = trust[:, [0]] * self.others[0]
+        for level, scores in zip(trust.T[1:], self.others[1:], strict=True):
+            blended += level[:, None] * scores
+        blended.ravel()[self.absent] = -np.inf
+        return blended
+
+
+def _by_model(scores: np.ndarray, n_axes: int) -> np.ndarray:
+    """Scores with the models on the first axis; those of one model may lack an axis for it."""
+    if scores.ndim == n_axes:
+        return scores[None].copy()
+    return np.ascontiguousarray(np.moveaxis(scores, -1, 0))

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from .._arrays import ragged_range
+
 __all__ = [
     "BONUSES",
     "COUNTS",
@@ -99,6 +101,25 @@ class OwnItems:
         last = order[places]
         counts = np.minimum(np.diff(places, prepend=-1), MOST)
         return cls(row[last], item[last], np.minimum(steps[last], MOST), counts, lengths)
+
+    @classmethod
+    def of_prefixes(cls, items: np.ndarray, offsets: np.ndarray, first: np.ndarray) -> OwnItems:
+        """Items of all prefixes of some sessions, session by session, the shortest first.
+
+        Parameters
+        ----------
+        items : ndarray of shape (n_events,)
+            Codes, negative where unknown.
+        offsets : ndarray of shape (n_sessions + 1,)
+        first : ndarray of shape (n_sessions,)
+            Length of the shortest prefix of each session.
+        """
+        n_prefixes = np.maximum(np.diff(offsets) - first + 1, 0)  # (n_sessions,)
+        lengths = ragged_range(first, n_prefixes)  # (n_rows,)
+        starts = np.repeat(offsets[:-1], n_prefixes)  # (n_rows,)
+        row = np.repeat(np.arange(len(lengths)), lengths)  # (n_events of prefixes,)
+        event = ragged_range(starts, lengths)
+        return cls.of(row, items[event], (starts + lengths)[row] - 1 - event, lengths)
 
     @classmethod
     def join(cls, parts: Sequence[OwnItems]) -> OwnItems:

@@ -9,7 +9,7 @@ from . import built_in  # noqa: F401 - the library's own metrics get their names
 from .arithmetic import check_arithmetic
 from .flat import flat_metrics, flat_name
 from .lists import coverage, diversity, gini, novelty
-from .pipelines import evaluate_pipeline, split_and_transform, transform_steps
+from .pipelines import evaluate_pipeline, last_step, split_and_transform, transform_steps
 from .ranked import SLICES, RankedTargets, check_labels
 from .ranking import ranking_metrics
 from .ranks import target_ranks
@@ -37,6 +37,7 @@ __all__ = [
     "flat_metrics",
     "flat_name",
     "gini",
+    "last_step",
     "list_length",
     "metric_names",
     "novelty",

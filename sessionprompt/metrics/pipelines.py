@@ -11,7 +11,7 @@ from ..encoding import candidates_of
 from ..sessions import Sessions, as_sessions
 from .weights import session_weights
 
-__all__ = ["evaluate_pipeline", "split_and_transform", "transform_steps"]
+__all__ = ["evaluate_pipeline", "last_step", "split_and_transform", "transform_steps"]
 
 
 def transform_steps(pipeline: Any, X: Any) -> Any:
@@ -74,8 +74,8 @@ def evaluate_pipeline(
     ValueError
         If no session has two events, or the weights do not fit.
     """
-    last_step = _steps(pipeline)[-1][1]
-    if not hasattr(last_step, "evaluate"):
+    last = last_step(pipeline)
+    if not hasattr(last, "evaluate"):
         raise TypeError(
             f"{type(pipeline).__name__} cannot be scored: neither it nor its last step has a "
             "method evaluate; pass a session recommender or a Pipeline that ends in one."
@@ -87,10 +87,23 @@ def evaluate_pipeline(
         weights = weights[rows]
     if params.get("candidates") is not None:
         params["candidates"] = candidates_of(
-            last_step.encoder_, params["candidates"], len(sessions), rows
+            last.encoder_, params["candidates"], len(sessions), rows
         )
-    return last_step.evaluate(inputs, sample_weight=weights, last_events=last_events, **params)
+    return last.evaluate(inputs, sample_weight=weights, last_events=last_events, **params)
+
+
+def last_step(estimator: Any) -> Any:
+    """The estimator in which a pipeline ends, or a single estimator itself.
+
+    Parameters
+    ----------
+    estimator : estimator with ``steps``, or a single estimator
+    """
+    return _steps(estimator)[-1][1]
 
 
 def _steps(pipeline: Any) -> list[tuple[str, Any]]:
-    return getattr(pipeline, "steps", [("", pipeline)])
+    steps = getattr(pipeline, "steps", None)
+    if isinstance(steps, list):
+        return steps
+    return [("", pipeline)]  # whose own parameter may have that name

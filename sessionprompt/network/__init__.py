@@ -12,7 +12,14 @@ from .build import (
     resolve_device,
     stored_network,
 )
-from .inference import held_out_scores, item_vectors, rank_sessions, rank_targets, top_items
+from .inference import (
+    held_out_scores,
+    item_vectors,
+    prefix_scores,
+    rank_sessions,
+    rank_targets,
+    top_items,
+)
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
@@ -30,6 +37,7 @@ __all__ = [
     "held_out_scores",
     "item_vectors",
     "one_pass_of",
+    "prefix_scores",
     "rank_sessions",
     "rank_targets",
     "registered_name",

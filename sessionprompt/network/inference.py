@@ -21,9 +21,17 @@ from ..scoring import (
     own_scores,
     scores_against,
 )
+from ..sessions import Sessions
 from .network import SessionNetwork
 
-__all__ = ["held_out_scores", "item_vectors", "rank_sessions", "rank_targets", "top_items"]
+__all__ = [
+    "held_out_scores",
+    "item_vectors",
+    "prefix_scores",
+    "rank_sessions",
+    "rank_targets",
+    "top_items",
+]
 
 N_BEST = 100  # items outside a prefix that stand for all of them where a blend is learned
 
@@ -102,7 +110,7 @@ def rank_targets(
     network.eval()
     if candidate_vectors is None:
         candidate_vectors = network.candidate_vectors()
-    answers = _Answers(network, candidate_vectors, network.popularity, items, blend=blend)
+    answers = _Answers(network, candidate_vectors, network.popularity, items is None, blend=blend)
     ranks = np.full(len(data), np.inf)
     lost = np.full(len(data), np.nan)
     best = np.empty((len(data), top), dtype=np.int64)
@@ -146,8 +154,9 @@ class _Answers:
     network : SessionNetwork
     candidate_vectors : Tensor of shape (N, d)
     popularity : Tensor of shape (N,)
-    items : ItemFilter or None
-        A filter by prefix asks for scores that exist, which kernels do not make.
+    kernels : bool
+        Whether kernels may rank; a filter by prefix asks for scores that exist, which they do not
+        make.
     input_vectors : Tensor of shape (n_items, d), optional
         The network's input vectors, to look up instead of making them.
     blend : Blend, optional
@@ -158,12 +167,12 @@ class _Answers:
         network: SessionNetwork,
         candidate_vectors: Tensor,
         popularity: Tensor,
-        items: ItemFilter | None,
+        kernels: bool,
         input_vectors: Tensor | None = None,
         blend: Blend | None = None,
     ) -> None:
         self.network = network
-        self.candidates = Candidates(candidate_vectors, kernels=items is None)
+        self.candidates = Candidates(candidate_vectors, kernels)
         self.popularity = popularity
         self.input_vectors = input_vectors
         self.blend = blend
@@ -237,7 +246,7 @@ def top_items(
         index = torch.from_numpy(candidates).to(candidate_vectors.device, torch.long)
         candidate_vectors = candidate_vectors[index]
         popularity = popularity[index]
-    answers = _Answers(network, candidate_vectors, popularity, items, input_vectors, blend)
+    answers = _Answers(network, candidate_vectors, popularity, items is None, input_vectors, blend)
     best = np.empty((len(data), k), dtype=np.int64)
     values = np.empty((len(data), k), dtype=np.float32)
     for places, _, scores in answers.blocks(data, batch_size):
@@ -335,3 +344,52 @@ def rank_sessions(
     if top:
         lists = best
     return RankedTargets.of(cut, encoder, places, ranks, lists, filtered=items is not None)
+
+
+@torch.no_grad()
+def prefix_scores(
+    network: SessionNetwork,
+    encoder: SessionEncoder,
+    inputs: Sessions,
+    *,
+    max_length: int,
+    one_pass: bool | str,
+    batch_size: int,
+    input_vectors: Tensor | None,
+    candidate_vectors: Tensor,
+) -> np.ndarray:
+    """Scores of all items for all prefixes of some sessions, in memory.
+
+    A prefix of which nothing is known gets the logarithms of how often items occurred.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    encoder : SessionEncoder
+    inputs : Sessions
+        Their `target_start` is the shortest prefix that counts.
+    max_length, one_pass
+        As in :func:`~sessionprompt.encoding.prefix_data`.
+    batch_size : int
+        Prefixes encoded at a time.
+    input_vectors : Tensor of shape (n_items, d), or None
+    candidate_vectors : Tensor of shape (n_items, d)
+
+    Returns
+    -------
+    ndarray of shape (n_prefixes, n_items), float32
+        In the order of the events at which prefixes end.
+    """
+    network.eval()
+    nothing = np.full(inputs.n_events, -1)  # no prefix is asked what follows it
+    rows = np.arange(len(inputs))
+    cut = NextItemTargets(inputs, encoder.encode(inputs), nothing, nothing >= 0, rows)
+    data, events = prefix_data(cut, encoder, max_length, one_pass)
+    place_of = np.empty(len(data), dtype=np.int64)
+    place_of[np.argsort(events)] = np.arange(len(data))
+    popularity = torch.log1p(network.popularity)  # (n_items,)
+    answers = _Answers(network, candidate_vectors, popularity, False, input_vectors)
+    values = np.empty((len(data), len(candidate_vectors)), dtype=np.float32)
+    for places, _, scores in answers.blocks(data, batch_size):
+        values[place_of[places]] = scores.matrix().cpu().numpy()
+    return values
