@@ -32,6 +32,7 @@ from .network import (
     check_registered,
     item_vectors,
     one_pass_of,
+    prefix_scores,
     rank_sessions,
     registered_name,
     stored_network,
@@ -389,6 +390,20 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
             items=items,
             candidate_vectors=self._item_vectors()[1],
             blend=self.blend_,
+        )
+
+    def _log_scores(self, inputs: Sessions) -> np.ndarray:
+        check_windows(self)
+        vectors = self._item_vectors()
+        return prefix_scores(
+            self.network_,
+            self.encoder_,
+            inputs,
+            max_length=self.max_length,
+            one_pass=one_pass_of(self, self.network_),
+            batch_size=self.batch_size,
+            input_vectors=vectors[0],
+            candidate_vectors=vectors[1],
         )
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
