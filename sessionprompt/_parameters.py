@@ -10,6 +10,7 @@ import numpy as np
 
 from ._checks import check_choice, check_count, check_integer, check_number, is_integer, is_number
 from .encoding import check_prompts
+from .losses import LOSSES
 from .metrics import check_monitor
 from .network import GATES, SCORINGS, resolve_backbone, resolve_device
 from .scoring import PRECISIONS
@@ -19,6 +20,7 @@ __all__ = ["check_history", "check_parameters", "check_windows", "seed_of"]
 CHOICES = {
     "gate": GATES,
     "scoring": SCORINGS,
+    "loss": LOSSES,
     "lr_schedule": ("constant", "linear"),
     "precision": PRECISIONS,
     "init": ("graph", "normal", "reference"),
@@ -30,7 +32,7 @@ COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
 MOST_OF = {"dim": 2**16, "n_negatives": 2**24}  # vectors of 256 KB, draws of 128 MB a step
 ABOVE_ZERO = ("temperature", "lr")
-ZERO_OR_MORE = ("weight_decay", "negatives_power")
+ZERO_OR_MORE = ("weight_decay",)
 
 
 def check_parameters(params: Any) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ def check_parameters(params: Any) -> tuple[str, ...]:
     check_monitor(params.monitor)
     resolve_device(params.device)
     _check_one_pass(params)
+    _check_loss(params)
     return check_prompts(params.prompts)
 
 
@@ -85,6 +88,9 @@ def _check_numbers(params: Any) -> None:
         check_number(name, getattr(params, name), lambda value: value > 0, "above 0")
     for name in ZERO_OR_MORE:
         check_number(name, getattr(params, name), lambda value: value >= 0, "0 or more")
+    power = params.negatives_power
+    if power is not None:
+        check_number("negatives_power", power, lambda value: value >= 0, "0 or more, or None")
     fraction = params.validation_fraction
     if fraction is not None:
         bound = "between 0 and 1, or None"
@@ -97,6 +103,19 @@ def _check_one_pass(params: Any) -> None:
         raise ValueError(
             f"prefixes='one_pass' needs a causal backbone, and {params.backbone!r} is none; "
             "choose 'auto' or 'expanded'."
+        )
+
+
+def _check_loss(params: Any) -> None:
+    if params.loss == "full" and params.n_negatives is not None:
+        raise ValueError(
+            f"n_negatives={params.n_negatives} draws nothing for loss='full'; set loss='sampled' "
+            "or 'clusters', or n_negatives=None."
+        )
+    if params.loss == "clusters" and params.precision == "bfloat16":
+        raise ValueError(
+            "precision='bfloat16' is not made for loss='clusters', which multiplies in float32; "
+            "set precision='auto'."
         )
 
 

@@ -1,8 +1,9 @@
-"""Criteria of training: softmax cross-entropy over the whole catalogue, or over a sample of it."""
+"""Criteria of training: softmax cross-entropy over the catalogue, or over some items of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +11,52 @@ from torch import Tensor, nn
 from .batches import generator_on
 from .scoring import (
     PRECISIONS,
+    BlockCandidates,
     Candidates,
     EncodedPrefixes,
     TargetAttention,
+    cluster_cross_entropy,
     linear_cross_entropy,
     scores_against,
 )
 
-__all__ = ["PRECISIONS", "FullSoftmax", "SampledSoftmax", "linear_cross_entropy"]
+__all__ = [
+    "LOSSES",
+    "PRECISIONS",
+    "ClusterSoftmax",
+    "FullSoftmax",
+    "SampledSoftmax",
+    "linear_cross_entropy",
+    "loss_name",
+]
 
 States = Tensor | TargetAttention
+
+LOSSES = ("auto", "full", "clusters", "sampled")
+
+# of `benchmarks/speed/scaling.py`
+WHOLE_TABLE = 131_072  # items up to which a step over all of them costs less than looking rows up
+MOST_ROWS = 16_384  # of clusters that a step looks up beyond: three steps of that size in caches
+
+
+def loss_name(loss: str, n_negatives: int | None) -> str:
+    """Name of the loss that ``loss="auto"`` stands for, or that of a loss given by name.
+
+    Parameters
+    ----------
+    loss : {"auto", "full", "clusters", "sampled"}
+    n_negatives : int or None
+
+    Examples
+    --------
+    >>> loss_name("auto", None), loss_name("auto", 512), loss_name("clusters", None)
+    ('full', 'sampled', 'clusters')
+    """
+    if loss != "auto":
+        return loss
+    if n_negatives is None:
+        return "full"
+    return "sampled"
 
 
 class FullSoftmax(nn.Module):
@@ -47,7 +84,28 @@ class FullSoftmax(nn.Module):
         return scores_against(states, Candidates(table)).cross_entropy(targets, self.precision)
 
 
-class SampledSoftmax(nn.Module):
+class _Negatives(nn.Module):
+    """Items drawn with replacement in proportion to popularity^power."""
+
+    bounds: Tensor
+    drawn: Tensor
+
+    def __init__(self, popularity: Tensor, n_negatives: int, power: float) -> None:
+        super().__init__()
+        chances = popularity.double().clamp(min=1) ** power
+        shares = chances / chances.sum()
+        self.n_negatives = n_negatives
+        self.register_buffer("bounds", shares.cumsum(0))
+        self.register_buffer("drawn", (n_negatives * shares).float())
+
+    def draw(self) -> Tensor:
+        """Item codes of the negatives, shape (n_negatives,)."""
+        places = self.bounds.new_empty(self.n_negatives)  # (n_negatives,)
+        places.uniform_(generator=generator_on(places.device))
+        return torch.searchsorted(self.bounds, places).clamp(max=len(self.bounds) - 1)
+
+
+class SampledSoftmax(_Negatives):
     """Criterion over (states, function that embeds items) and targets: cross-entropy over a sample.
 
     All rows of a batch share `n_negatives` items, drawn with replacement in proportion to
@@ -61,7 +119,7 @@ class SampledSoftmax(nn.Module):
     ----------
     popularity : Tensor of shape (n_items,)
         How often each item occurs in training; it counts as one at least.
-    n_negatives : int
+    n_negatives : int, default=8192
     power : float, default=0.5
         0 draws all items alike, 1 in proportion to popularity.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -81,21 +139,18 @@ class SampledSoftmax(nn.Module):
     0
     """
 
-    bounds: Tensor
-    drawn: Tensor
     met: Tensor
 
     def __init__(
-        self, popularity: Tensor, n_negatives: int, power: float = 0.5, precision: str = "auto"
+        self,
+        popularity: Tensor,
+        n_negatives: int = 8192,
+        power: float = 0.5,
+        precision: str = "auto",
     ) -> None:
-        super().__init__()
+        super().__init__(popularity, n_negatives, power)
         counts = popularity.double().clamp(min=1)
-        chances = counts**power
-        shares = chances / chances.sum()
-        self.n_negatives = n_negatives
         self.precision = precision
-        self.register_buffer("bounds", shares.cumsum(0))
-        self.register_buffer("drawn", (n_negatives * chances / chances.sum()).float())
         self.register_buffer("met", (counts / counts.sum()).float())
 
     def forward(
@@ -113,8 +168,156 @@ class SampledSoftmax(nn.Module):
         right = place[: len(targets)]  # (B,)
         return scored.against(items).cross_entropy(right, self.precision, log_weights)
 
-    def draw(self) -> Tensor:
-        """Item codes of the negatives, shape (n_negatives,)."""
-        places = self.bounds.new_empty(self.n_negatives)  # (n_negatives,)
-        places.uniform_(generator=generator_on(places.device))
-        return torch.searchsorted(self.bounds, places).clamp(max=len(self.bounds) - 1)
+
+class ClusterSoftmax(_Negatives):
+    """Criterion over encoded prefixes and targets: cross-entropy over a cluster and a sample.
+
+    A row's candidates are the items of the cluster of its last item, each with weight 1, and of the
+    items that all rows of the batch share, drawn as in :class:`SampledSoftmax`, those that are not
+    among them, each with the weight 1 / (number of times it is expected in the sample). The target
+    counts once and fully. The weighted sum is an unbiased estimate of the sum over the catalogue;
+    its logarithm is too low on average, by half its relative variance (Jensen). What is hard to
+    tell from the target is mostly in its cluster, so the variance is far below that of a sample of
+    the same size.
+
+    Of a cluster with more items than a bound, the most frequent ones are taken, and of the others
+    those that are drawn.
+
+    Parameters
+    ----------
+    popularity : Tensor of shape (n_items,)
+        How often each item occurs in training; it counts as one at least.
+    clusters : LongTensor of shape (n_items,)
+        Cluster of each item; -1 for none: prefixes that end with such an item have the sample only.
+    n_negatives : int, default=1024
+    power : float, default=0.75
+        0 draws all items alike, 1 in proportion to popularity.
+    most_own : int, default=2048
+        Most items of a cluster that are candidates by themselves.
+
+    References
+    ----------
+    Bengio and Senecal, "Adaptive importance sampling to accelerate training of a neural
+    probabilistic language model", IEEE Transactions on Neural Networks 2008 (the weights).
+
+    Examples
+    --------
+    >>> criterion = ClusterSoftmax(torch.ones(4), torch.tensor([0, 0, 1, 1]), n_negatives=2)
+    >>> vectors = lambda items=slice(None): torch.eye(4)[items]
+    >>> prefixes = EncodedPrefixes(torch.eye(4)[:2], vectors, last_items=torch.tensor([0, 3]))
+    >>> criterion(prefixes, torch.tensor([1, 0])).ndim
+    0
+    """
+
+    clusters: Tensor
+    ordered: Tensor
+    starts: Tensor
+    sizes: Tensor
+    place: Tensor
+
+    def __init__(
+        self,
+        popularity: Tensor,
+        clusters: Tensor,
+        n_negatives: int = 1024,
+        power: float = 0.75,
+        most_own: int = 2048,
+    ) -> None:
+        super().__init__(popularity, n_negatives, power)
+        self.most_own = most_own
+        by_count = torch.argsort(popularity, descending=True, stable=True)  # (n_items,)
+        ordered = by_count[torch.argsort(clusters[by_count], stable=True)]  # (n_items,)
+        counts = torch.bincount(clusters + 1)  # (n_clusters + 1,), first the items of none
+        starts = counts.cumsum(0) - counts  # (n_clusters + 1,)
+        place = torch.empty_like(clusters)  # (n_items,), in its cluster
+        place[ordered] = (
+            torch.arange(len(clusters), device=clusters.device) - starts[clusters[ordered] + 1]
+        )
+        buffers = {"clusters": clusters, "ordered": ordered, "place": place}
+        buffers |= {"starts": starts[1:], "sizes": counts[1:]}
+        for name, buffer in buffers.items():
+            self.register_buffer(name, buffer)
+
+    @staticmethod
+    def reads_rows(n_items: int) -> bool:
+        """Whether only the vectors that a batch needs are made, which pays for many items."""
+        return n_items > WHOLE_TABLE
+
+    def forward(self, scored: EncodedPrefixes, targets: Tensor) -> Tensor:
+        """Mean loss of states (B, d) against targets, clusters of last items, and negatives."""
+        if isinstance(scored.states, TargetAttention) or scored.last_items is None:
+            raise ValueError(
+                "loss='clusters' needs one embedding for each prefix and its last item, and this "
+                "backbone's embedding depends on the candidate; set loss='full', or 'sampled'."
+            )
+        candidates = self.candidates(scored.last_items, targets)
+        if not self.reads_rows(len(self.clusters)):
+            table = scored.candidate_vectors()  # (N, d)
+            return cluster_cross_entropy(scored.states, table, targets, candidates)
+        codes = torch.cat([candidates.own, candidates.drawn, targets])
+        items, places = torch.unique(codes, return_inverse=True)  # (n,)
+        own, drawn, right = places.split([len(candidates.own), len(candidates.drawn), len(targets)])
+        candidates = replace(candidates, own=own, drawn=drawn)
+        table = scored.candidate_vectors(items)  # (n, d)
+        return cluster_cross_entropy(scored.states, table, right, candidates)
+
+    def candidates(self, last_items: Tensor, targets: Tensor) -> BlockCandidates:
+        """Item codes of the candidates of a batch, drawn anew."""
+        known = last_items >= 0  # (B,)
+        cluster = self.clusters[last_items.clamp(min=0)].masked_fill(~known, -1)  # (B,)
+        present = torch.unique(cluster[cluster >= 0])  # (C,)
+        block_of = torch.full((len(self.sizes) + 1,), -1, device=cluster.device)  # last for none
+        block_of[present] = torch.arange(len(present), device=cluster.device)
+        sizes = self.sizes[present]  # (C,)
+        most = self._most_of_each(sizes)
+        inside = self.clusters[targets] == cluster  # (B,)
+        own_target = self._place(targets, most).masked_fill(~inside | (cluster < 0), -1)  # (B,)
+        drawn, counts = torch.unique(self.draw(), return_counts=True)  # (S,)
+        drawn_block = block_of[self.clusters[drawn]]  # (S,)
+        drawn_block = drawn_block.masked_fill(self._place(drawn, most) < 0, -1)  # (S,)
+        by_block = torch.argsort(drawn_block, stable=True)  # (S,)
+        return BlockCandidates(
+            own=self._items_of(present, sizes.clamp(max=most)),
+            sizes=sizes.clamp(max=most),
+            block=block_of[cluster],
+            own_target=own_target,
+            drawn=drawn[by_block],
+            drawn_sizes=torch.bincount(drawn_block + 1, minlength=len(present) + 1),
+            drawn_target=_places_in(drawn, by_block, targets),
+            log_weights=(counts / self.drawn[drawn]).log()[by_block],
+        )
+
+    def _most_of_each(self, sizes: Tensor) -> int:
+        """Items of each cluster, of these sizes, that are candidates by themselves at most."""
+        if (
+            not self.reads_rows(len(self.clusters))
+            or sizes.clamp(max=self.most_own).sum() <= MOST_ROWS
+        ):
+            return self.most_own
+        rising = sizes.sort().values  # (C,)
+        smaller = rising.cumsum(0) - rising  # (C,), items of the smaller ones
+        n_larger = torch.arange(len(rising), 0, -1, device=rising.device)  # (C,), itself included
+        left = (MOST_ROWS - smaller) // n_larger  # (C,), for each of those
+        return max(1, min(self.most_own, int(left.amax())))
+
+    def _place(self, items: Tensor, most: int) -> Tensor:
+        """Place of items (n,) among the first of their clusters, by falling popularity; else -1."""
+        place = self.place[items]  # (n,)
+        return place.masked_fill(place >= most, -1)
+
+    def _items_of(self, clusters: Tensor, sizes: Tensor) -> Tensor:
+        """Codes of the first items of clusters (C,), so many of each, one after another."""
+        ends = sizes.cumsum(0)  # (C,)
+        shifts = self.starts[clusters] + sizes - ends  # (C,)
+        total = int(sizes.sum())
+        shift = torch.repeat_interleave(shifts, sizes, output_size=total)  # (m,)
+        return self.ordered[torch.arange(total, device=shift.device) + shift]
+
+
+def _places_in(rising: Tensor, order: Tensor, targets: Tensor) -> Tensor:
+    """Place of targets (B,) among rising codes (S,) once these are put in order; -1 if absent."""
+    place = torch.searchsorted(rising, targets).clamp(max=len(rising) - 1)  # (B,)
+    absent = rising[place] != targets  # (B,)
+    rank = torch.empty_like(order)  # (S,)
+    rank[order] = torch.arange(len(order), device=order.device)
+    return rank[place].masked_fill(absent, -1)

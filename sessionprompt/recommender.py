@@ -109,12 +109,19 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         Of the factors in the products of the training loss; sums, gradients and all scores are
         float32. ``"auto"`` is bfloat16 where the processor has it built in, which halves the time
         of the loss.
+    loss : {"auto", "full", "clusters", "sampled"}, default="auto"
+        Among which items a target is ranked in training; evaluation is exact in any case.
+        ``"full"`` takes all of them; ``"clusters"`` those of the cluster of the prefix's last item
+        and a sample of the others, see :class:`~sessionprompt.losses.ClusterSoftmax`; ``"sampled"``
+        a sample and the targets of the batch, see :class:`~sessionprompt.losses.SampledSoftmax`:
+        for large catalogues, a step then costs the same however many items there are. Clusters are
+        those that the sessions are annotated with, else Leiden's of the training sessions.
+        ``"auto"`` is ``"full"``, or ``"sampled"`` where `n_negatives` is given.
     n_negatives : int, optional
-        Instead of all items, rank a target in training among so many drawn ones and the targets of
-        its batch, see :class:`~sessionprompt.sampling.SampledSoftmax`. For large catalogues: a step
-        then costs the same however many items there are. None is the full softmax.
-    negatives_power : float, default=0.5
-        Negatives are drawn in proportion to popularity to this power.
+        Size of the sample; None is 1,024 beside clusters and 8,192 alone.
+    negatives_power : float, optional
+        Negatives are drawn in proportion to popularity to this power; None is .75 beside clusters
+        and .5 alone.
     max_epochs : int, default=30
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The
@@ -213,8 +220,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         lr_schedule: str = "constant",
         weight_decay: float = 0.0,
         precision: str = "auto",
+        loss: str = "auto",
         n_negatives: int | None = None,
-        negatives_power: float = 0.5,
+        negatives_power: float | None = None,
         max_epochs: int = 30,
         patience: int | None = 3,
         monitor: str = "mrr@5",
@@ -246,6 +254,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
         self.precision = precision
+        self.loss = loss
         self.n_negatives = n_negatives
         self.negatives_power = negatives_power
         self.max_epochs = max_epochs

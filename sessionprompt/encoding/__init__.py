@@ -7,6 +7,7 @@ from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
 from .filters import CodeLists, ItemFilter, candidates_of, read_candidates, seen_items
+from .labels import item_labels
 from .prefixes import PrefixData, count_unknown, last_windows, prefix_data
 from .targets import NextItemTargets
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_prompts",
     "count_unknown",
     "labelled_by",
+    "item_labels",
     "last_prefixes",
     "last_windows",
     "prefix_data",

@@ -74,7 +74,8 @@ class SessionNetwork(nn.Module):
 
     def forward(self, batch: SessionBatch) -> EncodedPrefixes:
         """Encoded prefixes, which a criterion scores against all candidates or a sample of them."""
-        return EncodedPrefixes(self.states(batch), self.candidate_vectors)
+        last_items = batch.items[batch.ends]  # (P,)
+        return EncodedPrefixes(self.states(batch), self.candidate_vectors, last_items)
 
     def states(
         self, batch: SessionBatch, input_vectors: Tensor | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .blended import BlendedScores, own_scores
+from .clusters import BlockCandidates, cluster_cross_entropy
 from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
@@ -16,6 +17,7 @@ __all__ = [
     "PRECISIONS",
     "AttentionScores",
     "BlendedScores",
+    "BlockCandidates",
     "Candidates",
     "DenseScores",
     "EncodedPrefixes",
@@ -26,6 +28,7 @@ __all__ = [
     "Scores",
     "ScoresInBlocks",
     "TargetAttention",
+    "cluster_cross_entropy",
     "linear_cross_entropy",
     "obstacle",
     "own_scores",

@@ -51,10 +51,13 @@ class EncodedPrefixes:
     states : Tensor of shape (B, d) or TargetAttention
     candidate_vectors : callable
         Vectors (n, d) of item codes (n,), or those of all items, (N, d), if called with nothing.
+    last_items : LongTensor of shape (B,), optional
+        Code of the last item of each prefix, below 0 where it is unknown.
     """
 
     states: Tensor | TargetAttention
     candidate_vectors: Callable[..., Tensor]
+    last_items: Tensor | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.states, self.candidate_vectors()))

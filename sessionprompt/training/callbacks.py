@@ -177,8 +177,8 @@ class EpochTime(Callback):
             return
         warnings.warn(
             f"an epoch takes about {duration(seconds)}: the full softmax scores all "
-            f"{n_items:,} items for each prefix. n_negatives=8192 trains against a sample of "
-            "them, and leaves evaluation exact.",
+            f"{n_items:,} items for each prefix. loss='clusters' trains against those of one "
+            "cluster and a sample of the others, and leaves evaluation exact.",
             stacklevel=2,
         )
 

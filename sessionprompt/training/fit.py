@@ -25,6 +25,7 @@ from ..network import (
 )
 from ..sessions import Sessions
 from .identity import fit_identity
+from .item_clusters import clusters_of_items
 from .loop import TrainingPlan, build_net, train_network
 
 __all__ = ["TrainingRun", "fit_network"]
@@ -99,6 +100,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             seed=run.seed,
             chooses=run.chooses,
             title=run.stage or "",
+            clusters=clusters_of_items(estimator, encoder, run.train, run.seed),
             **_checkpoint(estimator, run),
         )
         outcome["blend_"] = _blend(estimator, run, outcome, valid)

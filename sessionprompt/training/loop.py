@@ -12,7 +12,7 @@ import torch
 from skorch.callbacks import Callback
 
 from ..encoding import PrefixData
-from ..losses import FullSoftmax, SampledSoftmax
+from ..losses import ClusterSoftmax, FullSoftmax, SampledSoftmax, loss_name
 from ..network import SessionNetwork
 from ..scoring import workspace
 from .callbacks import (
@@ -42,8 +42,9 @@ class TrainingPlan:
     lr_schedule: str
     weight_decay: float
     precision: str
+    loss: str
     n_negatives: int | None
-    negatives_power: float
+    negatives_power: float | None
     verbose: int
     net_params: dict[str, Any] | None
 
@@ -65,6 +66,7 @@ def build_net(
     *,
     seed: int = 0,
     callbacks: Sequence[Callback] = (),
+    clusters: np.ndarray | None = None,
 ) -> SessionNet:
     """Net that can train a network.
 
@@ -75,13 +77,16 @@ def build_net(
     plan : TrainingPlan
     seed : int
     callbacks : sequence of Callback
+    clusters : ndarray of shape (n_items,), optional
+        Cluster of each item. Without them, as for a net that is not going to be trained,
+        ``loss="clusters"`` stands for the full softmax, which it estimates.
 
     Returns
     -------
     SessionNet
         Initialized; the network keeps its weights.
     """
-    own = _loss_settings(network, plan)
+    own = _loss_settings(network, plan, clusters)
     given = plan.net_params or {}
     # other losses may leave the item table with nothing but lookups
     network.sparse = "criterion" not in given
@@ -104,19 +109,45 @@ def build_net(
     ).initialize()
 
 
-def _loss_settings(network: SessionNetwork, plan: TrainingPlan) -> dict[str, Any]:
-    """Criterion and optimizer; against a sample of the catalogue, a step touches few rows."""
-    common = {"optimizer__weight_decay": plan.weight_decay, "criterion__precision": plan.precision}
-    if plan.n_negatives is None:
+def _loss_settings(
+    network: SessionNetwork, plan: TrainingPlan, clusters: np.ndarray | None
+) -> dict[str, Any]:
+    """Criterion, and the optimizer for what a step with it touches: all rows, or a few."""
+    decay = {"optimizer__weight_decay": plan.weight_decay}
+    loss = loss_name(plan.loss, plan.n_negatives)
+    if loss == "clusters" and clusters is not None:
+        return {**decay, **_cluster_settings(network, plan, clusters)}
+    common = {**decay, "criterion__precision": plan.precision}
+    if loss != "sampled":
         return {**common, "criterion": FullSoftmax, "optimizer": torch.optim.Adam}
     return {
         **common,
         "criterion": SampledSoftmax,
-        "criterion__popularity": network.popularity,
-        "criterion__n_negatives": plan.n_negatives,
-        "criterion__power": plan.negatives_power,
+        **_negatives(network, plan),
         "optimizer": RowAdam,
     }
+
+
+def _cluster_settings(
+    network: SessionNetwork, plan: TrainingPlan, clusters: np.ndarray
+) -> dict[str, Any]:
+    """Criterion and optimizer of the loss over clusters."""
+    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
+    if ClusterSoftmax.reads_rows(len(clusters)):
+        optimizer = RowAdam
+    return {
+        "criterion": ClusterSoftmax,
+        "criterion__clusters": torch.from_numpy(clusters).to(network.popularity.device),
+        **_negatives(network, plan),
+        "optimizer": optimizer,
+    }
+
+
+def _negatives(network: SessionNetwork, plan: TrainingPlan) -> dict[str, Any]:
+    """Parameters of a sample; what is None is left to the criterion."""
+    given = {"n_negatives": plan.n_negatives, "power": plan.negatives_power}
+    settings = {f"criterion__{name}": value for name, value in given.items() if value is not None}
+    return {"criterion__popularity": network.popularity, **settings}
 
 
 def train_network(
@@ -130,6 +161,7 @@ def train_network(
     title: str = "",
     checkpoint: str | None = None,
     identity: str = "",
+    clusters: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Learned attributes of a training run, which trains a network in place.
 
@@ -149,6 +181,8 @@ def train_network(
         File for the state of training; taken up if it exists.
     identity : str
         What the checkpoint must have been written for.
+    clusters : ndarray of shape (n_items,), optional
+        As in :func:`build_net`.
 
     Returns
     -------
@@ -163,7 +197,7 @@ def train_network(
     if checkpoint:
         file = CheckpointFile(checkpoint, identity, best)
     callbacks = _callbacks(plan, best, file, title)
-    net = build_net(network, plan, seed=seed, callbacks=callbacks)
+    net = build_net(network, plan, seed=seed, callbacks=callbacks, clusters=clusters)
     done = 0
     if file is not None:
         done = file.resume(net)

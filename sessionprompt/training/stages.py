@@ -133,12 +133,15 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
     if estimator.refit and not selection.chooses:
         return Fitted.of(estimator, final)
     annotator = None
-    if "cluster" in check_prompts(estimator.prompts):
+    prompted = "cluster" in check_prompts(estimator.prompts)
+    if prompted or estimator.loss == "clusters":
         annotator = _fitted_on(train, run.seed)
     if annotator is not None:
         train = labelled_by(train, annotator)
         tail = labelled_by(tail, annotator)
         selection = replace(selection, train=train, valid=tail)
+    if not prompted:
+        annotator = None  # the model that is trained reads no labels
     selected = Fitted.of(estimator, selection, annotator)
     if not estimator.refit or selected.learned["stop_reason_"] in UNFINISHED:
         return selected

@@ -1,0 +1,246 @@
+"""The softmax loss over candidates of each row: a block that its cluster shares, and a sample.
+
+A row b has the candidates of its own block, each with weight 1, and the drawn ones that are not in
+the block, each with a weight of its own. With the target t, which counts once and fully, the loss
+is ``logsumexp(s_bt, s_bi of the block, s_bj + log w_j of the drawn) - s_bt``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .scratch import scratch
+
+__all__ = ["BlockCandidates", "cluster_cross_entropy"]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockCandidates:
+    """Candidates of the rows of a batch, as places in a table of candidate vectors.
+
+    Attributes
+    ----------
+    own : LongTensor of shape (m,)
+        Places of the candidates of all blocks, block by block.
+    sizes : LongTensor of shape (C,)
+        Candidates of each block.
+    block : LongTensor of shape (B,)
+        Block of each row; -1 for none.
+    own_target : LongTensor of shape (B,)
+        Which candidate of its block is a row's target; -1 where it is not among them.
+    drawn : LongTensor of shape (S,)
+        Places of the candidates that all rows share, each of them once: first those that no block
+        holds already, then those that the first block holds, and so on.
+    drawn_sizes : LongTensor of shape (C + 1,)
+        How many of them there are of each.
+    drawn_target : LongTensor of shape (B,)
+        Which drawn candidate is a row's target; -1 where none is.
+    log_weights : Tensor of shape (S,)
+        Added to the scores of the drawn candidates.
+    """
+
+    own: Tensor
+    sizes: Tensor
+    block: Tensor
+    own_target: Tensor
+    drawn: Tensor
+    drawn_sizes: Tensor
+    drawn_target: Tensor
+    log_weights: Tensor
+
+
+def cluster_cross_entropy(
+    states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
+) -> Tensor:
+    """Mean cross-entropy of the softmax over each row's own candidates.
+
+    Parameters
+    ----------
+    states : Tensor of shape (B, d)
+    table : Tensor of shape (N, d)
+        Candidate vectors, of which only those that are named are read.
+    targets : LongTensor of shape (B,)
+        Place of the right candidate of each row.
+    candidates : BlockCandidates
+
+    Returns
+    -------
+    Tensor
+        A scalar, differentiable (once) in `states` and `table`.
+    """
+    return _ClusterCrossEntropy.apply(states.to(table.dtype), table, targets, candidates)
+
+
+class _ClusterCrossEntropy(torch.autograd.Function):
+    """Loss and both gradients at once; the target stays out of the sums, as in the full softmax."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
+    ) -> Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            loss, *gradients = _loss_and_gradients(states, table, targets, candidates)
+        ctx.save_for_backward(*gradients)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        states_grad, table_grad = ctx.saved_tensors
+        # the usual case, and a sweep over the table saved
+        if grad.device.type == "cpu" and grad.item() == 1:
+            return states_grad, table_grad, None, None
+        return grad * states_grad, grad * table_grad, None, None
+
+
+def _loss_and_gradients(
+    states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
+) -> tuple[Tensor, Tensor, Tensor]:
+    rows = _Rows.of(states, candidates)
+    right = targets[rows.order]  # (B,)
+    chosen = table.index_select(0, right)  # (B, d)
+    target_score = torch.linalg.vecdot(rows.x, chosen).unsqueeze(1)  # (B, 1)
+    own = _Own(rows, table, candidates)
+    drawn = _Drawn(rows, table, candidates)
+    rest_logsumexp = torch.logaddexp(own.logsumexp, drawn.logsumexp)  # (B, 1)
+    total = torch.logaddexp(rest_logsumexp, target_score)  # (B, 1)
+    log_scale = total + math.log(len(states))  # (B, 1), in the mean over all rows
+    missing = (rest_logsumexp - log_scale).exp_()  # (B, 1), 1 - p of the targets
+    x_grad = -missing * chosen  # (B, d)
+    table_grad = own.add_gradients(log_scale, x_grad)  # (N, d)
+    drawn.add_gradients(log_scale, x_grad, table_grad)
+    table_grad.index_add_(0, right, missing * rows.x, alpha=-1)
+    states_grad = torch.empty_like(x_grad)  # (B, d)
+    states_grad[rows.order] = x_grad
+    return (total - target_score).mean(), states_grad, table_grad
+
+
+class _Rows(NamedTuple):
+    """Rows in the order of their blocks, those without a block first."""
+
+    order: Tensor  # (B,)
+    x: Tensor  # (B, d), their states
+    block: Tensor  # (B,)
+    n_rows: list[int]  # without a block, and of each block
+
+    @classmethod
+    def of(cls, states: Tensor, candidates: BlockCandidates) -> _Rows:
+        order = torch.argsort(candidates.block, stable=True)  # (B,)
+        block = candidates.block[order]  # (B,)
+        n_rows = torch.bincount(block + 1, minlength=len(candidates.sizes) + 1)  # (C + 1,)
+        return cls(order, states[order], block, n_rows.tolist())
+
+
+class _Own:
+    """Exponentials of rows against the candidates of their blocks, in one memory, row by row."""
+
+    def __init__(self, rows: _Rows, table: Tensor, candidates: BlockCandidates) -> None:
+        self.rows = rows
+        self.table = table
+        self.places = candidates.own
+        self.sizes = candidates.sizes.tolist()
+        self.vectors = self._memory("own vectors", table.shape[1] * len(self.places))
+        self.vectors = self.vectors.view(-1, table.shape[1])  # (m, d)
+        torch.index_select(table, 0, self.places, out=self.vectors)
+        n_rows = rows.n_rows[1:]
+        n_scores = sum(n * size for n, size in zip(n_rows, self.sizes, strict=True))
+        self.kept = self._memory("own exponentials", n_scores)
+        self.highest = rows.x.new_full((len(rows.x), 1), _hopeless(table.dtype))  # (B, 1)
+        sums = torch.zeros_like(self.highest)  # (B, 1)
+        for some, columns, scores in self._blocks():
+            torch.mm(rows.x[some], self.vectors[columns].T, out=scores)  # (rows, columns)
+        widths = F.pad(candidates.sizes, (1, 0))[rows.block + 1]  # (B,)
+        _leave_out(self.kept, widths.cumsum(0) - widths, candidates.own_target[rows.order])
+        for some, _, scores in self._blocks():
+            _exponentials(scores, self.highest[some], sums[some])
+        self.logsumexp = self.highest + sums.log()  # (B, 1)
+
+    def _memory(self, name: str, n: int) -> Tensor:
+        return scratch(name, 0, n, self.table.dtype, self.table.device)
+
+    def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Rows, candidates and exponentials (rows, candidates) of each block."""
+        row = self.rows.n_rows[0]
+        column = 0
+        start = 0
+        for n, size in zip(self.rows.n_rows[1:], self.sizes, strict=True):
+            stop = start + n * size
+            scores = self.kept[start:stop].view(n, size)
+            yield slice(row, row + n), slice(column, column + size), scores
+            row += n
+            column += size
+            start = stop
+
+    def add_gradients(self, log_scale: Tensor, x_grad: Tensor) -> Tensor:
+        """Gradient (N, d) of exp(scores - log_scale); that of the states is added to (B, d)."""
+        m, d = self.vectors.shape
+        scale = (self.highest - log_scale).exp_()  # (B, 1)
+        scaled = scale * self.rows.x  # (B, d)
+        products = torch.zeros_like(x_grad)  # (B, d)
+        own_grad = self._memory("own gradients", (m + 1) * d).view(m + 1, d)
+        own_grad[m] = 0  # of all other candidates
+        for some, columns, exponentials in self._blocks():
+            torch.mm(exponentials, self.vectors[columns], out=products[some])
+            torch.mm(exponentials.T, scaled[some], out=own_grad[columns])
+        x_grad.addcmul_(scale, products)
+        # a gather of all rows is faster than to scatter some into zeros
+        source = torch.full((len(self.table),), m, device=self.table.device)  # (N,)
+        source[self.places] = torch.arange(m, device=self.table.device)
+        return own_grad.index_select(0, source)  # (N, d)
+
+
+class _Drawn:
+    """Exponentials of all rows against the candidates that they share."""
+
+    def __init__(self, rows: _Rows, table: Tensor, candidates: BlockCandidates) -> None:
+        self.x = rows.x
+        self.places = candidates.drawn
+        self.vectors = table.index_select(0, self.places)  # (S, d)
+        shape = len(self.x), len(self.places)
+        kept = scratch("drawn exponentials", 0, math.prod(shape), table.dtype, table.device)
+        self.exponentials = kept.view(shape)  # (B, S)
+        log_weights = candidates.log_weights.to(table.dtype)  # (S,)
+        torch.addmm(log_weights, self.x, self.vectors.T, out=self.exponentials)
+        row = rows.n_rows[0]
+        column = int(candidates.drawn_sizes[0])
+        sizes = candidates.drawn_sizes[1:].tolist()
+        for n, size in zip(rows.n_rows[1:], sizes, strict=True):
+            inside = self.exponentials[row : row + n, column : column + size]
+            inside.fill_(_hopeless(table.dtype))
+            row += n
+            column += size
+        starts = torch.arange(len(self.x), device=table.device) * len(self.places)  # (B,)
+        _leave_out(kept, starts, candidates.drawn_target[rows.order])
+        self.highest = self.x.new_empty(len(self.x), 1)  # (B, 1)
+        sums = torch.empty_like(self.highest)  # (B, 1)
+        _exponentials(self.exponentials, self.highest, sums)
+        self.logsumexp = self.highest + sums.log()  # (B, 1)
+
+    def add_gradients(self, log_scale: Tensor, x_grad: Tensor, table_grad: Tensor) -> None:
+        """Add exp(scores - log_scale) to the gradients (B, d) and (N, d)."""
+        scale = (self.highest - log_scale).exp_()  # (B, 1)
+        x_grad.addcmul_(scale, self.exponentials @ self.vectors)
+        table_grad.index_add_(0, self.places, self.exponentials.T @ (scale * self.x))
+
+
+def _exponentials(scores: Tensor, highest: Tensor, sums: Tensor) -> None:
+    """Replace scores (rows, n) by exp(score - highest); write highest and sums (rows, 1)."""
+    torch.amax(scores, 1, keepdim=True, out=highest)
+    scores.sub_(highest).exp_()
+    torch.sum(scores, 1, keepdim=True, out=sums)
+
+
+def _leave_out(scores: Tensor, starts: Tensor, columns: Tensor) -> None:
+    """Make one score of each row hopeless; rows start at some places (B,); column -1 is none."""
+    scores.index_fill_(0, (starts + columns)[columns >= 0], _hopeless(scores.dtype))
+
+
+def _hopeless(dtype: torch.dtype) -> float:
+    """A score that counts for nothing, but finite: it may be that of the only candidate."""
+    return torch.finfo(dtype).min / 4
