@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._checks import check_choice, check_count, check_integer, check_number, is_integer, is_number
+from ._checks import check_choice, check_integer, check_number
 from .encoding import check_prompts
 from .losses import LOSSES
 from .metrics import check_monitor
 from .network import GATES, SCORINGS, resolve_backbone, resolve_device
 from .scoring import PRECISIONS
 
-__all__ = ["check_history", "check_parameters", "check_windows", "seed_of"]
+__all__ = ["check_parameters", "check_windows", "seed_of"]
 
 CHOICES = {
     "gate": GATES,
@@ -129,33 +128,6 @@ def check_windows(params: Any) -> None:
     """
     _check_count("max_length", params.max_length)
     _check_count("batch_size", params.batch_size)
-
-
-def check_history(learned: Mapping[str, Any]) -> None:
-    """Raise a ValueError unless attributes are such as training leaves.
-
-    Parameters
-    ----------
-    learned : mapping of str to object
-        Holds ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_`` and ``stop_reason_``.
-    """
-    check_count("n_epochs_", learned["n_epochs_"], 0)
-    check_count("best_epoch_", learned["best_epoch_"], 0)
-    if not is_number(learned["best_score_"]):
-        raise ValueError(f"best_score_={learned['best_score_']!r} must be a number.")
-    reason = learned["stop_reason_"]
-    if not isinstance(reason, str) or not reason.isidentifier():
-        raise ValueError(f"stop_reason_={reason!r} must be the name of a reason.")
-    history = learned["history_"]
-    if not isinstance(history, list) or not all(map(_is_epoch, history)):
-        raise ValueError("history_ must be a list of one dict of numbers for each epoch.")
-
-
-def _is_epoch(row: Any) -> bool:
-    """Whether a value is a row of a history: names and numbers, with the number of the epoch."""
-    if not isinstance(row, dict) or not is_integer(row.get("epoch")) or row["epoch"] < 1:
-        return False
-    return all(isinstance(name, str) and is_number(value) for name, value in row.items())
 
 
 def seed_of(random_state: Any) -> int:

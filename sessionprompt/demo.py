@@ -35,7 +35,7 @@ def run() -> None:
     print(f"{len(train):,} sessions to learn from,", end=" ")
     print(f"the newest {len(test):,} to test on; for example")
     print("   ", " > ".join(train[0]), "\n")
-    model = make_session_pipeline("gru4rec", max_epochs=10, random_state=0).fit(train)
+    model = make_session_pipeline("gru4rec", random_state=0).fit(train)
     _print_model(model)
     _print_evaluation(model, train, test)
     _print_recommendations(model, test[0][:2])

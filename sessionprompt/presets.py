@@ -23,6 +23,7 @@ PAPER: dict[str, Any] = {
     "repeats": None,
     "batch_size": 512,
     "lr": 0.001,
+    "lr_schedule": "constant",
 }
 
 #: The choices of the code released with the paper, without its defects: two elementwise gates,
@@ -42,4 +43,5 @@ RELEASED_CODE: dict[str, Any] = {
     "repeats": None,
     "batch_size": 256,
     "lr": 0.01,
+    "lr_schedule": "constant",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from . import storage
 from ._checks import check_fitted
-from ._parameters import check_history, check_parameters, check_windows, seed_of
+from ._parameters import check_parameters, check_windows, seed_of
 from .base import SessionRecommenderMixin, warn_of_unknown
 from .blending import Blend
 from .encoding import (
@@ -28,27 +27,20 @@ from .encoding import (
 from .metrics import RankedTargets
 from .network import (
     SessionNetwork,
-    check_learned,
-    check_registered,
     item_vectors,
     one_pass_of,
     prefix_scores,
     rank_sessions,
-    registered_name,
-    stored_network,
     top_items,
 )
 from .sessions import Sessions, as_sessions
-from .storage import ArrayStore, from_json, pack, pack_params, to_json, unpack, unpack_params
+from .storage import ArrayStore
+from .stored import pack_own_params, pack_recommender, unpack_own_params, unpack_recommender
 
 if TYPE_CHECKING:
     from .training import Fitted
 
 __all__ = ["PromptedSessionRecommender"]
-
-LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
-# what a process decides and no file: code, devices, folders
-OF_PROCESS = {"net_params": None, "device": "auto", "checkpoint_dir": None, "verbose": 0}
 
 
 class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
@@ -99,9 +91,9 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     accumulate : int, default=1
         Batches whose gradients make one step: a step then learns from ``accumulate * batch_size``
         prefixes, with the memory of `batch_size`.
-    lr : float, default=0.001
+    lr : float, default=0.005
         Learning rate of Adam.
-    lr_schedule : {"constant", "linear"}, default="constant"
+    lr_schedule : {"linear", "constant"}, default="linear"
         ``"linear"`` lowers the rate step by step to zero at the end of `max_epochs`.
     weight_decay : float, default=0.0
         Added to the gradients as this share of the weights.
@@ -122,7 +114,7 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     negatives_power : float, optional
         Negatives are drawn in proportion to popularity to this power; None is .75 beside clusters
         and .5 alone.
-    max_epochs : int, default=30
+    max_epochs : int, default=5
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The
         weights of the best epoch are restored.
@@ -216,14 +208,14 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
         prefixes: str = "auto",
         batch_size: int = 512,
         accumulate: int = 1,
-        lr: float = 0.001,
-        lr_schedule: str = "constant",
+        lr: float = 0.005,
+        lr_schedule: str = "linear",
         weight_decay: float = 0.0,
         precision: str = "auto",
         loss: str = "auto",
         n_negatives: int | None = None,
         negatives_power: float | None = None,
-        max_epochs: int = 30,
+        max_epochs: int = 5,
         patience: int | None = 3,
         monitor: str = "mrr@5",
         validation_fraction: float | None = 0.1,
@@ -437,50 +429,17 @@ class PromptedSessionRecommender(SessionRecommenderMixin, BaseEstimator):
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
         """Description in terms of JSON; ids, labels and weights go to the store."""
         check_fitted(self, "net_")
-        packed = self._pack_params()
-        if self.net_params:
-            warnings.warn(
-                "net_params are not stored: they say how to learn and nothing about the model; "
-                "where it is to learn on, use set_params(net_params=...) after loading.",
-                stacklevel=2,
-            )
-        fitted = self.encoder_._pack(store)
-        for name in LEARNED:
-            fitted[name] = to_json(getattr(self, name), name)
-        if self.blend_ is not None:
-            fitted["blend_"] = self.blend_.to_dict()
-        store.put_weights(self.network_.state_dict())
-        annotator = pack(self.annotator_, store.compartment(0))
-        return {"params": packed, "fitted": fitted, "annotator": annotator}
+        return pack_recommender(self, store)
 
     def _pack_params(self) -> dict[str, Any]:
         """Parameters in terms of JSON; a TypeError if one cannot be stored."""
-        params = self.get_params(deep=False)
-        params["backbone"] = registered_name(self.backbone)
-        return pack_params(params, OF_PROCESS)
+        return pack_own_params(self)
 
     @classmethod
     def _unpack(cls, packed: dict[str, Any], store: ArrayStore) -> PromptedSessionRecommender:
         """The model that was packed; a ValueError says which part does not fit."""
-        from .training import TrainingPlan, build_net
-
-        model = cls(**unpack_params(packed["params"], OF_PROCESS))
-        check_registered(model.backbone)
-        check_parameters(model)
-        seed_of(model.random_state)
-        fitted = packed["fitted"]
-        encoder = SessionEncoder._unpack(fitted, store)
-        network = stored_network(model, encoder, store.own_weights())
-        weights = store.take_weights(network.state_dict())
-        network.to(weights["items"].dtype).load_state_dict(weights)
-        check_learned(network)
-        learned = {name: from_json(fitted[name]) for name in LEARNED}
-        check_history(learned)
-        learned["blend_"] = None
-        if "blend_" in fitted:
-            learned["blend_"] = Blend.from_dict(fitted["blend_"])
-        learned["net_"] = build_net(network, TrainingPlan.of(model))
-        learned["annotator_"] = unpack(packed.get("annotator"), store.compartment(0), None)
+        model = cls(**unpack_own_params(packed["params"]))
+        encoder, learned = unpack_recommender(model, packed, store)
         model._set_learned(encoder, learned)
         return model
 

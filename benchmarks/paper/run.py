@@ -52,6 +52,8 @@ from sessionprompt.recommender import PromptedSessionRecommender
 
 EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 ARMS = tomllib.loads((HERE / "arms.toml").read_text())
+# what is compared is the network, at the rate that a block gives it
+NETWORK_ALONE = {"repeats": None, "lr_schedule": "constant"}
 SAME_FIGURES = 1e-6  # the report lets a comparison differ by as much from its runs
 ORDER = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
 
@@ -317,7 +319,8 @@ def build(cell: Cell, setting: dict[str, Any], args: argparse.Namespace) -> Pipe
     arm = arm_of(cell.arm)
     kind = arm.pop("clusters", "leiden")
     arm.pop("resolution", None)
-    params = {**cell.block.get("params", {}), **arm, **setting, "init": cell.init}
+    params = {**NETWORK_ALONE, **cell.block.get("params", {}), **arm, **setting}
+    params["init"] = cell.init
     recommender = PromptedSessionRecommender(
         cell.backbone, device=args.device, random_state=cell.seed, **params
     )
