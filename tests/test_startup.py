@@ -21,48 +21,77 @@ HEAVY = (
     "pyarrow",
 )
 FIT = "ItemClusterer(algorithm={!r}).fit([['a', 'b'], ['b', 'c']])"
-TRAIN = (
-    "PromptedSessionRecommender(prompts=(), dim=4, max_epochs=1, validation_fraction=None)"
-    ".fit([['a', 'b'], ['b', 'c']]).predict([['a']], k=1)"
-)
+WITHOUT_TRAINING = {
+    "package": "import sessionprompt",
+    "sessions": "from sessionprompt import Sessions; Sessions.from_lists([['a', 'b']])",
+    "clusterer": "from sessionprompt import ItemClusterer",
+    "igraph": FIT.format("igraph"),
+    "leidenalg": FIT.format("leidenalg"),
+    "baseline": (
+        "from sessionprompt.baselines import SLIST;"
+        "assert SLIST().fit([['a', 'b'], ['b', 'c']]).score([['a', 'b']]) == 1"
+    ),
+}
+WITHOUT_CLUSTERING = {
+    "pipeline": "from sessionprompt import make_session_pipeline",
+    "training": (
+        "from sessionprompt import PromptedSessionRecommender;"
+        "PromptedSessionRecommender(prompts=(), dim=4, max_epochs=1, validation_fraction=None)"
+        ".fit([['a', 'b'], ['b', 'c']]).predict([['a']], k=1)"
+    ),
+}
 
 
-def loaded_by(program: str) -> set[str]:
-    """Heavy packages that a program has loaded when it ends."""
-    program = (
-        f"import json, sys\n{program}\nprint(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
-    )
+def loaded_after(steps: dict[str, str]) -> dict[str, set[str]]:
+    """Heavy packages that one interpreter has loaded after each of some steps."""
+    lines = ["import json, sys"]
+    for step in steps.values():
+        lines += [step, f"print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"]
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
     )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    found = [set(json.loads(line)) for line in done.stdout.splitlines()]
+    return dict(zip(steps, found, strict=True))
 
 
-def test_the_package_itself_brings_nothing() -> None:
-    assert loaded_by("import sessionprompt") == set()
+@pytest.fixture(scope="module")
+def without_training() -> dict[str, set[str]]:
+    return loaded_after(WITHOUT_TRAINING)
 
 
-def test_sessions_bring_neither_models_nor_tables() -> None:
-    made = "from sessionprompt import Sessions\nSessions.from_lists([['a', 'b']])"
-    assert loaded_by(made) <= {"scipy"}
+@pytest.fixture(scope="module")
+def without_clustering() -> dict[str, set[str]]:
+    return loaded_after(WITHOUT_CLUSTERING)
 
 
-@pytest.mark.parametrize("name", ["ItemClusterer", "make_session_pipeline"])
-def test_names_bring_no_package_that_only_work_needs(name: str) -> None:
-    found = loaded_by(f"from sessionprompt import {name}")
-    assert "sklearn" in found
-    assert not {"igraph", "leidenalg", "skorch", "matplotlib"} & found
+def test_the_package_itself_brings_nothing(without_training: dict[str, set[str]]) -> None:
+    assert without_training["package"] == set()
 
 
-@pytest.mark.parametrize(("algorithm", "other"), [("igraph", {"leidenalg"}), ("leidenalg", set())])
-def test_clustering_brings_what_it_uses(algorithm: str, other: set[str]) -> None:
-    found = loaded_by("from sessionprompt import ItemClusterer\n" + FIT.format(algorithm))
-    assert algorithm in found
+def test_sessions_bring_neither_models_nor_tables(without_training: dict[str, set[str]]) -> None:
+    assert without_training["sessions"] <= {"scipy"}
+
+
+def test_names_bring_no_package_that_only_work_needs(
+    without_training: dict[str, set[str]], without_clustering: dict[str, set[str]]
+) -> None:
+    for found in (without_training["clusterer"], without_clustering["pipeline"]):
+        assert "sklearn" in found
+        assert not {"igraph", "leidenalg", "skorch", "matplotlib"} & found
+
+
+def test_clustering_brings_what_it_uses(without_training: dict[str, set[str]]) -> None:
     # igraph itself opens matplotlib where that is installed
-    assert not {"torch", "skorch", *other} & found
+    assert "igraph" in without_training["igraph"]
+    assert not {"torch", "skorch", "leidenalg"} & without_training["igraph"]
+    assert "leidenalg" in without_training["leidenalg"]
+    assert not {"torch", "skorch"} & without_training["leidenalg"]
 
 
-def test_training_brings_no_clustering() -> None:
-    found = loaded_by("from sessionprompt import PromptedSessionRecommender\n" + TRAIN)
-    assert {"torch", "skorch"} <= found
-    assert not {"igraph", "leidenalg", "matplotlib"} & found
+def test_baselines_need_no_torch(without_training: dict[str, set[str]]) -> None:
+    assert not {"torch", "skorch"} & without_training["baseline"]
+
+
+def test_training_brings_no_clustering(without_clustering: dict[str, set[str]]) -> None:
+    assert {"torch", "skorch"} <= without_clustering["training"]
+    assert not {"igraph", "leidenalg", "matplotlib"} & without_clustering["training"]

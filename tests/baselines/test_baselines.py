@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations
@@ -290,18 +288,6 @@ def test_scores_are_those_of_a_plain_loop(model: Any, twin: Any, params: dict[st
 
 
 # ---------------------------------------------------------------------- surface
-def test_nothing_needs_torch() -> None:
-    code = """
-import sys
-from sessionprompt import Sessions
-from sessionprompt.baselines import SLIST
-model = SLIST().fit([["a", "b"], ["b", "c"]])
-print(model.score([["a", "b"]]), [m for m in ("torch", "skorch") if m in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "1.0 []\n"
-
-
 def test_every_model_is_exported() -> None:
     assert sorted(model.__name__ for model in EVERY) == sorted(baselines.__all__)
 

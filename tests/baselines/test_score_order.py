@@ -22,7 +22,7 @@ sessions_of_few_items = st.lists(
 
 
 @pytest.mark.parametrize("model", EVERY)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(sessions_of_few_items, sessions_of_few_items)
 def test_equal_scores_come_by_code_whatever_the_call(
     model: Any, train: list[list[int]], visitors: list[list[int]]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sessionprompt.sessions import Sessions
 from sessionprompt.vocabulary import Vocabulary
 
-LAWS = settings(max_examples=50, deadline=None)
+LAWS = settings(max_examples=25, deadline=None)  # of each backend and owner
 BACKENDS = ["pandas", "polars", "pyarrow"]
 MAKE = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
 
@@ -90,7 +90,7 @@ FILTERS = {
 
 @pytest.mark.parametrize("filters", FILTERS)
 @pytest.mark.parametrize("timed", [True, False])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=ROWS, gap=st.sampled_from([None, 5]))
 def test_what_filters_remove_counts_for_no_order(
     filters: str, timed: bool, rows: list[tuple[int, int, str, int]], gap: float | None
@@ -318,7 +318,7 @@ def test_duplicates() -> None:
     assert Sessions.from_events(events[:2], session="s", duplicates="error").n_events == 2
 
 
-@LAWS
+@settings(max_examples=50, deadline=None)
 @given(ROWS)
 def test_dropping_duplicates_keeps_the_first_of_each(rows: list[tuple[int, int, str, int]]) -> None:
     frame = pd.DataFrame(rows, columns=["u", "s", "i", "t"])

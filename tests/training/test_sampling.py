@@ -75,7 +75,7 @@ def test_negatives_follow_the_power_of_popularity() -> None:
 
 @pytest.fixture(scope="module")
 def world() -> Sessions:
-    return ItemClusterer(random_state=0).fit_transform(tiny_world(100))
+    return ItemClusterer(random_state=0).fit_transform(tiny_world(60))
 
 
 @pytest.mark.parametrize("backbone", sorted(BACKBONES))
@@ -88,9 +88,10 @@ def test_every_backbone_learns_from_a_sample(
         prompts=prompts,
         dim=8,
         batch_size=64,
-        max_epochs=4,
-        lr=0.01,
+        max_epochs=3,
+        lr=0.02,
         n_negatives=5,
+        refit=False,
         random_state=0,
     ).fit(world)
     first, last = model.history_[0]["train_loss"], model.history_[-1]["train_loss"]
@@ -102,10 +103,11 @@ def test_a_ring_is_learnt_from_a_sample(ring: Sessions) -> None:
         prompts=(),
         dim=16,
         batch_size=32,
-        lr=0.01,
-        max_epochs=12,
+        lr=0.02,
+        max_epochs=8,
         n_negatives=4,
         patience=None,
+        refit=False,
         random_state=0,
     )
     assert model.fit(ring).score(ring, metric="recall", k=1) > 0.95
