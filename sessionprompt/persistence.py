@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from . import baselines, storage
 from .clustering import ItemClusterer, PrecomputedClusters
+from .metrics import last_step
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
 from .sessions import as_sessions
@@ -56,16 +57,24 @@ def check_storable(estimator: Any, X: Any = None) -> None:
     if X is None:
         return
     sessions = as_sessions(X)
-    last = estimator
-    while hasattr(last, "steps"):
-        last = last.steps[-1][1]
     ids = {"item": sessions.vocabulary}
+    prompts = {kind for last in _last_steps(estimator) for kind in getattr(last, "prompts", ())}
     for kind, owners in {"user": sessions.users, "session": sessions.ids}.items():
-        if kind in getattr(last, "prompts", ()) and owners is not None:
+        if kind in prompts and owners is not None:
             ids[kind] = Vocabulary.from_values(owners, name=kind)[0]
     store = storage.ArrayStore({}, {})
     for kind, vocabulary in ids.items():
         store.put_ids(kind, vocabulary)
+
+
+def _last_steps(estimator: Any) -> list[Any]:
+    """Recommenders of which an estimator consists: those in which its pipelines and stacks end."""
+    last = last_step(estimator)
+    if last is not estimator:
+        return _last_steps(last)
+    if isinstance(last, StackedSessionRecommender):
+        return [inner for _, member in last.estimators for inner in _last_steps(member)]
+    return [last]
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:

@@ -138,10 +138,8 @@ def test_items_of_all_prefixes_of_sessions() -> None:
     own = OwnItems.of_prefixes(items, np.array([0, 3, 5]), np.array([2, 1]))
     assert own.lengths.tolist() == [2, 3, 1, 2]
     found = list(zip(own.row.tolist(), own.item.tolist(), own.steps, own.counts, strict=True))
-    assert found == [(0, 1, 1 - 1, 1), (0, 3, 1, 1), (1, 1, 1, 1), (1, 3, 0, 2)] + [
-        (2, 2, 0, 1),
-        (3, 2, 0, 2),
-    ]
+    first = [(0, 1, 0, 1), (0, 3, 1, 1), (1, 1, 1, 1), (1, 3, 0, 2)]
+    assert found == [*first, (2, 2, 0, 1), (3, 2, 0, 2)]
 
 
 @pytest.mark.parametrize("size", [1, 60, 10**6])
