@@ -254,6 +254,7 @@ class TestTable2:
     def test_families_of_too_few_resamples_are_named(self, paper, tmp_path):
         lines = [comparison(against=f"other{k}", n_resamples=99, p_holm=1.0) for k in range(4)]
         text = report_of(paper, tmp_path, [run(), *lines])
+        assert "sessions with 1,000 targets, 99 times." in under(text, f"### {self.paired}")
         said = "No adjusted p of 4 comparisons with 99 resamples can be below 0.080 (arms)."
         assert said in under(text, f"### {self.paired}")
         enough = [{**line, "n_resamples": 1599} for line in lines]

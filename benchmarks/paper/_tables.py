@@ -207,12 +207,16 @@ def _compared(line: Line) -> list[str]:
 
 
 def _resampled(comparisons: Sequence[Line]) -> list[str]:
-    """What was resampled, and the families of the adjustment."""
+    """What was resampled and how often, and the families of the adjustment."""
     sessions = values(comparisons, "n_sessions")
     targets = values(comparisons, "n_targets")
+    resamples = values(comparisons, "n_resamples")
+    times = ""
+    if resamples:
+        times = f", {extent(resamples)} times"
     notes = []
     if sessions:
-        notes = [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets."]
+        notes = [f"Resampled: {extent(sessions)} sessions with {extent(targets)} targets{times}."]
     notes += [note for (_,), group in grouped(comparisons, ["family"]) for note in _too_few(group)]
     families = [
         f"{family} ({len(group)} here)"
