@@ -44,21 +44,18 @@ def model_of(name: str) -> Any:
 
 def ranks_by_hand(model: Any, **filters: Any) -> list[float]:
     """Place of every target in the full filtered list of its prefix."""
-    candidates = filters.pop("candidates", None)
+    ends = [(row, t) for row, events in enumerate(LISTS) for t in range(1, len(events))]
+    if filters.get("candidates") is OWN:
+        filters["candidates"] = [OWN[row] for row, _ in ends]
+    users = [TEST.users[row] for row, _ in ends]
+    prefixes = Sessions.from_lists([LISTS[row][:t] for row, t in ends], users=users)
+    served = model.predict_topk(prefixes, k=30, return_scores=True, **filters)
     ranks = []
-    for row, events in enumerate(LISTS):
-        own = candidates
-        if candidates is OWN:
-            own = OWN[row]
-        for t in range(1, len(events)):
-            prefix = Sessions.from_lists([events[:t]], users=[TEST.users[row]])
-            items, scores = model.predict_topk(
-                prefix, k=30, return_scores=True, candidates=own, **filters
-            )
-            found = scores[0][items[0] == events[t]]
-            ranks.append(np.inf)
-            if len(found):
-                ranks[-1] = float((scores[0] >= found[0] - 1e-5).sum())
+    for (row, t), items, scores in zip(ends, *served, strict=True):
+        found = scores[items == LISTS[row][t]]
+        ranks.append(np.inf)
+        if len(found):
+            ranks[-1] = float((scores >= found[0] - 1e-5).sum())
     return ranks
 
 

@@ -23,7 +23,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
-from sessionprompt.metrics import SessionScorer
+from sessionprompt.metrics import SessionScorer, register_metric
 from sessionprompt.model_selection import TemporalSessionSplit, temporal_train_test_split
 from sessionprompt.pipeline import Pipeline, make_session_pipeline
 from sessionprompt.testing import tiny_world
@@ -198,13 +198,19 @@ def test_ranks_name_the_rows_of_x(fitted: Pipeline) -> None:
 
 
 # ---------------------------------------------------------------------- scikit-learn's tools
+def near_hits(ranks: np.ndarray, k: int) -> np.ndarray:
+    """A metric of a user's own, which the scorer takes to other processes."""
+    return ranks <= 2 * k
+
+
 def test_grid_search_over_both_steps_in_two_processes() -> None:
+    register_metric("near_hits", near_hits)
     grid = {"clu__resolution": [0.5, 2.0], "rec__gate": ["add", "none"]}
     search = GridSearchCV(
         pipeline_of(),
         grid,
         cv=TemporalSessionSplit(2),
-        scoring=SessionScorer(["mrr@5", "recall@5"]),
+        scoring=SessionScorer(["mrr@5", "recall@5", "near_hits@5", "recall@10"]),
         refit="mrr@5",
         n_jobs=2,
         error_score="raise",
@@ -214,6 +220,7 @@ def test_grid_search_over_both_steps_in_two_processes() -> None:
         np.isfinite(results["mean_test_mrr@5"]).all()
         and np.isfinite(results["mean_test_recall@5"]).all()
     )
+    assert results["mean_test_near_hits@5"].tolist() == results["mean_test_recall@10"].tolist()
     assert len(set(results["mean_test_mrr@5"])) > 1
     assert search.best_params_ == results["params"][int(np.argmax(results["mean_test_mrr@5"]))]
     best = pipeline_of(**search.best_params_).fit(TRAIN)
