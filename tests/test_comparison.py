@@ -50,15 +50,18 @@ def slow_twin(a, b, metric, n_resamples, level, seed):
         session: np.flatnonzero(a[0].sessions == session) for session in sorted(set(a[0].sessions))
     }
     sessions = list(rows)
+    gains = np.zeros(len(a[0].ranks))
+    for row in range(len(gains)):
+        for ours, theirs in zip(a, b, strict=True):
+            gains[row] += ranking_metrics([ours.ranks[row]], metric)[metric] / len(a)
+            gains[row] -= ranking_metrics([theirs.ranks[row]], metric)[metric] / len(a)
 
     def difference(drawn):
         gained, targets = 0.0, 0
         for session in drawn:
             for row in rows[session]:
                 targets += 1
-                for ours, theirs in zip(a, b, strict=True):
-                    gained += ranking_metrics([ours.ranks[row]], metric)[metric] / len(a)
-                    gained -= ranking_metrics([theirs.ranks[row]], metric)[metric] / len(a)
+                gained += gains[row]
         return gained / targets
 
     draws = [rng.integers(len(sessions), size=len(sessions)) for _ in range(n_resamples)]

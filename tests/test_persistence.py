@@ -35,7 +35,7 @@ from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
 from sessionprompt.storage import archive
 
-SMALL = {"dim": 8, "max_epochs": 2, "random_state": 0, "device": "cpu"}
+SMALL = {"dim": 8, "max_epochs": 2, "random_state": 0, "refit": False, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

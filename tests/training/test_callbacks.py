@@ -37,6 +37,7 @@ def model_of(**params: Any) -> PromptedSessionRecommender:
         "backbone_params": {"hidden": 8},
         "dim": 8,
         "lr": 0.02,
+        "lr_schedule": "constant",  # epochs do not depend on how many there will be
         "batch_size": 64,
         "max_epochs": 4,
         "patience": None,
