@@ -57,7 +57,7 @@ def no_warnings() -> Iterator[None]:
         model_of(dim=4),
         model_of("narm", dim=4, prompts=("cluster",), gate="scalar", scoring="dot"),
         model_of(
-            dim=4, prompts=("user", "session"), prefixes="expanded", batch_size=7, max_length=3
+            dim=4, prompts=("user", "session"), prefixes="expanded", batch_size=50, max_length=3
         ),
         model_of(
             dim=4, prompts=["cluster", "user"], refit=True, validation_fraction=0.2, max_epochs=2
@@ -128,14 +128,16 @@ def test_several_resolutions_add_up() -> None:
 @pytest.mark.parametrize("backbone", ["gru4rec", "narm"])
 def test_a_ring_is_learnt(backbone: str, ring: Sessions) -> None:
     train, test = temporal_train_test_split(ring, test_size=0.2)
-    model = model_of(backbone, dim=16, max_epochs=25, patience=None, refit=False).fit(train)
+    model = model_of(backbone, dim=16, lr=0.05, max_epochs=12, patience=None, refit=False).fit(
+        train
+    )
     assert model.score(test) > 0.9
     assert model.predict([[3], [7, 8, 9], [10, 11]], k=1).tolist() == [[4], [10], [0]]
 
 
 def test_dice_are_not(dice: Sessions) -> None:
     train, test = temporal_train_test_split(dice, test_size=0.3)
-    model = model_of(dim=16, max_epochs=10).fit(train)
+    model = model_of(dim=16, lr=0.05, max_epochs=5, refit=False).fit(train)
     by_chance = (1 / np.arange(1, 6)).sum() / 12
     assert abs(model.score(test) - by_chance) < 0.1
 
@@ -442,13 +444,13 @@ def test_without_a_seed_every_fit_is_another() -> None:
 
 @pytest.mark.parametrize("prefixes", ["one_pass", "expanded"])
 def test_training_in_one_pass_or_expanded_is_one_task(prefixes: str, ring: Sessions) -> None:
-    model = model_of(prefixes=prefixes, lr=0.05, max_epochs=8, patience=None).fit(ring)
+    model = model_of(prefixes=prefixes, lr=0.05, max_epochs=8, patience=None, refit=False).fit(ring)
     assert model.score(ring) > 0.9
 
 
 def test_sessions_longer_than_the_window_are_learnt() -> None:
     long = [[(start + step) % 12 for step in range(14)] for start in range(12)] * 2
-    model = model_of(max_length=3, lr=0.05, max_epochs=8, patience=None).fit(long)
+    model = model_of(max_length=3, lr=0.05, max_epochs=8, patience=None, refit=False).fit(long)
     assert model.score(long) > 0.9
     assert model.evaluate(long)["n_targets"] == 24 * 13
 
