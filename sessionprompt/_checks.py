@@ -17,6 +17,7 @@ __all__ = [
     "check_integer",
     "check_k",
     "check_number",
+    "check_seed",
     "is_integer",
     "is_number",
 ]
@@ -70,6 +71,20 @@ def check_choice(name: str, value: Any, known: Iterable[str]) -> None:
     """Raise unless `value` is one of the known names."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}={value!r} is not known; choose one of {sorted(known)}.")
+
+
+def check_seed(random_state: Any) -> None:
+    """Raise unless a value is a random state that an estimator takes."""
+    if random_state is None or isinstance(
+        random_state, np.random.Generator | np.random.RandomState
+    ):
+        return
+    if not isinstance(random_state, Integral):
+        raise TypeError(
+            f"random_state={random_state!r} must be None, an integer, a RandomState or a Generator."
+        )
+    if random_state < 0:
+        raise ValueError(f"random_state={random_state} is below 0; give 0 or more, or None.")
 
 
 def check_k(k: Any, available: int, what: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ._checks import check_choice, check_integer, check_number
+from ._checks import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_number,
+    check_seed,
+)
 from .encoding import check_prompts
 from .losses import LOSSES
 from .metrics import check_monitor
@@ -30,6 +36,8 @@ COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
 COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
 MOST_OF = {"dim": 2**16, "n_negatives": 2**24}  # vectors of 256 KB, draws of 128 MB a step
+FLAGS = ("prompt_candidates", "refit", "warm_start")
+MAPPINGS = ("backbone_params", "net_params")
 ABOVE_ZERO = ("temperature", "lr")
 ZERO_OR_MORE = ("weight_decay",)
 
@@ -57,6 +65,10 @@ def check_parameters(params: Any) -> tuple[str, ...]:
     _check_numbers(params)
     for name, known in CHOICES.items():
         check_choice(name, getattr(params, name), known)
+    for name in FLAGS:
+        check_flag(name, getattr(params, name))
+    for name in MAPPINGS:
+        _check_mapping(name, getattr(params, name))
     if params.repeats is not None:
         check_choice("repeats", params.repeats, REPEATS)
     check_monitor(params.monitor)
@@ -73,6 +85,11 @@ def _check_counts(params: Any) -> None:
         value = getattr(params, name)
         if value is not None:
             _check_count(name, value)
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{name}={value!r} must be a dict of further parameters, or None.")
 
 
 def _check_count(name: str, value: Any) -> None:
@@ -149,14 +166,7 @@ def seed_of(random_state: Any) -> int:
     ValueError
         If it is an integer below 0.
     """
-    if isinstance(random_state, numbers.Integral) and random_state < 0:
-        raise ValueError(f"random_state={random_state} is below 0; give 0 or more, or None.")
-    if random_state is None or isinstance(random_state, numbers.Integral):
-        return int(np.random.default_rng(random_state).integers(2**63))  # type: ignore[arg-type]
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**63))
+    check_seed(random_state)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
-    raise TypeError(
-        f"random_state={random_state!r} must be None, an integer, a RandomState or a Generator."
-    )
+    return int(np.random.default_rng(random_state).integers(2**63))

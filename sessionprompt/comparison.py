@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._checks import check_integer, check_number
+from ._checks import check_integer, check_number, check_seed
 from .metrics import RankedTargets, parse_metric, ranking_metrics
 
 __all__ = ["Comparison", "holm", "paired_bootstrap"]
@@ -142,6 +142,7 @@ def paired_bootstrap(
     _, session = np.unique(ours[0].sessions, return_inverse=True)  # (n_targets,)
     d = np.bincount(session, gains.sum(0))  # (n_sessions,)
     n = np.bincount(session)  # (n_sessions,)
+    check_seed(random_state)
     ratios = _resampled(d, n, n_resamples, np.random.default_rng(random_state))
     resampled = np.sort(ratios) / n_seeds  # (n_resamples,)
     resampled[np.abs(resampled) < ROUNDING] = 0.0

@@ -252,6 +252,17 @@ class TemporalSessionSplit:
         vars(self).update(params)
         return self
 
+    def get_metadata_routing(self) -> Any:
+        """Metadata that `split` asks for, as routers of scikit-learn want to know: none.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRequest
+        """
+        from sklearn.utils.metadata_routing import MetadataRequest  # slow to import
+
+        return MetadataRequest(owner=type(self).__name__)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TemporalSessionSplit):
             return NotImplemented

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from .._checks import check_choice, check_fitted
+from .._checks import check_choice, check_fitted, check_seed
 from ..graphs import item_graph, modularity, strengths
 from ..sessions import Sessions, as_sessions
 from ..storage import ArrayStore, pack_params, unpack_params
@@ -117,7 +117,7 @@ class GraphClusterer(
         former = _with_nodes_at(self.graph_, places, n_items)
         self.graph_ = former + self._count(codes, sessions.offsets, n_items)
         fitted = places[~self.attached_]
-        labels = np.full((n_items, self._columns().shape[1]), -1, dtype=np.int32)
+        labels = self._given_labels(vocabulary)
         labels[fitted] = self._columns()[~self.attached_]
         self.vocabulary_ = vocabulary
         self.attached_ = np.ones(n_items, dtype=bool)
@@ -141,6 +141,10 @@ class GraphClusterer(
     def _count(self, codes: Any, offsets: Any, n_nodes: int) -> sparse.csr_array:
         """Item graph of some sessions, as the parameters ask for it."""
         return item_graph(codes, offsets, n_nodes, self_loops=self.self_loops, counts=self.counts)
+
+    def _given_labels(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
+        """Cluster that was given for each item of a vocabulary beforehand, -1 for none."""
+        return np.full((len(vocabulary), self._columns().shape[1]), -1, dtype=np.int32)
 
     def _columns(self) -> NDArray[np.int32]:
         """Cluster of each item, shape (n_items, n_resolutions)."""
@@ -191,7 +195,8 @@ class GraphClusterer(
     def label_events(self, sessions: Sessions) -> NDArray[np.int32]:
         """Cluster of each event.
 
-        An item known from `fit` has its cluster. Any other item has the edges that its session
+        An item known from `fit` has its cluster, and so has one whose cluster was given. Any other
+        item has the edges that its session
         holds (with ``attach="batch"``, all given sessions), and joins the cluster among those of
         its neighbours where the objective gains most, ties by the lower label; the clusters
         themselves stay as they were. Neighbours without a cluster get theirs first. Where no path
@@ -241,11 +246,13 @@ class GraphClusterer(
         Returns
         -------
         ndarray of shape (n_items, n_resolutions), int32
-            For each item of ``sessions.vocabulary``; -1 for unknown ones without an event.
+            For each item of ``sessions.vocabulary``; -1 for unknown ones without an event, unless
+            their cluster was given.
         """
         check_fitted(self, "labels_")
         own = self.vocabulary_.translate(sessions.vocabulary)  # (n_items,)
-        labels = np.where(own[:, None] < 0, -1, self._columns()[own])
+        given = self._given_labels(sessions.vocabulary)
+        labels = np.where(own[:, None] < 0, given, self._columns()[own])
         codes = own[sessions.codes]  # (n_events,)
         unseen = codes < 0
         if unseen.any():
@@ -285,6 +292,9 @@ class GraphClusterer(
         graph = self._count(nodes, sessions.offsets, len(items))
         mass = self._masses(graph)
         labels = np.where(items[:, None] < 0, -1, self._columns()[items])  # (n_nodes, n_columns)
+        unseen = codes < 0
+        given = self._given_labels(sessions.vocabulary)
+        labels[nodes[unseen]] = given[sessions.codes[unseen]]
         for column, penalty in zip(labels.T, self._penalties(), strict=True):
             column[:] = spread_labels(column, graph, mass, penalty)
         return labels.astype(np.int32)[nodes]
@@ -333,7 +343,7 @@ class GraphClusterer(
         """The clusterer that was packed; a ValueError says which part does not fit."""
         clusterer = cls(**unpack_params(packed["params"]))
         clusterer._check_parameters()
-        np.random.default_rng(getattr(clusterer, "random_state", None))  # refuses what is no seed
+        check_seed(getattr(clusterer, "random_state", None))
         clusterer.vocabulary_ = store.take_ids("items")
         n_items = len(clusterer.vocabulary_)
         clusterer.graph_ = store.take_graph("graph", n_items)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .._checks import check_choice, is_integer, is_number
+from .._checks import check_choice, check_seed, is_integer, is_number
 from ..graphs import strengths
 from .base import GraphClusterer
 from .numbering import by_falling_size
@@ -146,6 +146,7 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
 
     def _partitions(self) -> list[NDArray[np.int32]]:
         resolutions = self._resolutions()
+        check_seed(self.random_state)
         rng = np.random.default_rng(self.random_state)
         seeds = rng.integers(2**31 - 1, size=len(resolutions)).tolist()
         if self.graph_.nnz == 0:

@@ -22,9 +22,10 @@ __all__ = ["PrecomputedClusters"]
 class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Clusters of items that are known beforehand, such as categories of a catalogue, as labels.
 
-    The items are those of the training sessions. If one of them has no cluster, it joins one by its
-    edges to the others, at resolution 1, or else the strongest; so does any item that `fit` did not
-    see. Clusters are numbered by falling size, ties by the smallest item code.
+    The clusters are those of the training sessions' items. An item that `fit` did not see has the
+    cluster given for it, if that is one of these. What has no cluster joins one by its edges to the
+    others, at resolution 1, or else the strongest. Clusters are numbered by falling size, ties by
+    the smallest item code.
 
     Parameters
     ----------
@@ -67,6 +68,16 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         return repeat(1.0)
 
     def _partitions(self) -> list[NDArray[np.int32]]:
+        known, clusters = self._read()
+        places = known.translate(self.vocabulary_)  # (n_items,), -1 where no cluster is given
+        partitions = []
+        for column in clusters.T:
+            given = np.append(column, -1)[places]
+            partitions.append(self._completed(given))
+        return partitions
+
+    def _read(self) -> tuple[Vocabulary, NDArray[np.int64]]:
+        """Items of `labels` and the clusters of each, -1 for none, shape (n_given, n_columns)."""
         ids, columns = _read_clusters(self.labels, self.item)
         known, codes = Vocabulary.from_values(ids, name="item")
         if len(known) < len(codes):
@@ -75,13 +86,21 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
                 f"labels names the item {twice!r} more than once; give each item one row."
             )
         order = np.argsort(codes)
-        places = known.translate(self.vocabulary_)  # (n_items,), -1 where no cluster is given
-        partitions = []
-        for column in columns:
-            clusters = _numbered(column)[order]  # of the items of `known`
-            given = np.append(clusters, -1)[places]
-            partitions.append(self._completed(given))
-        return partitions
+        return known, np.column_stack([_numbered(column) for column in columns])[order]
+
+    def _learn(self, partitions: list[NDArray[np.int32]]) -> None:
+        super()._learn(partitions)
+        known, clusters = self._read()
+        places = self.vocabulary_.translate(known)  # (n_given,), -1 for what sessions lack
+        for column, labels in zip(clusters.T, self._columns().T, strict=True):
+            column[:] = _renumbered(column, np.append(labels, -1)[places])
+        self._given = (known, clusters.astype(np.int32))
+
+    def _given_labels(self, vocabulary: Vocabulary) -> NDArray[np.int32]:
+        known, labels = self._given
+        none = super()._given_labels(vocabulary)  # (n_items, n_columns)
+        places = known.translate(vocabulary)  # (n_items,)
+        return np.where(places[:, None] < 0, none, labels[places])
 
     def _completed(self, given: NDArray[np.int64]) -> NDArray[np.int32]:
         """Numbers of the given clusters, with the items attached that have none (-1)."""
@@ -97,6 +116,14 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         labels = spread_labels(labels, self.graph_, strength, penalty)
         strongest = _total_strengths(labels, strength).argmax()
         return by_falling_size(np.where(labels < 0, strongest, labels))
+
+
+def _renumbered(clusters: NDArray[np.int64], labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Label of the cluster of each item, -1 where no item of the cluster has a label."""
+    numbers = np.full(clusters.max() + 2, -1, dtype=np.int32)
+    both = (clusters >= 0) & (labels >= 0)
+    numbers[clusters[both]] = labels[both]
+    return numbers[clusters]  # the last number is that of no cluster, -1
 
 
 def _total_strengths(labels: NDArray[np.int32], strength: NDArray[np.float64]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._checks import is_integer, is_number
+from .._checks import check_seed, is_integer, is_number
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 from .world import World
@@ -109,6 +109,7 @@ def make_sessions(
     item-0 item-3 item-4 item-1
     """
     _check_dials(locals())
+    check_seed(random_state)
     rng = np.random.default_rng(random_state)
     world = World.build(rng, n_items, n_clusters, popularity_skew)
     lengths = 1 + rng.geometric(1 / (mean_length - 1), n_sessions)

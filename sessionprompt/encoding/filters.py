@@ -148,6 +148,10 @@ def candidates_of(
 
 def _listed(encoder: SessionEncoder, candidates: Iterable[Any]) -> tuple[Any, bool]:
     """Candidates in a list or an array, and whether each session has its own."""
+    if isinstance(candidates, str | bytes) or not isinstance(candidates, Iterable):
+        raise TypeError(
+            f"candidates={candidates!r} must be a list of ids, or one for each session."
+        )
     if not isinstance(candidates, np.ndarray):
         candidates = list(candidates)
     if not len(candidates):

@@ -254,6 +254,8 @@ def metric_names(metrics: str | Iterable[str]) -> list[str]:
 
     Raises
     ------
+    TypeError
+        If it is neither.
     ValueError
         If there is no name, or one is not known.
 
@@ -264,6 +266,8 @@ def metric_names(metrics: str | Iterable[str]) -> list[str]:
     """
     if isinstance(metrics, str):
         metrics = [metrics]
+    if not isinstance(metrics, Iterable):
+        raise TypeError(f"metrics={metrics!r} must be a name or a list of names, such as 'mrr@5'.")
     names = list(metrics)
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'mrr@5'.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -36,7 +37,18 @@ __all__ = [
 N_BEST = 100  # items outside a prefix that stand for all of them where a blend is learned
 
 
+@contextmanager
+def without_casts() -> Iterator[None]:
+    """Context in which torch's automatic casts are off, so that scores keep their precision."""
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
 @torch.no_grad()
+@without_casts()
 def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
     """All items as inputs, where nothing else decides on them, and as candidates.
 
@@ -67,6 +79,7 @@ def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
 
 
 @torch.no_grad()
+@without_casts()
 def rank_targets(
     network: SessionNetwork,
     data: PrefixData,
@@ -201,6 +214,7 @@ class _Answers:
 
 
 @torch.no_grad()
+@without_casts()
 def top_items(
     network: SessionNetwork,
     data: PrefixData,
@@ -276,6 +290,7 @@ def own_items(batch: SessionBatch) -> OwnItems:
 
 
 @torch.no_grad()
+@without_casts()
 def held_out_scores(network: SessionNetwork, data: PrefixData, batch_size: int) -> HeldOut:
     """Scores of held-out prefixes, for a blend to learn from.
 
@@ -347,6 +362,7 @@ def rank_sessions(
 
 
 @torch.no_grad()
+@without_casts()
 def prefix_scores(
     network: SessionNetwork,
     encoder: SessionEncoder,

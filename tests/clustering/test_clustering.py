@@ -22,9 +22,11 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import get_tags
 
+from sessionprompt import load
 from sessionprompt.clustering import ItemClusterer, PrecomputedClusters
 from sessionprompt.graphs import modularity
 from sessionprompt.sessions import Sessions
+from sessionprompt.storage import save
 
 TRIANGLES = [[1, 2, 3, 1], [4, 5, 6, 4], [3, 4]]
 ALGORITHMS = ("igraph", "leidenalg")
@@ -423,6 +425,24 @@ def test_precomputed_attach_to_the_weaker_of_two_equally_near_clusters():
     assert labels_of(clusterer, ["a", "x", "middle"]) == [0, 1, 1]
 
 
+def test_precomputed_clusters_of_items_that_no_session_holds_are_kept(tmp_path):
+    """Beside others, alone and after storage; a cluster that no session holds is none."""
+    lists = [["a", "b", "a"], ["x", "y", "z", "x"]]
+    given = dict.fromkeys("ab", "small") | dict.fromkeys("xyz", "large")
+    new = {"new a": "small", "new x": "large", "other": "unlearned", "none": None}
+    clusterer = PrecomputedClusters(given | new).fit(lists)
+    kept = [["new a", "x", "a", "new x"], ["other", "a"], ["none", "y"], ["new a"]]
+    labels = [1, 0, 1, 0, 1, 1, 0, 0, 1]  # "other" and "none" by their edges
+    assert clusterer.transform(kept).labels.ravel().tolist() == labels
+    sessions = Sessions.from_lists(kept)
+    assert clusterer.reached_events(sessions).all()
+    assert clusterer.label_items(sessions)[sessions.codes].ravel().tolist() == labels
+    save(clusterer, tmp_path / "clusters.zip")
+    assert load(tmp_path / "clusters.zip").transform(kept).labels.ravel().tolist() == labels
+    clusterer.partial_fit([["new a", "x", "y"]] * 9)
+    assert labels_of(clusterer, ["new a"]) == [1]
+
+
 @pytest.mark.parametrize(
     ("labels", "error", "message"),
     [
@@ -506,6 +526,8 @@ def test_tags(estimator):
         ({"n_iterations": 0}, ValueError, "n_iterations=0 .*-1"),
         ({"n_iterations": -2}, ValueError, "n_iterations=-2"),
         ({"n_iterations": 1.5}, ValueError, r"n_iterations=1\.5"),
+        ({"random_state": -1}, ValueError, "random_state=-1 is below 0; give 0 or more, or None"),
+        ({"random_state": "a"}, TypeError, "random_state='a' must be None, an integer"),
     ],
 )
 def test_bad_parameters_are_named(parameters, error, message):

@@ -55,6 +55,8 @@ class TestNames:
         assert metric_names(("mrr@5", "hr@1")) == ["mrr@5", "hr@1"]
         with pytest.raises(ValueError, match="metrics is empty"):
             metric_names([])
+        with pytest.raises(TypeError, match="metrics=5 must be a name or a list of names"):
+            metric_names(5)
 
 
 class TestRankingMetrics:

@@ -10,6 +10,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from sessionprompt.baselines import Popularity
 from sessionprompt.metrics import SessionScorer, flat_metrics, flat_name
@@ -80,6 +81,11 @@ def test_weights_are_routed_to_the_scorer() -> None:
 def test_weights_that_nobody_asked_for_are_named() -> None:
     with pytest.raises(Exception, match="sample_weight"):
         scores(SessionScorer("mrr@5"), params={"sample_weight": WEIGHTS})
+
+
+def test_a_split_asks_for_no_metadata() -> None:
+    assert not get_routing_for_object(TemporalSessionSplit(2)).split.requests
+    assert not TemporalSessionSplit(2).get_metadata_routing().fit.requests
 
 
 @pytest.mark.usefixtures("routing")
