@@ -265,8 +265,8 @@ def make_ranks_again(
 ) -> None:
     """Train the model of a line anew with the setting that it chose, and keep its ranks.
 
-    Ranks that are not those of the line's figures are not kept: another processor or another
-    version of torch trains another model.
+    Ranks that are not those of the line's figures are not kept: another processor, or another
+    version of torch or of this library, trains another model.
     """
     torch.set_num_threads(args.threads)
     split = loaded(cell, args)
