@@ -30,7 +30,15 @@ from sessionprompt.testing import tiny_world
 
 WORLD = tiny_world(100)
 TRAIN, TEST = temporal_train_test_split(WORLD, test_size=20)
-SMALL = {"dim": 4, "lr": 0.02, "batch_size": 64, "max_epochs": 1, "backbone_params": {"hidden": 4}}
+# without repeats, what is measured in training is what the model serves
+SMALL = {
+    "dim": 4,
+    "lr": 0.02,
+    "batch_size": 64,
+    "max_epochs": 1,
+    "backbone_params": {"hidden": 4},
+    "repeats": None,
+}
 
 
 def pipeline_of(kind: type[SklearnPipeline] = Pipeline, **params: Any) -> Any:

@@ -125,7 +125,7 @@ def test_lists_must_have_been_kept() -> None:
 
 @pytest.mark.parametrize("monitor", ["rare_hits@5", "precision@5", "map@5"])
 def test_training_can_watch_what_is_made_of_ranks_and_counts(monitor: str) -> None:
-    plain = {**SMALL, "prompts": (), "monitor": monitor}
+    plain = {**SMALL, "prompts": (), "monitor": monitor, "repeats": None}
     model = PromptedSessionRecommender(**plain).fit(WORLD[:80], X_val=WORLD[80:])
     assert [row[monitor] for row in model.history_]
     assert model.best_score_ == max(row[monitor] for row in model.history_)

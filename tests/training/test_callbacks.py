@@ -42,6 +42,7 @@ def model_of(**params: Any) -> PromptedSessionRecommender:
         "max_epochs": 4,
         "patience": None,
         "refit": False,
+        "repeats": None,  # what is measured in training is what the model serves
         "random_state": 0,
     }
     return PromptedSessionRecommender(**{**small, **params})
