@@ -19,7 +19,9 @@ FAR = {"lr": 1e30, "scoring": "dot"}
 
 
 def model_of(**params: Any) -> PromptedSessionRecommender:
-    small = {"prompts": (), "dim": 8, "lr": 0.02, "batch_size": 32, "max_epochs": 4}
+    small: dict[str, Any] = {"prompts": (), "dim": 8, "lr": 0.02}
+    small |= {"batch_size": 32, "max_epochs": 4}
+    small["lr_schedule"] = "constant"  # epochs of fits of different lengths are compared
     return PromptedSessionRecommender("stamp", **{**small, "random_state": 0, **params})
 
 

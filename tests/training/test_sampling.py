@@ -90,6 +90,7 @@ def test_every_backbone_learns_from_a_sample(
         batch_size=64,
         max_epochs=3,
         lr=0.02,
+        lr_schedule="constant",
         n_negatives=5,
         refit=False,
         random_state=0,
