@@ -45,7 +45,8 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
     ----------
     estimators : list of (str, estimator)
         Recommenders of this library, or pipelines that end in one; they are cloned. A network that
-        reads clusters stands in a pipeline with its clusterer.
+        reads clusters stands in a pipeline with its clusterer, and one with a `checkpoint_dir`
+        writes into a folder of each fit inside it.
     validation_fraction : float, default=0.1
         Share of the sessions, the newest ones, on which the weights are learned.
     refit : bool, default=True
@@ -178,12 +179,12 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             tail = labelled_by(tail, annotator)
         cut = _targets(tail, SessionEncoder.learn(train), self.validation_size, seed)
         with tqdm(total=len(self.estimators) * (1 + again), disable=not self.verbose) as bar:
-            members, encoder = self._fit_members(train, seed, bar)
+            members, encoder = self._fit_members(train, seed, bar, "weighed")
             blend = learn_members(self._names, members, encoder, cut)
             if blend is None:
                 _refuse_to_learn(len(cut.next_items))
             if again:
-                members, encoder = self._fit_members(sessions, seed, bar)
+                members, encoder = self._fit_members(sessions, seed, bar, "refit")
                 annotator = None
         return self._set_learned(members, encoder, blend, annotator)
 
@@ -203,7 +204,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             check_integer("validation_size", self.validation_size)
 
     def _fit_members(
-        self, sessions: Sessions, seed: int, bar: tqdm[NoReturn]
+        self, sessions: Sessions, seed: int, bar: tqdm[NoReturn], stage: str
     ) -> tuple[list[Any], SessionEncoder]:
         """Members fitted on some sessions, and the encoder of these."""
         encoder = SessionEncoder.learn(sessions)
@@ -211,7 +212,8 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         members = []
         for (name, estimator), own_seed in zip(self.estimators, seeds, strict=True):
             bar.set_description(f"{name} on {len(sessions):,} sessions")
-            members.append(_seeded(clone(estimator), own_seed).fit(sessions))
+            member = _with_folders(_seeded(clone(estimator), own_seed), f"{name}-{stage}")
+            members.append(member.fit(sessions))
             bar.update()
         _check_items(self._names, members, encoder)
         return members, encoder
@@ -367,6 +369,14 @@ def _seeded(member: Any, seed: int) -> Any:
     params = member.get_params()
     states = [name for name in params if name.rpartition("__")[2] == "random_state"]
     return member.set_params(**{name: seed for name in states if params[name] is None})
+
+
+def _with_folders(member: Any, name: str) -> Any:
+    """A member whose folders of checkpoints are inside those given: it is not fitted only once."""
+    params = member.get_params()
+    folders = [key for key in params if key.rpartition("__")[2] == "checkpoint_dir"]
+    given = {key: params[key] for key in folders if params[key] is not None}
+    return member.set_params(**{key: os.path.join(given[key], name) for key in given})
 
 
 def _check_items(names: Sequence[str], members: list[Any], encoder: SessionEncoder) -> None:

@@ -18,11 +18,12 @@ from sessionprompt import (
     StackedSessionRecommender,
     load,
 )
+from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import ItemKNN, Popularity, SequentialRules, SessionPopularity
 from sessionprompt.metrics import SessionScorer
 from sessionprompt.model_selection import TemporalSessionSplit, temporal_train_test_split
 from sessionprompt.persistence import check_storable
-from sessionprompt.pipeline import Pipeline
+from sessionprompt.pipeline import Pipeline, make_session_pipeline
 from sessionprompt.testing import check_session_estimator
 
 SMALL = {"dim": 4, "max_epochs": 1, "validation_fraction": None}
@@ -282,6 +283,25 @@ def test_the_seed_is_that_of_members_without_one() -> None:
     assert members[0][1].random_state is None
 
 
+def test_checkpoints_of_each_fit_lie_apart(tmp_path: Any) -> None:
+    members = [("net", network(checkpoint_dir=str(tmp_path)))]
+    first = StackedSessionRecommender(members, random_state=0).fit(TRAIN)
+    assert len(list(tmp_path.iterdir())) == 2
+    again = StackedSessionRecommender(members, random_state=0).fit(TRAIN)  # takes them up
+    assert again.predict(TEST).tolist() == first.predict(TEST).tolist()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_can_be_a_member(name: str) -> None:
+    pipeline = make_session_pipeline(name, **SMALL, repeats=None, random_state=0)
+    stack = StackedSessionRecommender([("net", pipeline), *FAST], random_state=0)
+    stack.fit(TRAIN[:60], X_val=TRAIN[60:90])
+    events = TEST.to_lists()[0]
+    items, scores = stack.predict_topk([events], k=stack.n_items_, return_scores=True)
+    found = dict(zip(items[0].tolist(), scores[0].tolist(), strict=True))
+    assert found == pytest.approx(by_hand(stack, events), abs=1e-4)
+
+
 # ---------------------------------------------------------------------- scikit-learn and files
 def test_it_keeps_the_promises_of_an_estimator() -> None:
     members = [("rules", SequentialRules()), ("pop", SessionPopularity())]
@@ -324,6 +344,13 @@ def test_stacks_come_back_from_files(mixed: StackedSessionRecommender, tmp_path:
         assert (items == expected[0]).all() and (scores == expected[1]).all()
     again = restored[0].fit(TRAIN)
     assert again.predict(TEST).shape == (20, 10)
+
+
+def test_a_parameter_called_steps_makes_no_pipeline() -> None:
+    counter = SequentialRules(steps=3).fit(TRAIN)
+    found = SessionScorer("mrr@5")(counter, TEST)
+    assert found == pytest.approx(counter.score(TEST))
+    check_storable(counter, TRAIN)
 
 
 def test_what_cannot_be_stored_is_said_beforehand() -> None:

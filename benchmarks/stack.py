@@ -1,0 +1,109 @@
+"""A network, counters, each with the weights of repeats, and stacks of them: quality and seconds.
+
+python benchmarks/stack.py --data FOLDER --file yoochoose_100k [--models rules,rules+network]
+
+A model named alone is that model as it is, the network without `repeats`; one that ends in + is a
+stack of it alone; names joined by + are a stack of these. Files without a test part are split in
+time, the newest tenth for testing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from _quality import measured
+from _shared import data_file, data_option, machine, write_line
+
+from sessionprompt import StackedSessionRecommender, make_session_pipeline
+from sessionprompt.baselines import VSKNN, SequentialRules
+from sessionprompt.datasets import load_parquet
+from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.sessions import Sessions
+
+MODELS = "network,rules,knn,network+,rules+,knn+,rules+knn,network+rules,network+rules+knn"
+
+
+def arguments() -> argparse.Namespace:
+    """Options of this script."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data_option(parser)
+    parser.add_argument("--file", default="yoochoose_100k")
+    parser.add_argument("--models", default=MODELS, help="comma-separated")
+    parser.add_argument("--epochs", type=int, default=3, help="of the network, its rate falling")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
+    return parser.parse_args()
+
+
+def member(name: str, args: argparse.Namespace) -> Any:
+    """Model of a name."""
+    if name == "rules":
+        return SequentialRules()
+    if name == "knn":
+        return VSKNN()
+    return make_session_pipeline(
+        "gru4rec",
+        lr=0.005,
+        lr_schedule="linear",
+        max_epochs=args.epochs,
+        patience=None,
+        repeats=None,
+        random_state=args.seed,
+    )
+
+
+def model_of(text: str, args: argparse.Namespace) -> Any:
+    """Model of an entry of --models."""
+    names = [name for name in text.split("+") if name]
+    if "+" not in text:
+        return member(text, args)
+    members = [(name, member(name, args)) for name in names]
+    return StackedSessionRecommender(members, random_state=args.seed)
+
+
+def load(args: argparse.Namespace) -> tuple[Sessions, Sessions]:
+    """Training and test sessions."""
+    loaded = load_parquet(data_file(args.data, args.file))
+    if isinstance(loaded, Sessions):
+        return temporal_train_test_split(loaded, test_size=0.1)
+    return loaded[0], loaded[-1]
+
+
+def run(text: str, args: argparse.Namespace, train: Sessions, test: Sessions) -> dict[str, Any]:
+    """Fit, test once, report."""
+    started = time.perf_counter()
+    model = model_of(text, args).fit(train)
+    fitted = time.perf_counter()
+    ranked = model.ranks(test)
+    line = {
+        "data": args.file,
+        "model": text,
+        **measured(ranked),
+        "seconds_fit": round(fitted - started, 1),
+        "seconds_ranks": round(time.perf_counter() - fitted, 1),
+    }
+    if hasattr(model, "blend_"):
+        line["blend"] = model.blend_.to_dict()
+    return line
+
+
+def main() -> None:
+    """Run all models, one after another."""
+    args = arguments()
+    train, test = load(args)
+    about = {
+        "threads": len(os.sched_getaffinity(0)),
+        **machine(("numpy", "scipy", "scikit-learn", "torch")),
+    }
+    for text in args.models.split(","):
+        write_line({**run(text, args, train, test), **about}, args.output)
+
+
+if __name__ == "__main__":
+    main()
