@@ -47,3 +47,8 @@ def test_classifiers_begin_with_the_oldest_python() -> None:
     versions = [one for one in named if re.fullmatch(r"3\.\d+", one)]
     assert versions[0] == oldest
     assert sysconfig.get_python_version() in versions
+
+
+def test_the_wheel_leaves_out_the_source_of_the_module() -> None:
+    left_out = PROJECT["tool"]["setuptools"]["exclude-package-data"]
+    assert {"*.c", "*.h"} <= set(left_out["*"])  # a package's own name leaves out nothing below it
