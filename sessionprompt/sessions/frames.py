@@ -79,6 +79,11 @@ def _collected(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
     if hasattr(events, "to_table") and hasattr(events, "schema"):  # a dataset of pyarrow
         _check_columns(events.schema.names, wanted)
         return nw.from_native(events.to_table(columns=_distinct(wanted)), eager_only=True)
+    if isinstance(nw.from_native(events, allow_series=True, pass_through=True), nw.Series):
+        raise TypeError(
+            f"events is a single column ({type(events).__name__}); give the table that it is from, "
+            "or lists of sessions to Sessions.from_lists."
+        )
     if hasattr(events, "__arrow_c_stream__"):
         return nw.DataFrame.from_arrow(events, backend=find_backend())
     for attribute in CONVERSIONS:

@@ -94,3 +94,9 @@ def test_two_columns_of_one_name_are_refused() -> None:
     frame = pd.DataFrame([["a", 1, 2]], columns=["item", "s", "s"])
     with pytest.raises(ValueError, match="have one name .*'s'.*rename them"):
         Sessions.from_events(frame, session="s")
+
+
+@pytest.mark.parametrize("column", [pd.Series(["a"]), pl.Series(["a"]), pa.chunked_array([["a"]])])
+def test_a_single_column_is_no_table(column: Any) -> None:
+    with pytest.raises(TypeError, match="events is a single column .*give the table"):
+        Sessions.from_events(column, session="s")

@@ -250,6 +250,7 @@ def backbone_params(**params: Any) -> Change:
         ("core", backbone_params(inner=10**10)),
         ("core", backbone_params(n_positions=10**10)),
         ("gcsan", backbone_params(n_layers=10**9)),
+        ("gcsan", backbone_params(steps=10**9)),
         ("gcegnn", backbone_params(n_neighbours=10**9)),
         ("gcegnn", backbone_params(n_positions=10**9)),
         ("gcegnn", backbone_params(hops=10**9)),
