@@ -34,9 +34,11 @@ States = Tensor | TargetAttention
 
 LOSSES = ("auto", "full", "clusters", "sampled")
 
-# of `benchmarks/speed/scaling.py`
-WHOLE_TABLE = 131_072  # items up to which a step over all of them costs less than looking rows up
-MOST_ROWS = 16_384  # of clusters that a step looks up beyond: three steps of that size in caches
+# of `benchmarks/speed/scaling.py`: 60 to 70 ms a step beyond, however many items there are
+WHOLE_TABLE = 65_536
+"""Items up to which all of every cluster is read, and a step goes over the whole table."""
+MOST_ROWS = 16_384
+"""Items of the clusters of a batch that a step reads beyond."""
 
 
 def loss_name(loss: str, n_negatives: int | None) -> str:

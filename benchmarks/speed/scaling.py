@@ -1,12 +1,14 @@
 """Growth of training: seconds and memory against items, events, lengths, sizes, threads.
 
-python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,sampled] [--output FILE]
+python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,clusters] [--output FILE]
 python benchmarks/speed/scaling.py --table FILE
 
 Plain GRU4Rec on synthetic sessions, whose items are drawn with popularity 1 / rank. Every point
 runs in a process of its own and differs from the base (50,000 items, 100,000 events, sessions of 5,
 d = 64, 512 prefixes a batch, one thread) on one axis. A step is batch, network, loss, gradients and
-Adam; ``sampled`` is the softmax over 2,048 shared negatives and the targets. The axis ``events``
+Adam; ``sampled`` is the softmax over 2,048 shared negatives and the targets, ``clusters`` that over
+the last item's cluster and 1,024 negatives, with clusters of 700 items, drawn like the sessions: a
+batch touches as many of them as it can. The axis ``events``
 times whole epochs, preparation apart. Growth of the item graph and of preparation is measured by
 `clustering.py` and `preparation.py`. Peak memory covers the log and the libraries.
 """
@@ -44,7 +46,12 @@ AXES: dict[str, list[int]] = {
     "threads": [1, 2],
     "events": [100_000, 1_000_000, 10_000_000],
 }
-LOSSES = {"full": None, "sampled": 2048}
+LOSSES: dict[str, dict[str, Any]] = {
+    "full": {"loss": "full"},
+    "clusters": {"loss": "clusters", "n_negatives": 1024},
+    "sampled": {"loss": "sampled", "n_negatives": 2048},
+}
+CLUSTER_SIZE = 700  # about what a session of Diginetica has at resolution 1
 
 
 def main(args: argparse.Namespace) -> None:
@@ -69,8 +76,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "prepare_s": figures(time.perf_counter() - started),
         "examples": len(data),
     }
-    params = {"n_negatives": LOSSES[args.loss], "batch_size": args.batch}
-    net = build_net(network, TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params)))
+    params = {**LOSSES[args.loss], "batch_size": args.batch}
+    plan = TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params))
+    net = build_net(network, plan, clusters=np.arange(args.items) // CLUSTER_SIZE)
     with workspace():
         wall, cpu, sizes = zip(*steps(net, data, args), strict=True)
     if args.whole:

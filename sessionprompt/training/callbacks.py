@@ -178,7 +178,8 @@ class EpochTime(Callback):
         warnings.warn(
             f"an epoch takes about {duration(seconds)}: the full softmax scores all "
             f"{n_items:,} items for each prefix. loss='clusters' trains against those of one "
-            "cluster and a sample of the others, and leaves evaluation exact.",
+            "cluster and a sample of the others, loss='sampled' against a sample alone; both leave "
+            "evaluation exact.",
             stacklevel=2,
         )
 
