@@ -85,7 +85,7 @@ def _collected(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
             "or lists of sessions to Sessions.from_lists."
         )
     if hasattr(events, "__arrow_c_stream__"):
-        return nw.DataFrame.from_arrow(events, backend=find_backend())
+        return nw.DataFrame.from_arrow(_Stream(events), backend=find_backend())
     for attribute in CONVERSIONS:
         if hasattr(events, attribute):
             raise TypeError(_way_out(events, f".{attribute}()"))
@@ -93,6 +93,16 @@ def _collected(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
         f"events must be a pandas, polars or pyarrow table, got {type(events).__name__}; "
         "for lists of sessions use Sessions.from_lists."
     )
+
+
+class _Stream:
+    """Events as nothing but a stream, since polars 1.20 takes a reader for a list of columns."""
+
+    def __init__(self, events: Any) -> None:
+        self.events = events
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.events.__arrow_c_stream__(requested_schema)
 
 
 def _distinct(names: Collection[Hashable]) -> list[Any]:
