@@ -23,10 +23,11 @@ from .metrics import (
     list_length,
     metric_names,
     session_weights,
+    target_ranks,
 )
 from .sessions import Sessions, as_sessions
 
-__all__ = ["SessionRecommenderMixin", "warn_of_unknown"]
+__all__ = ["SessionRecommenderMixin", "known_ranks", "leave_out", "warn_of_unknown"]
 
 
 class SessionRecommenderMixin:
@@ -335,6 +336,20 @@ def warn_of_unknown(n: int, stacklevel: int, answer: str = "popularity") -> None
             f"{n} sessions hold nothing that the model knows; they are answered by {answer}.",
             stacklevel=stacklevel + 1,
         )
+
+
+def leave_out(scores: np.ndarray, items: ItemFilter | None, rows: np.ndarray) -> None:
+    """Give the items that may not be recommended the score minus infinity; rows of the filter."""
+    if items is not None:
+        scores[items.take(rows).hidden(len(rows))] = -np.inf
+
+
+def known_ranks(scores: np.ndarray, targets: np.ndarray, ties: str) -> np.ndarray:
+    """Rank of each target, (n,), by scores (n, n_items); infinite if it is unknown or left out."""
+    codes = np.maximum(targets, 0)
+    own = scores[np.arange(len(codes)), codes]
+    ranks = target_ranks(scores, codes, ties=ties)
+    return np.where((targets >= 0) & (own > -np.inf), ranks, np.inf)
 
 
 def _warn_of_unknown_targets(n_unknown: int, n: int) -> None:

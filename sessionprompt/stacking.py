@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -16,10 +15,16 @@ from tqdm import tqdm
 from . import storage
 from ._arrays import largest_of_rows
 from ._checks import check_fitted, check_flag, check_integer, check_number
-from .base import SessionRecommenderMixin, warn_of_unknown
+from .base import SessionRecommenderMixin, known_ranks, leave_out, warn_of_unknown
 from .blending import MemberScores, StackBlend, learn_members, member_scores
-from .encoding import ItemFilter, NextItemTargets, SessionEncoder, labelled_by
-from .metrics import RankedTargets, last_step, target_ranks
+from .encoding import (
+    ItemFilter,
+    NextItemTargets,
+    SessionEncoder,
+    annotator_fitted_on,
+    labelled_by,
+)
+from .metrics import RankedTargets, last_step
 from .model_selection import temporal_train_test_split
 from .sessions import Sessions, as_sessions
 from .storage import ArrayStore, pack, pack_params, unpack, unpack_params
@@ -170,7 +175,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         again = self.refit and X_val is None
         if X_val is None:
             train, tail = temporal_train_test_split(sessions, test_size=self.validation_fraction)
-            annotator = _fitted_on(train, seed)
+            annotator = annotator_fitted_on(train, seed)
         else:
             train = sessions
             tail = as_sessions(X_val, "X_val")
@@ -249,7 +254,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         for part in self._member_scores(sessions, lengths, lengths):
             rows = part.sessions
             scores = self.blend_.scores(part.own, part.scores)
-            _leave_out(scores, items, rows)
+            leave_out(scores, items, rows)
             best[rows], values[rows] = largest_of_rows(scores, k)
             known[rows[part.own.row]] = True
         warn_of_unknown(int((~known).sum()), stacklevel=4)
@@ -266,9 +271,9 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         for part in self._member_scores(cut.inputs, encoded.first_prefix, encoded.lengths):
             scores = self.blend_.scores(part.own, part.scores)
             places = encoded.offsets[part.sessions] + part.lengths - 1
-            _leave_out(scores, items, places)
+            leave_out(scores, items, places)
             events.append(places)
-            ranks.append(_ranks(scores, cut.next_items[places], ties))
+            ranks.append(known_ranks(scores, cut.next_items[places], ties))
             if top:
                 codes, values = largest_of_rows(scores, top)
                 best.append(np.where(values > -np.inf, codes, -1))
@@ -392,30 +397,7 @@ def _check_items(names: Sequence[str], members: list[Any], encoder: SessionEncod
             )
 
 
-def _leave_out(scores: np.ndarray, items: ItemFilter | None, rows: np.ndarray) -> None:
-    """Give the items that may not be recommended the score minus infinity; rows of the filter."""
-    if items is not None:
-        scores[items.take(rows).hidden(len(rows))] = -np.inf
-
-
-def _ranks(scores: np.ndarray, targets: np.ndarray, ties: str) -> np.ndarray:
-    """Rank of every target, infinite where it is unknown or left out."""
-    codes = np.maximum(targets, 0)
-    own = scores[np.arange(len(codes)), codes]
-    ranks = target_ranks(scores, codes, ties=ties)
-    return np.where((targets >= 0) & (own > -np.inf), ranks, np.inf)
-
-
 # ---------------------------------------------------------------------- what is held out
-def _fitted_on(train: Sessions, seed: int) -> Any:
-    """Annotator as the sessions carry it, fitted on them alone; None if there is none to fit."""
-    annotator: Any = train.annotator
-    if not hasattr(annotator, "fit") or not hasattr(annotator, "get_params"):
-        return None
-    fresh = _seeded(clone(annotator), seed % 2**32)
-    return fresh.fit(replace(train, labels=None, annotator=None))
-
-
 def _targets(
     tail: Sessions, encoder: SessionEncoder, size: int | None, seed: int
 ) -> NextItemTargets:

@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator
 
 from .._arrays import largest_of_rows
 from .._checks import check_fitted
-from ..base import SessionRecommenderMixin, warn_of_unknown
+from ..base import SessionRecommenderMixin, known_ranks, leave_out, warn_of_unknown
 from ..encoding import EncodedSessions, ItemFilter, NextItemTargets, SessionEncoder
-from ..metrics import RankedTargets, target_ranks
+from ..metrics import RankedTargets
 from ..sessions import Sessions, as_sessions
 from ..storage import ArrayStore, pack_params, save, unpack_params
 from .rows import ItemRows, Windows
@@ -135,7 +135,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         best = np.empty((len(prefixes), k), dtype=np.int64)
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):
-            _leave_out(scores, items, np.arange(places.start, places.stop))
+            leave_out(scores, items, np.arange(places.start, places.stop))
             best[places], values[places] = largest_of_rows(scores, k)
         best[values == -np.inf] = -1
         return best, values
@@ -152,11 +152,8 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         if top:
             best = np.empty((len(places), top), dtype=np.int64)
         for rows, scores in self._score_blocks(prefixes):
-            codes = np.maximum(targets[rows], 0)
-            _leave_out(scores, items, places[rows])
-            own = scores[np.arange(len(codes)), codes]
-            found = target_ranks(scores, codes, ties=ties)
-            ranks[rows] = np.where((targets[rows] >= 0) & (own > -np.inf), found, np.inf)
+            leave_out(scores, items, places[rows])
+            ranks[rows] = known_ranks(scores, targets[rows], ties)
             if best is not None:
                 lists, values = largest_of_rows(scores, top)
                 best[rows] = np.where(values > -np.inf, lists, -1)
@@ -253,9 +250,3 @@ def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, Windows]:
     known = ItemRows.of_known(encoded.items, encoded.offsets)
     ends = np.cumsum(encoded.items >= 0)[places]
     return places, Windows(known, ends, ends - known.offsets[session[places]])
-
-
-def _leave_out(scores: np.ndarray, items: ItemFilter | None, rows: np.ndarray) -> None:
-    """Give the items that may not be recommended the score minus infinity; rows of the filter."""
-    if items is not None:
-        scores[items.take(rows).hidden(len(rows))] = -np.inf

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from .annotations import PROMPT_KINDS, annotation, check_prompts, labelled_by
+from .annotations import (
+    PROMPT_KINDS,
+    annotation,
+    annotator_fitted_on,
+    check_prompts,
+    labelled_by,
+)
 from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
@@ -21,6 +27,7 @@ __all__ = [
     "PrefixData",
     "SessionEncoder",
     "annotation",
+    "annotator_fitted_on",
     "candidates_of",
     "check_prompts",
     "count_unknown",

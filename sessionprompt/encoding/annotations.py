@@ -9,7 +9,7 @@ import numpy as np
 
 from ..sessions import Sessions
 
-__all__ = ["PROMPT_KINDS", "annotation", "check_prompts", "labelled_by"]
+__all__ = ["PROMPT_KINDS", "annotation", "annotator_fitted_on", "check_prompts", "labelled_by"]
 
 PROMPT_KINDS = ("cluster", "user", "session")
 
@@ -104,3 +104,23 @@ def labelled_by(sessions: Sessions, annotator: Any) -> Sessions:
     """
     bare = replace(sessions, labels=None, annotator=None)
     return bare.with_labels(annotator.label_events(bare), annotator)
+
+
+def annotator_fitted_on(train: Sessions, seed: int) -> Any:
+    """Annotator as sessions carry it, cloned and fitted on these alone; None if it cannot be.
+
+    Parameters
+    ----------
+    train : Sessions
+    seed : int
+        Its random state, where it has one that is None: a fit that is taken up finds the same.
+    """
+    from sklearn.base import clone  # sessions alone need no scikit-learn
+
+    annotator: Any = train.annotator
+    if not hasattr(annotator, "fit") or not hasattr(annotator, "get_params"):
+        return None
+    fresh = clone(annotator)
+    if fresh.get_params(deep=False).get("random_state", seed) is None:
+        fresh.set_params(random_state=seed % 2**32)
+    return fresh.fit(replace(train, labels=None, annotator=None))

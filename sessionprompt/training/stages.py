@@ -8,9 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from ..encoding import SessionEncoder, annotation, check_prompts, labelled_by
+from ..encoding import (
+    SessionEncoder,
+    annotation,
+    annotator_fitted_on,
+    check_prompts,
+    labelled_by,
+)
 from ..model_selection import temporal_train_test_split
 from ..sessions import Sessions
 from .fit import TrainingRun, fit_network
@@ -135,7 +140,7 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
     annotator = None
     prompted = "cluster" in check_prompts(estimator.prompts)
     if prompted or estimator.loss == "clusters":
-        annotator = _fitted_on(train, run.seed)
+        annotator = annotator_fitted_on(train, run.seed)
     if annotator is not None:
         train = labelled_by(train, annotator)
         tail = labelled_by(tail, annotator)
@@ -184,18 +189,6 @@ def held_out(sessions: Sessions, fraction: float) -> tuple[Sessions, Sessions]:
             "validation."
         )
     return temporal_train_test_split(sessions, test_size=fraction)
-
-
-# ---------------------------------------------------------------------- clusters of the selection
-def _fitted_on(train: Sessions, seed: int) -> Any:
-    """Annotator as the sessions carry it, fitted on them alone; None if it cannot be."""
-    annotator: Any = train.annotator
-    if not hasattr(annotator, "fit") or not hasattr(annotator, "get_params"):
-        return None
-    fresh = clone(annotator)
-    if fresh.get_params(deep=False).get("random_state", seed) is None:
-        fresh.set_params(random_state=seed % 2**32)  # a fit that is taken up finds the same
-    return fresh.fit(replace(train, labels=None, annotator=None))
 
 
 # ---------------------------------------------------------------------- what a tail can tell
