@@ -270,6 +270,12 @@ def test_too_much_is_refused(
         plain.predict_topk([[plain.items_[0]]], **params)
 
 
+@pytest.mark.parametrize("candidates", ["item-01", 5])
+def test_candidates_are_a_list(plain: PromptedSessionRecommender, candidates: Any) -> None:
+    with pytest.raises(TypeError, match=f"candidates={candidates!r} must be a list of ids"):
+        plain.predict_topk([["item-01"]], k=1, candidates=candidates)
+
+
 @pytest.mark.parametrize("k", [2.0, "3", True, None])
 def test_k_is_an_integer(plain: PromptedSessionRecommender, k: Any) -> None:
     with pytest.raises(TypeError, match="must be an integer"):
@@ -347,6 +353,10 @@ def test_parameters_out_of_bounds(params: dict[str, Any], message: str) -> None:
         ({"dim": 8.0}, "dim=8.0 must be an integer"),
         ({"max_epochs": True}, "max_epochs=True must be an integer"),
         ({"lr": "fast"}, "lr='fast' must be a number above 0"),
+        ({"refit": "no"}, "refit='no' must be True or False"),
+        ({"prompt_candidates": 0}, "prompt_candidates=0 must be True or False"),
+        ({"net_params": 5}, "net_params=5 must be a dict"),
+        ({"backbone_params": [8]}, r"backbone_params=\[8\] must be a dict"),
         ({"backbone": 3}, r"backbone=3 must be a name of \['core', .*\], a class or a factory"),
         (
             {"random_state": "seed"},
