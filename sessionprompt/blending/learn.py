@@ -148,8 +148,10 @@ class _Loss:
         self.knots = knot_columns(data.own.lengths)
         self.n_trusts = len(self.others) * N_KNOTS
         self.columns = np.column_stack([*self.own_scores, data.own.columns])
-        deviations = self.columns.std(axis=0)
-        deviations[deviations == 0] = 1
+        deviations = np.ones(self.columns.shape[1])
+        if len(self.columns):
+            deviations = self.columns.std(axis=0)
+            deviations[deviations == 0] = 1
         self.scale = np.append(np.ones(self.n_trusts), deviations)
         self.centre = np.zeros(len(self.scale))
         self.penalty = max(PENALTY, 0.5 / len(data.targets))

@@ -82,6 +82,8 @@ def _known_times(series: nw.Series[Any]) -> NDArray[Any]:
     native = series.to_native()
     if series.implementation.is_pandas_like() and getattr(native.dtype, "tz", None) is not None:
         return native.dt.tz_convert(None).to_numpy()  # zones whose names narwhals cannot read
+    if getattr(getattr(native, "dtype", None), "kind", "") == "f":
+        return series.to_numpy()  # float16, which early releases of narwhals do not know
     if dtype in (nw.Object, nw.Unknown):
         return object_times(series.to_list(), f"column {series.name!r}")
     raise _no_times(f"column {series.name!r}", str(dtype))

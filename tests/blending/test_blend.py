@@ -136,6 +136,14 @@ def test_what_was_not_observed_is_nothing() -> None:
         assert weights[name] == 0
 
 
+def test_prefixes_without_known_items_teach_the_trust_alone() -> None:
+    data = held_out([[-1], [-1, -2], [-3]], [4, 5, 6], RNG.normal(size=(3, N_ITEMS)))
+    with np.errstate(all="raise"):
+        blend = learn_blend(data)
+    assert blend is not None
+    assert not any(list(blend.to_dict().values())[3:])
+
+
 def test_no_known_target_teaches_nothing() -> None:
     prefixes = prefixes_of(10)
     assert learn_blend(held_out(prefixes, [-1] * 10, RNG.normal(size=(10, N_ITEMS)))) is None
