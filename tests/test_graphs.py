@@ -94,7 +94,6 @@ def test_a_window_ends_where_the_longest_session_does():
     assert (graph != window_graph(*flat(lists), N_ITEMS, 3)).nnz == 0
 
 
-
 @laws
 @given(sessions_of_codes, st.integers(1, 5), st.integers(1, 3))
 def test_counting_in_blocks_changes_nothing(lists, block, window):
