@@ -244,7 +244,9 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _texts(columns: dict[str, list[str | None]], backend: Any) -> nw.DataFrame[Any]:
-    schema = nw.Schema(dict.fromkeys(columns, nw.String()))
+    schema: nw.Schema | None = nw.Schema(dict.fromkeys(columns, nw.String()))
+    if any(None in values for values in columns.values()):
+        schema = None  # by a schema, early releases of narwhals make texts of what is missing
     return nw.from_dict(columns, schema, backend=backend)
 
 
