@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ..blending import Blend, OwnItems
-from .protocol import Rows, Scores, ScoresInBlocks
+from .protocol import AroundScores, Rows, Scores, ScoresInBlocks
 
 __all__ = ["BlendedScores"]
 
 
 @dataclass(frozen=True, eq=False)
-class BlendedScores(ScoresInBlocks):
+class BlendedScores(AroundScores, ScoresInBlocks):
     """Scores of a model, with what a blend makes of those of the prefixes' own items.
 
     Parameters
@@ -30,21 +30,6 @@ class BlendedScores(ScoresInBlocks):
     scores: Scores
     own: OwnItems
     blend: Blend
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of prefixes and of candidates, (B, N)."""
-        return self.scores.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the scores."""
-        return self.scores.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the scores."""
-        return self.scores.device
 
     def __getitem__(self, rows: Rows) -> BlendedScores:
         """Scores of some of the prefixes."""

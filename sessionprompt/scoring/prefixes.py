@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
-from .protocol import Rows, Scores, ScoresInBlocks
+from .protocol import AroundScores, Rows, Scores, ScoresInBlocks
 from .target_attention import AttentionScores, TargetAttention
 
 __all__ = ["EncodedPrefixes", "KnownOrPopular", "scores_against"]
@@ -32,6 +31,7 @@ def scores_against(
 
     Examples
     --------
+    >>> import torch
     >>> scores_against(torch.eye(2), Candidates(torch.eye(2))).shape
     (2, 2)
     """
@@ -72,7 +72,7 @@ class EncodedPrefixes:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownOrPopular(ScoresInBlocks):
+class KnownOrPopular(AroundScores, ScoresInBlocks):
     """Scores of prefixes, or popularity where nothing is known of a prefix.
 
     Parameters
@@ -86,21 +86,6 @@ class KnownOrPopular(ScoresInBlocks):
     scores: Scores
     known: Tensor
     popularity: Tensor
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of prefixes and of candidates, (B, N)."""
-        return self.scores.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the scores."""
-        return self.scores.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the scores."""
-        return self.scores.device
 
     def __getitem__(self, rows: Rows) -> KnownOrPopular:
         """Scores of some of the prefixes."""

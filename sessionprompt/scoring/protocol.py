@@ -13,6 +13,7 @@ from .._checks import check_choice
 
 __all__ = [
     "TIE_SHARES",
+    "AroundScores",
     "ReplacedScores",
     "Rows",
     "Scores",
@@ -217,8 +218,29 @@ class ScoresInBlocks(Scores):
         return torch.empty(shape, dtype=dtype, device=self.device)
 
 
+class AroundScores:
+    """Shape, type and device of scores that wrap others, in front of :class:`Scores`."""
+
+    scores: Scores
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of prefixes and of candidates, (B, N)."""
+        return self.scores.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the scores."""
+        return self.scores.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the scores."""
+        return self.scores.device
+
+
 @dataclass(frozen=True, eq=False)
-class ReplacedScores(Scores):
+class ReplacedScores(AroundScores, Scores):
     """Scores of which a few of each row have other values, whatever makes the rest.
 
     Ranks and lists are put together from those of the rest, which need not exist.
@@ -245,21 +267,6 @@ class ReplacedScores(Scores):
     rows: Tensor
     codes: Tensor
     values: Tensor
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of prefixes and of candidates, (B, N)."""
-        return self.scores.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the scores."""
-        return self.scores.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the scores."""
-        return self.scores.device
 
     def __getitem__(self, rows: Rows) -> ReplacedScores:
         """Scores of some of the prefixes."""
