@@ -21,7 +21,8 @@ import pytest
 
 import sessionprompt
 from sessionprompt import baselines, cli, demo
-from sessionprompt.cli import main
+from sessionprompt.cli import fit, main
+from sessionprompt.cli import recommend as recommend_command
 from sessionprompt.datasets import make_events, make_sessions
 from sessionprompt.persistence import load, save
 from sessionprompt.pipeline import Pipeline
@@ -311,7 +312,7 @@ def test_any_parameter_can_be_set(
     setting: str, key: str, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    monkeypatch.setattr(cli, "_fit", lambda given: made.append(cli._new_pipeline(given)))
+    monkeypatch.setattr(fit, "run", lambda given: made.append(fit._new_pipeline(given)))
     assert main(["fit", "log.csv", "--model", "m", "--lr", ".1", "--set", setting]) == 0
     found = made[0].get_params()[key]
     assert found == value and type(found) is type(value)
@@ -489,7 +490,7 @@ def test_ids_that_cannot_be_stored_are_refused_before_the_work(
 ) -> None:
     ids = [frozenset({number}) for number in (1, 2, 3)]
     sessions = Sessions.from_lists([ids] * 9)
-    monkeypatch.setattr(cli, "_read_sessions", lambda *given, **filters: (sessions, None))
+    monkeypatch.setattr(fit, "read_sessions", lambda *given, **filters: (sessions, None))
     monkeypatch.setattr(Pipeline, "fit", not_reached)
     command = ["fit", folder / "events.csv", *COLUMNS, *TINY, "--quiet"]
     line = refused(capsys, *command, "--model", tmp_path / "m")
@@ -501,11 +502,11 @@ def test_a_model_that_cannot_be_written_at_the_end_is_saved_beside(
     name: str, folder: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / name
-    fit = Pipeline.fit
+    plain_fit = Pipeline.fit
 
     def fit_and_spoil(self: Pipeline, X: Any, **params: Any) -> Pipeline:
         (target / "model").mkdir(parents=True)  # no zip file, and no folder of a model
-        return fit(self, X, **params)
+        return plain_fit(self, X, **params)
 
     monkeypatch.setattr(Pipeline, "fit", fit_and_spoil)
     command = ["fit", folder / "events.csv", *COLUMNS, *TINY, "--quiet", "--model", target]
@@ -521,7 +522,7 @@ def test_faults_of_the_program_are_not_hidden(
     def fail(*args: Any) -> None:
         raise AttributeError("a mistake of ours")
 
-    monkeypatch.setattr(cli, "_open_model", fail)
+    monkeypatch.setattr(recommend_command, "open_model", fail)
     with pytest.raises(AttributeError, match="a mistake of ours"):
         recommend(folder, visitors)
 
@@ -558,7 +559,7 @@ def test_ctrl_c(folder: Path, visitors: Path, monkeypatch: pytest.MonkeyPatch) -
     def press(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open_model", press)
+    monkeypatch.setattr(recommend_command, "open_model", press)
     assert recommend(folder, visitors) == 130
 
 
@@ -569,7 +570,7 @@ def python(code: str, *argv: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_needs_nothing_heavy() -> None:
-    """The file of the command line alone, without what the package itself imports."""
+    """The command line alone, without what the package itself imports."""
     code = """
 import sys, types
 package = types.ModuleType("sessionprompt")
@@ -581,7 +582,7 @@ try:
 finally:
     assert not {"torch", "skorch", "sklearn", "numpy", "narwhals"} & set(sys.modules), "heavy"
 """
-    done = python(code, str(Path(cli.__file__).parent))
+    done = python(code, str(Path(cli.__file__).parents[1]))
     assert done.returncode == 0 and "--min-item-support" in done.stdout, done.stderr
 
 

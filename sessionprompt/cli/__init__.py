@@ -1,0 +1,7 @@
+"""Command line: fit a model on a file of events, evaluate it, recommend with it."""
+
+from __future__ import annotations
+
+from .program import main
+
+__all__ = ["main"]

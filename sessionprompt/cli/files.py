@@ -1,0 +1,73 @@
+"""Files of the command line: sessions of a file of events, and saved models."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
+    from ..sessions import Sessions
+    from ..vocabulary import Vocabulary
+
+__all__ = ["open_model", "read_sessions"]
+
+ROLES = ("item", "session", "user")
+
+
+def read_sessions(
+    given: argparse.Namespace, model: Pipeline | None = None, **filters: Any
+) -> tuple[Sessions, dict[str, dict[int, str]]]:
+    """Sessions of the events, with ids of the kind that the model knows.
+
+    The second value holds, by role, words of the file that numbers stand for.
+    """
+    from ..sessions import Sessions, read_table, with_numbers
+
+    roles = _roles(given)
+    known: dict[str, Vocabulary] = {}
+    if model is not None:
+        encoder = model.steps[-1][1].encoder_
+        known = {"item": encoder.vocabulary, **encoder.owners}
+    known = {role: vocabulary for role, vocabulary in known.items() if role in roles}
+    text = [roles[role] for role, ids in known.items() if ids.ids.dtype == object]
+    events = read_table(given.events, roles.values(), time=given.time, text=text)
+    names: dict[str, dict[int, str]] = {role: {} for role in ROLES}
+    for role, vocabulary in known.items():
+        if vocabulary.ids.dtype.kind == "i":
+            events, names[role] = with_numbers(events, roles[role], vocabulary.ids.tolist())
+    options = {**roles, "time": given.time, "gap": given.gap, "unit": given.unit, **filters}
+    return Sessions.from_events(events, **options), names
+
+
+def _roles(given: argparse.Namespace) -> dict[str, str]:
+    """Column of each role that was named, with a warning where little says what is a session."""
+    if given.session is None and given.user is None:
+        raise ValueError(
+            "name the column that says which events belong together: "
+            "--session, or --user with --gap."
+        )
+    if given.session is None and given.gap is None:
+        advice = "--user without --time and --gap makes one session of all events of a user"
+        warnings.warn(f"{advice}; with --gap 30min a pause ends a session.", stacklevel=2)
+    roles = {role: getattr(given, role) for role in ROLES}
+    return {role: column for role, column in roles.items() if column is not None}
+
+
+def open_model(path: str) -> Pipeline:
+    """Saved model as a pipeline, whether it was saved as one or as its last step alone."""
+    from sklearn.pipeline import Pipeline as SklearnPipeline
+
+    from ..base import SessionRecommenderMixin
+    from ..persistence import load
+    from ..pipeline import Pipeline
+
+    model = load(path)
+    steps = [("rec", model)]
+    if isinstance(model, SklearnPipeline):
+        steps = model.steps
+    kind = type(steps[-1][1])
+    if not issubclass(kind, SessionRecommenderMixin):
+        raise ValueError(f"{path} holds {kind.__name__}, which recommends nothing; fit first.")
+    return Pipeline(steps)
