@@ -1,4 +1,4 @@
-"""Nine backbones, plain and prompted, with one budget: newest quarter of Diginetica, d = 64.
+"""Ten backbones, plain and prompted, with one budget: newest quarter of Diginetica, d = 64.
 
 python benchmarks/backbones.py --data FOLDER --output FILE [--only narm,core] [--variants
 cosine,candidates] [--no-test]

@@ -11,6 +11,7 @@ from .gcsan import GCSAN
 from .gru4rec import GRU4Rec
 from .lessr import LESSR
 from .narm import NARM
+from .sasrec import SASRec
 from .srgnn import SRGNN
 from .stamp import STAMP
 from .tagnn import TAGNN
@@ -27,6 +28,7 @@ __all__ = [
     "TAGNN",
     "Backbone",
     "GRU4Rec",
+    "SASRec",
     "TargetAttention",
     "unit",
 ]
@@ -41,4 +43,5 @@ BACKBONES: dict[str, type[Backbone]] = {
     "gcsan": GCSAN,
     "gcegnn": GCEGNN,
     "lessr": LESSR,
+    "sasrec": SASRec,
 }

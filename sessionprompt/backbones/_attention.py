@@ -19,12 +19,12 @@ CPU_ROWS = 512  # whose hidden layer is made at a time: half a megabyte of 256 n
 
 
 class Block(nn.Module):
-    """A transformer block with norms after the sums.
+    """A transformer block, with norms after the sums or before the maps.
 
     ::
 
-        y = norm(drop(W_o attention(x)) + x)
-        z = norm(drop(W_2 gelu(W_1 y)) + y)
+        y = norm(drop(W_o attention(x)) + x)        or  y = drop(W_o attention(norm(x))) + x
+        z = norm(drop(W_2 gelu(W_1 y)) + y)             z = drop(W_2 gelu(W_1 norm(y))) + y
 
     Parameters
     ----------
@@ -35,9 +35,17 @@ class Block(nn.Module):
         Width of the hidden layer.
     dropouts : (float, float)
         On attention weights and on the outputs of both parts, in training.
+    norm_first : bool
     """
 
-    def __init__(self, dim: int, n_heads: int, inner: int, dropouts: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        dim: int,
+        n_heads: int,
+        inner: int,
+        dropouts: tuple[float, float],
+        norm_first: bool = False,
+    ) -> None:
         super().__init__()
         check_count("n_heads", n_heads)
         if dim % n_heads:
@@ -45,6 +53,7 @@ class Block(nn.Module):
         check_widths(inner=inner)
         on_weights, on_outputs = shares("dropouts", dropouts, 2)
         self.n_heads = n_heads
+        self.norm_first = norm_first
         self.qkv = nn.Linear(dim, 3 * dim)
         self.mix = nn.Linear(dim, dim)
         self.widen = nn.Linear(dim, inner)
@@ -58,12 +67,20 @@ class Block(nn.Module):
 
         `pairs` tells for each head which of them attends to which.
         """
-        attended = self.mix(self._attend(rows, x, pairs))  # (n, d)
-        y = self.norms[0](self.drop(attended) + rows)  # (n, d)
-        z = _FeedForward.apply(
+        on_attention, on_hidden = self.norms
+        if self.norm_first:
+            attended = self._attend(on_attention(rows), on_attention(x), pairs)  # (n, d)
+            y = self.drop(self.mix(attended)) + rows  # (n, d)
+            return self.drop(self._hidden(on_hidden(y))) + y  # (n, d)
+        attended = self._attend(rows, x, pairs)  # (n, d)
+        y = on_attention(self.drop(self.mix(attended)) + rows)  # (n, d)
+        return on_hidden(self.drop(self._hidden(y)) + y)  # (n, d)
+
+    def _hidden(self, y: Tensor) -> Tensor:
+        """W_2 gelu(W_1 y) of rows `y` (n, d), (n, d)."""
+        return _FeedForward.apply(
             y, self.widen.weight, self.widen.bias, self.narrow.weight, self.narrow.bias
         )  # (n, d)
-        return self.norms[1](self.drop(z) + y)  # (n, d)
 
     def _attend(self, rows: Tensor, x: Tensor, pairs: Pairs) -> Tensor:
         """Attended values, the heads of a row side by side, (n, d)."""

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 LIBRARY = "sessionprompt."
-CALLS = 1000  # of torch while a network is built; the nine backbones take some 10 for each weight
+CALLS = 1000  # of torch while a network is built; the ten backbones take some 10 for each weight
 CALLS_PER_WEIGHT = 100
 
 

@@ -25,6 +25,8 @@ MODELS = {
     "gcsan": ("gcsan", TRANSFORMER),
     "gcegnn": ("gcegnn", {"n_neighbours": 6}),
     "gcegnn-2": ("gcegnn", {"n_neighbours": 5, "hops": 2}),
+    "sasrec": ("sasrec", TRANSFORMER),
+    "sasrec-first": ("sasrec", {**TRANSFORMER, "norm_first": True}),
     "lessr": ("lessr", {}),
     "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False, "clip_candidates": False}),
 }
@@ -198,6 +200,7 @@ REPEATED = {
     "tagnn": "steps",
     "gcsan": "n_layers",
     "gcegnn": "hops",
+    "sasrec": "n_layers",
     "lessr": "n_layers",
 }
 
@@ -213,6 +216,7 @@ def test_what_is_repeated_without_end_is_refused(name, repeats):
     [
         ("stamp", {"clip": "no"}, "clip='no' must be True or False"),
         ("lessr", {"self_loops": 2}, "self_loops=2 must be True or False"),
+        ("sasrec", {"norm_first": 1}, "norm_first=1 must be True or False"),
         ("gru4rec", {"dropout": "half"}, "dropout='half' must be a number from 0 to 1"),
     ],
 )

@@ -254,6 +254,7 @@ def backbone_params(**params: Any) -> Change:
         ("gcegnn", backbone_params(n_neighbours=10**9)),
         ("gcegnn", backbone_params(n_positions=10**9)),
         ("gcegnn", backbone_params(hops=10**9)),
+        ("sasrec", backbone_params(n_positions=10**10)),
         ("lessr", backbone_params(n_layers=10**9)),
         ("lessr", backbone_params(n_layers=3000)),
     ],
