@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..scoring import TargetAttention
 from ._base import Backbone
-from ._layers import unit
+from ._layers import unit, unit_sum
 from .core import CORE
 from .gcegnn import GCEGNN
 from .gcsan import GCSAN
@@ -31,6 +31,7 @@ __all__ = [
     "SASRec",
     "TargetAttention",
     "unit",
+    "unit_sum",
 ]
 
 BACKBONES: dict[str, type[Backbone]] = {

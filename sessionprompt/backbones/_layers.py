@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,7 +21,10 @@ __all__ = [
     "uniform_",
     "uniform_rows_",
     "unit",
+    "unit_sum",
 ]
+
+CACHED = 2**17  # numbers of a table at a time: of 2**15 to 2**18 the quickest, with d = 64
 
 
 def unit(x: Tensor) -> Tensor:
@@ -55,6 +59,75 @@ class _Scaled(torch.autograd.Function):
         along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(ctx.longer)  # (..., 1)
         to_x = torch.addcmul(grad, result, along, value=-1).div_(length)  # (..., d)
         return to_x, None
+
+
+def unit_sum(x: Tensor, added: Tensor) -> Tensor:
+    """The rows of unit(unit(x) + added), for tables of many rows in half the time.
+
+    Parameters
+    ----------
+    x, added : Tensor of shape (n, d)
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Differentiable (once).
+
+    Examples
+    --------
+    >>> unit_sum(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+    tensor([[0.7071, 0.7071]])
+    """
+    return _UnitSum.apply(x, added)
+
+
+class _UnitSum(torch.autograd.Function):
+    """Some rows at a time, so that what lies between the operations stays in the cache."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, added: Tensor) -> Tensor:
+        result = torch.empty_like(added)  # (n, d)
+        x_length = x.new_empty(len(x), 1)  # (n, 1)
+        length = x.new_empty(len(x), 1)  # (n, 1)
+        for rows in _in_cache(x):
+            y = result[rows]  # (r, d)
+            torch.div(x[rows], _write_length(x, rows, x_length), out=y)
+            y.add_(added[rows])
+            y.div_(_write_length(result, rows, length))
+        ctx.save_for_backward(x, result, x_length, length)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        x, result, x_length, length = ctx.saved_tensors
+        to_x = torch.empty_like(result)  # (n, d)
+        to_added = torch.empty_like(result)  # (n, d)
+        for rows in _in_cache(x):
+            g = grad[rows]  # (r, d)
+            y = result[rows]  # (r, d)
+            along = torch.linalg.vecdot(g, y).unsqueeze(-1)  # (r, 1)
+            to_sum = torch.addcmul(g, y, along, value=-1, out=to_added[rows])  # (r, d)
+            to_sum.div_(length[rows])
+            u = torch.div(x[rows], x_length[rows], out=to_x[rows])  # (r, d)
+            along = torch.linalg.vecdot(to_sum, u).unsqueeze(-1)  # (r, 1)
+            u.mul_(-along).add_(to_sum).div_(x_length[rows])
+        return to_x, to_added
+
+
+def _write_length(x: Tensor, rows: slice, lengths: Tensor) -> Tensor:
+    """Lengths (r, 1) of some rows of (n, d), written into those of all rows (n, 1)."""
+    length = lengths[rows]  # (r, 1)
+    torch.linalg.vector_norm(x[rows], dim=-1, keepdim=True, out=length)
+    return length.clamp_min_(1e-12)
+
+
+def _in_cache(x: Tensor) -> Iterator[slice]:
+    """Rows of (n, d), so many at a time as a core's cache holds of several such tables."""
+    n_rows = max(1, CACHED // x.shape[-1])
+    if x.is_cuda:
+        n_rows = max(1, len(x))
+    for start in range(0, len(x), n_rows):
+        yield slice(start, start + n_rows)
 
 
 class Dropout(nn.Module):

@@ -123,6 +123,8 @@ class SessionNetwork(nn.Module):
 
     def candidate_vectors(self, items: Tensor | None = None) -> Tensor:
         """Candidate vectors of all items, (N, d), or of some item codes, (n, d)."""
+        if items is None and self.blend is not None and self._unit_blend:
+            return self.blend.unit_vectors(self.items, self._fixed_codes())  # (N, d)
         if items is None:
             vectors = self._all_items()  # (N, d)
         elif self.prompt_candidates:
@@ -133,6 +135,12 @@ class SessionNetwork(nn.Module):
         if self.scoring == "cosine":
             return unit(vectors)
         return vectors
+
+    @property
+    def _unit_blend(self) -> bool:
+        """Whether candidates are prompted and scaled to unit length, with nothing in between."""
+        as_they_are = type(self.backbone).candidates is Backbone.candidates
+        return self.prompt_candidates and self.scoring == "cosine" and as_they_are
 
     def _all_items(self) -> Tensor:
         """Vectors (N, d) of all items, prompted if candidates are."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..backbones import unit
+from ..backbones import unit, unit_sum
 
 __all__ = ["GATES", "FixedCodes", "PromptBlend", "scaled_table"]
 
@@ -130,10 +130,22 @@ class PromptBlend(nn.Module):
             parts[kind] = self._lookup(kind, rows)
         return self.gate(parts)  # (n, d)
 
+    def unit_vectors(self, x: Tensor, codes: Mapping[str, Tensor | FixedCodes]) -> Tensor:
+        """The blend (n, d) scaled to unit length."""
+        if not isinstance(self.gate, _Add) or not codes:
+            return unit(self(x, codes))
+        prompts = [self._lookup(kind, rows) for kind, rows in codes.items()]
+        added = prompts[0]  # (n, d)
+        for prompt in prompts[1:]:
+            added = added + prompt  # (n, d)
+        return unit_sum(x, added)
+
     def _lookup(self, kind: str, codes: Tensor | FixedCodes) -> Tensor:
         """Prompt (n, d) of each row: the sum over its columns, scaled to unit length."""
         table = self.tables[kind]  # (n_rows, d)
         if isinstance(codes, FixedCodes):
+            if codes.n_columns == 1:
+                return codes.sum_rows(unit(table))  # (n, d)
             return unit(codes.sum_rows(table))  # (n, d)
         blank = table.new_zeros(1, table.shape[1])  # (1, d)
         rows = torch.cat([table, blank])  # (n_rows + 1, d)
@@ -157,6 +169,7 @@ class FixedCodes:
     """
 
     def __init__(self, codes: Tensor, n_rows: int) -> None:
+        self.n_columns = codes.shape[1]
         row, column = torch.nonzero(codes >= 0, as_tuple=True)  # (n_known,) each
         code = codes[row, column]  # (n_known,)
         self.matrix = _ones(row, code, (len(codes), n_rows))

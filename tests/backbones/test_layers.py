@@ -9,7 +9,7 @@ from samples import MIXED, build, encoded, prefixes, run, same, vectors, whole
 from torch import nn
 from torch.nn.functional import gelu, linear
 
-from sessionprompt.backbones import _attention
+from sessionprompt.backbones import _attention, _layers, unit, unit_sum
 from sessionprompt.backbones._attention import AdditiveEnergy, Block, _FeedForward
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
 from sessionprompt.backbones._layers import Dropout, clip_length
@@ -309,3 +309,13 @@ def test_gcegnn_asks_for_its_neighbours():
     model.precompute(np.empty(0, np.int64), np.zeros(1, np.int64), 0)
     with pytest.raises(RuntimeError, match=r"call precompute\(codes, offsets, n_items\) first"):
         run(model, whole(MIXED), vectors())
+
+
+def test_unit_of_a_sum_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_layers, "CACHED", 9)  # three rows at a time
+    generator = torch.Generator().manual_seed(1)
+    x, added = torch.randn(2, 7, 3, dtype=torch.float64, generator=generator)
+    x.requires_grad_()
+    added.requires_grad_()
+    torch.testing.assert_close(unit_sum(x, added), unit(unit(x) + added))
+    assert torch.autograd.gradcheck(unit_sum, (x, added))

@@ -167,6 +167,17 @@ def test_unit_of_zero_is_zero_with_a_finite_gradient() -> None:
     assert not unit(x).any() and x.grad is not None and x.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_unit_vectors_are_the_blend_at_unit_length(gate: str, n_columns: int) -> None:
+    blend = PromptBlend(3, {"cluster": 6}, gate).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    codes = CODES[:, :n_columns]
+    expected = unit(blend(x, {"cluster": codes}))
+    for rows in (codes, FixedCodes(codes, 6)):
+        torch.testing.assert_close(blend.unit_vectors(x, {"cluster": rows}), expected)
+
+
 CODES = torch.tensor([[0, 4], [-1, 2], [2, -1], [-1, -1], [3, 3]])
 
 
