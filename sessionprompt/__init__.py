@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .clustering import ItemClusterer, PrecomputedClusters
+    from .clustering import ItemAttributes, ItemClusterer, PrecomputedClusters
     from .persistence import load
     from .pipeline import Pipeline, make_session_pipeline
     from .recommender import PromptedSessionRecommender
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .stacking import StackedSessionRecommender
 
 __all__ = [
+    "ItemAttributes",
     "ItemClusterer",
     "Pipeline",
     "PrecomputedClusters",
@@ -26,6 +27,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {  # of the public names
+    "ItemAttributes": "clustering",
     "ItemClusterer": "clustering",
     "Pipeline": "pipeline",
     "PrecomputedClusters": "clustering",

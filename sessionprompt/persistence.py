@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from . import baselines, storage
-from .clustering import ItemClusterer, PrecomputedClusters
+from .clustering import ItemAttributes, ItemClusterer, PrecomputedClusters
 from .metrics import last_step
 from .pipeline import Pipeline
 from .recommender import PromptedSessionRecommender
@@ -21,6 +21,7 @@ __all__ = ["check_storable", "load", "save"]
 # nothing else is made, whatever a file names
 CLASSES: dict[str, type] = {
     "PromptedSessionRecommender": PromptedSessionRecommender,
+    "ItemAttributes": ItemAttributes,
     "ItemClusterer": ItemClusterer,
     "PrecomputedClusters": PrecomputedClusters,
     "StackedSessionRecommender": StackedSessionRecommender,

@@ -9,8 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
 
 from .._checks import check_choice, check_fitted, check_seed
 from ..graphs import item_graph, modularity, strengths
@@ -18,15 +16,12 @@ from ..sessions import Sessions, as_sessions
 from ..storage import ArrayStore, pack_params, unpack_params
 from ..vocabulary import Vocabulary
 from .attach import number_nodes, spread_labels
+from .transformer import SessionTransformer
 
 __all__ = ["GraphClusterer"]
 
 
-class GraphClusterer(
-    TransformerMixin,
-    BaseEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
-):
+class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base of the clusterers: the item graph, the labels of events and of unseen items."""
 
     attach: str
@@ -363,26 +358,6 @@ class GraphClusterer(
             raise ValueError(
                 f"'labels' has {n_columns} columns, but the parameters ask for {len(resolutions)}."
             )
-
-    def set_output(self, *, transform: Any = None) -> Self:
-        """Nothing to choose: sessions are no table, so there is no container for them.
-
-        Parameters
-        ----------
-        transform : object, optional
-            Ignored.
-
-        Returns
-        -------
-        self
-        """
-        return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
 
 def _with_nodes_at(

@@ -20,7 +20,7 @@ from .checks import (
 )
 from .filters import FilterReport
 
-__all__ = ["Annotator", "Numbering", "SessionColumns"]
+__all__ = ["Annotator", "Describer", "Numbering", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
 COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
@@ -31,6 +31,15 @@ class Annotator(Protocol):
 
     def label_events(self, sessions: Any) -> NDArray[np.int32]:
         """Labels of all events, shape (n_events, n_columns)."""
+
+
+class Describer(Protocol):
+    """Something that knows attributes of items."""
+
+    kinds_: tuple[str, ...]
+
+    def describe(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Features of the items of a vocabulary, (n_items, n_rows) by kind."""
 
 
 class Numbering(NamedTuple):
@@ -74,6 +83,7 @@ class SessionColumns:
     annotator: Annotator | None = None
     report: FilterReport | None = None
     numbering: Numbering | None = None
+    item_attributes: tuple[Describer, ...] = ()
 
     def __post_init__(self) -> None:
         offsets = integer_array(self.offsets, "offsets", np.int64)

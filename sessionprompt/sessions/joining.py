@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..vocabulary import Vocabulary, id_array
-from .columns import SessionColumns
+from .columns import Describer, SessionColumns
 
 __all__ = ["joined_columns"]
 
@@ -41,6 +41,7 @@ def joined_columns(parts: Sequence[SessionColumns], renumber: bool) -> dict[str,
     columns["users"] = _joined_ids([part.users for part in parts], "users")
     columns["event_times"] = _joined_times(parts)
     columns |= _joined_labels(parts)
+    columns["item_attributes"] = _shared_attributes(parts)
     if not renumber:
         columns |= _joined_session_ids(parts, columns["users"])
     if any(part.target_start is not None for part in parts):
@@ -112,6 +113,17 @@ def _joined_labels(parts: Sequence[SessionColumns]) -> dict[str, Any]:
     if len(widths) > 1:
         raise ValueError(f"the parts have {sorted(widths)} label columns; label them alike.")
     return {"labels": np.concatenate(known), "annotator": annotator}
+
+
+def _shared_attributes(parts: Sequence[SessionColumns]) -> tuple[Describer, ...]:
+    """What knows attributes of the items of all parts."""
+    known = parts[0].item_attributes
+    if any(part.item_attributes != known for part in parts):
+        raise ValueError(
+            "the parts have attributes of different tables; join the sessions first, then "
+            "transform them."
+        )
+    return known
 
 
 def _joined_session_ids(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import ragged_range, stable_order
 from ..vocabulary import Vocabulary
 from .checks import integer_array, label_columns, row_numbers
-from .columns import Annotator, SessionColumns
+from .columns import Annotator, Describer, SessionColumns
 from .filters import Survivors, run_filters
 
 __all__ = ["SessionSelection"]
@@ -219,6 +219,43 @@ class SessionSelection(SessionColumns):
         Sessions(1 sessions, 2 events, 2 items; 1 label columns)
         """
         return self._replace(labels=label_columns(labels, self.n_events), annotator=annotator)
+
+    def with_item_attributes(self, describer: Describer) -> Self:
+        """The same sessions with something that knows attributes of their items.
+
+        Parameters
+        ----------
+        describer : ItemAttributes
+            Takes the place of one that knows the same kinds.
+
+        Returns
+        -------
+        Sessions
+
+        Raises
+        ------
+        ValueError
+            If another one knows some of its kinds, and others.
+
+        Examples
+        --------
+        >>> from sessionprompt import ItemAttributes, Sessions
+        >>> sessions = Sessions.from_lists([["tea", "cup"]])
+        >>> kinds = ItemAttributes({"item": ["tea", "cup"], "aisle": ["drink", "table"]})
+        >>> sessions.with_item_attributes(kinds.fit(sessions)).item_attributes[0].kinds_
+        ('aisle',)
+        """
+        kept = []
+        for other in self.item_attributes:
+            common = set(other.kinds_) & set(describer.kinds_)
+            if common and set(other.kinds_) != set(describer.kinds_):
+                raise ValueError(
+                    f"two transformers give the attribute {min(common)!r}; leave the column out "
+                    "of one of them, or rename it."
+                )
+            if not common:
+                kept.append(other)
+        return self._replace(item_attributes=(*kept, describer))
 
     def _filtered(
         self,

@@ -137,6 +137,31 @@ class ArrayStore:
         graph.check_format(full_check=True)
         return graph
 
+    def put_features(self, name: str, features: np.ndarray | sparse.csr_array) -> None:
+        """Store features of items, dense or sparse."""
+        if isinstance(features, np.ndarray):
+            self.put(f"{name}_dense", features)
+        else:
+            self.put(f"{name}_weights", features.data)
+            self.put(f"{name}_columns", features.indices)
+            self.put(f"{name}_starts", features.indptr)
+
+    def take_features(
+        self, name: str, n_items: int, n_columns: int
+    ) -> np.ndarray | sparse.csr_array:
+        """Return features of this shape; a ValueError if they are none, or not finite."""
+        if f"{self.prefix}{name}_dense" in self.arrays:
+            features = values = self.take(f"{name}_dense", "f", n_items, n_columns)
+        else:
+            values = self.take(f"{name}_weights", "f", None)
+            columns = self.take(f"{name}_columns", "i", None)
+            starts = self.take(f"{name}_starts", "i", n_items + 1)
+            features = sparse.csr_array((values, columns, starts), shape=(n_items, n_columns))
+            features.check_format(full_check=True)
+        if not np.isfinite(values).all():
+            raise ValueError(f"arrays.npz: '{self.prefix}{name}' must be finite.")
+        return features
+
     def put_weights(self, state: dict[str, Tensor]) -> None:
         """Store the weights of a network; a ValueError names those that are not finite."""
         for name, value in state.items():
