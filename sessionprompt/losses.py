@@ -34,31 +34,33 @@ States = Tensor | TargetAttention
 
 LOSSES = ("auto", "full", "clusters", "sampled")
 
-# of `benchmarks/speed/scaling.py`: 60 to 70 ms a step beyond, however many items there are
-WHOLE_TABLE = 65_536
-"""Items up to which all of every cluster is read, and a step goes over the whole table."""
+WHOLE_TABLE = 16_384
+"""Items up to which a step goes over the whole table, and ``loss="auto"`` is the full softmax."""
 MOST_ROWS = 16_384
 """Items of the clusters of a batch that a step reads beyond."""
 
 
-def loss_name(loss: str, n_negatives: int | None) -> str:
+def loss_name(loss: str, n_negatives: int | None, n_items: int) -> str:
     """Name of the loss that ``loss="auto"`` stands for, or that of a loss given by name.
 
     Parameters
     ----------
     loss : {"auto", "full", "clusters", "sampled"}
     n_negatives : int or None
+    n_items : int
 
     Examples
     --------
-    >>> loss_name("auto", None), loss_name("auto", 512), loss_name("clusters", None)
-    ('full', 'sampled', 'clusters')
+    >>> loss_name("auto", None, 500), loss_name("auto", None, 50_000), loss_name("auto", 512, 500)
+    ('full', 'clusters', 'sampled')
     """
     if loss != "auto":
         return loss
-    if n_negatives is None:
-        return "full"
-    return "sampled"
+    if n_negatives is not None:
+        return "sampled"
+    if ClusterSoftmax.reads_rows(n_items):
+        return "clusters"
+    return "full"
 
 
 class FullSoftmax(nn.Module):

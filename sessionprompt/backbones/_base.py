@@ -34,6 +34,8 @@ class Backbone(nn.Module):
     needs_items : bool
         Whether the model is called as ``backbone(x, batch, lookup)`` with a function that gives the
         vectors, prompted like the inputs, of any known item codes.
+    attends_to_candidates : bool
+        Whether the session embedding depends on the candidate, as a :class:`TargetAttention` says.
     n_positions : int or None
         Longest window that the model has positions for; None reads windows of any length.
     precomputed : tuple of str
@@ -45,6 +47,7 @@ class Backbone(nn.Module):
     causal_if_distinct: bool = False
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
+    attends_to_candidates: ClassVar[bool] = False
     precomputed: ClassVar[tuple[str, ...]] = ()
     n_positions: int | None = None
 

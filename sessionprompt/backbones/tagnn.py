@@ -46,6 +46,7 @@ class TAGNN(Backbone):
 
     causal = True
     scoring = "dot"
+    attends_to_candidates = True
     start_vectors = staticmethod(uniform_rows_)
 
     def __init__(self, dim: int, *, steps: int = 1, update_gate: str = "recbole") -> None:

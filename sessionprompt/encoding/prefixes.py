@@ -17,6 +17,8 @@ from .targets import NextItemTargets
 
 __all__ = ["PrefixData", "count_unknown", "last_windows", "prefix_data"]
 
+PART_ITEMS = 4096
+"""Items of the clusters with which the windows of a part of shuffled examples end."""
 EVENTS_AT_A_TIME = 2**17  # of windows to annotate: some 20 MB of intermediate results
 
 
@@ -29,10 +31,14 @@ class PrefixData:
     examples : Examples
     next_items : ndarray of shape (n_events,)
         Code of the item after each event of the sessions; -1 where it is unknown.
+    clusters : ndarray of shape (n_items,), optional
+        Cluster of each item, -1 for none. The windows of a part of shuffled examples then end with
+        items of a few clusters, drawn anew each time, which together hold about `PART_ITEMS` items.
     """
 
     examples: Examples
     next_items: np.ndarray
+    clusters: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.examples.n_prefixes.sum())
@@ -49,13 +55,34 @@ class PrefixData:
         """
         if rng is None and 0 < len(self) <= batch_size:
             return iter([self.examples])
-        if rng is None:
-            order = np.arange(len(self.examples))
-        else:
-            order = rng.permutation(len(self.examples))
+        order = self._order(rng)
         part_of = (np.cumsum(self.examples.n_prefixes[order]) - 1) // batch_size
         bounds = np.flatnonzero(np.diff(part_of)) + 1
-        return (self.examples.take(index) for index in np.split(order, bounds) if len(index))
+        parts = [index for index in np.split(order, bounds) if len(index)]
+        if rng is not None and self.clusters is not None:
+            parts = [parts[place] for place in rng.permutation(len(parts))]
+        return (self.examples.take(index) for index in parts)
+
+    def _order(self, rng: np.random.Generator | None) -> np.ndarray:
+        """Examples in order or shuffled; with clusters, those that end in some of them together."""
+        if rng is None:
+            return np.arange(len(self.examples))
+        order = rng.permutation(len(self.examples))
+        if self.clusters is None:
+            return order
+        ends = self.examples.starts + self.examples.lengths - 1  # (n_examples,)
+        last_items = self.examples.sessions.items[ends]  # (n_examples,), below 0 if unknown
+        group = _groups(self.clusters, rng)[np.maximum(last_items, 0)]  # (n_examples,)
+        return order[np.argsort(group[order], kind="stable")]
+
+
+def _groups(clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Group of each item (n_items,): clusters at random, so many that they hold `PART_ITEMS`."""
+    sizes = np.bincount(clusters + 1)  # (n_clusters + 1,), first the items of none
+    order = rng.permutation(len(sizes))
+    group = np.empty_like(sizes)  # (n_clusters + 1,)
+    group[order] = np.cumsum(sizes[order]) // PART_ITEMS
+    return group[clusters + 1]
 
 
 def last_windows(sessions: Sessions, encoder: SessionEncoder, max_length: int) -> Examples:

@@ -92,15 +92,15 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
         if run.previous is not None and run.stage is None and run.train.lengths.max() < 2:
             return encoder, _untrained(estimator, network.to(device), run.previous)
         train, valid = _data(estimator, encoder, network, run)
+        clusters = clusters_of_items(estimator, encoder, network.backbone, run.train, run.seed)
         outcome = train_network(
             network.to(device),
-            train,
+            replace(train, clusters=clusters),
             valid,
             replace(TrainingPlan.of(estimator), max_epochs=run.epochs),
             seed=run.seed,
             chooses=run.chooses,
             title=run.stage or "",
-            clusters=clusters_of_items(estimator, encoder, run.train, run.seed),
             **_checkpoint(estimator, run),
         )
         outcome["blend_"] = _blend(estimator, run, outcome, valid)

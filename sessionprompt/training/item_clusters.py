@@ -15,7 +15,7 @@ __all__ = ["clusters_of_items"]
 
 
 def clusters_of_items(
-    estimator: Any, encoder: SessionEncoder, sessions: Sessions, seed: int
+    estimator: Any, encoder: SessionEncoder, backbone: Any, sessions: Sessions, seed: int
 ) -> np.ndarray | None:
     """Cluster of each item, or None where the loss reads none.
 
@@ -26,6 +26,7 @@ def clusters_of_items(
     ----------
     estimator : PromptedSessionRecommender
     encoder : SessionEncoder
+    backbone : Backbone
     sessions : Sessions
         Training sessions.
     seed : int
@@ -35,7 +36,9 @@ def clusters_of_items(
     ndarray of shape (n_items,), int64, or None
         -1 for items that the sessions do not hold and nothing labels.
     """
-    if loss_name(estimator.loss, estimator.n_negatives) != "clusters":
+    if loss_name(estimator.loss, estimator.n_negatives, encoder.n_items) != "clusters":
+        return None
+    if estimator.loss == "auto" and not _suits(estimator, backbone):
         return None
     if encoder.cluster_sizes:
         return encoder.item_labels[:, np.argmax(encoder.cluster_sizes)]
@@ -52,3 +55,10 @@ def clusters_of_items(
     clusters = np.full(encoder.n_items, -1, dtype=np.int64)
     clusters[places[known]] = labels[known]
     return clusters
+
+
+def _suits(estimator: Any, backbone: Any) -> bool:
+    """Whether the loss over clusters can stand for the full softmax."""
+    own_criterion = "criterion" in (estimator.net_params or {})
+    attends = getattr(backbone, "attends_to_candidates", False)
+    return not own_criterion and not attends and estimator.precision != "bfloat16"

@@ -114,7 +114,7 @@ def _loss_settings(
 ) -> dict[str, Any]:
     """Criterion, and the optimizer for what a step with it touches: all rows, or a few."""
     decay = {"optimizer__weight_decay": plan.weight_decay}
-    loss = loss_name(plan.loss, plan.n_negatives)
+    loss = loss_name(plan.loss, plan.n_negatives, len(network.popularity))
     if loss == "clusters" and clusters is not None:
         return {**decay, **_cluster_settings(network, plan, clusters)}
     common = {**decay, "criterion__precision": plan.precision}
@@ -161,7 +161,6 @@ def train_network(
     title: str = "",
     checkpoint: str | None = None,
     identity: str = "",
-    clusters: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Learned attributes of a training run, which trains a network in place.
 
@@ -181,8 +180,6 @@ def train_network(
         File for the state of training; taken up if it exists.
     identity : str
         What the checkpoint must have been written for.
-    clusters : ndarray of shape (n_items,), optional
-        As in :func:`build_net`.
 
     Returns
     -------
@@ -197,7 +194,7 @@ def train_network(
     if checkpoint:
         file = CheckpointFile(checkpoint, identity, best)
     callbacks = _callbacks(plan, best, file, title)
-    net = build_net(network, plan, seed=seed, callbacks=callbacks, clusters=clusters)
+    net = build_net(network, plan, seed=seed, callbacks=callbacks, clusters=train.clusters)
     done = 0
     if file is not None:
         done = file.resume(net)

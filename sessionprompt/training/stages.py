@@ -16,6 +16,7 @@ from ..encoding import (
     check_prompts,
     labelled_by,
 )
+from ..losses import loss_name
 from ..model_selection import temporal_train_test_split
 from ..sessions import Sessions
 from .fit import TrainingRun, fit_network
@@ -139,7 +140,8 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
         return Fitted.of(estimator, final)
     annotator = None
     prompted = "cluster" in check_prompts(estimator.prompts)
-    if prompted or estimator.loss == "clusters":
+    loss = loss_name(estimator.loss, estimator.n_negatives, len(train.vocabulary))
+    if prompted or loss == "clusters":
         annotator = annotator_fitted_on(train, run.seed)
     if annotator is not None:
         train = labelled_by(train, annotator)

@@ -12,6 +12,8 @@ from sessionprompt.encoding import (
     EncodedSessions,
     Examples,
     NextItemTargets,
+    PrefixData,
+    prefixes,
     SessionEncoder,
     last_prefixes,
     last_windows,
@@ -205,3 +207,28 @@ def test_prefixes_are_those_of_prefixes_annotated_one_by_one(attach: str) -> Non
         assert examples.sessions.items[events].tolist() == alone.items.tolist()
         found = examples.sessions.prompts["cluster"][events]
         assert found.tolist() == alone.prompts["cluster"].tolist()
+
+
+@given(st.lists(st.integers(-1, 4), min_size=1, max_size=40), st.integers(1, 5), st.integers(0, 9))
+@laws
+def test_shuffled_parts_end_in_a_few_clusters_at_a_time(
+    last_items: list[int], batch_size: int, seed: int
+) -> None:
+    clusters = np.array([0, 1, 1, 2, -1])
+    items = np.array(last_items)
+    n = len(items)
+    sessions = EncodedSessions(items, np.arange(n + 1), {}, np.ones(n, np.int64))
+    data = PrefixData(prefix_examples(sessions, 5, True), items, clusters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefixes, "PART_ITEMS", 1)  # each cluster for itself
+        parts = list(data.parts(batch_size, np.random.default_rng(seed)))
+        again = list(data.parts(batch_size, np.random.default_rng(seed)))
+    assert [part.starts.tolist() for part in parts] == [part.starts.tolist() for part in again]
+    assert all(0 < len(part) <= batch_size for part in parts)
+    starts = np.concatenate([part.starts for part in parts])
+    assert sorted(starts) == list(range(n))
+    # a cluster stands in one run of parts, of which only the outer ones hold others as well
+    mixed = [part for part in parts if len(set(clusters[np.maximum(items[part.starts], 0)])) > 1]
+    assert len(mixed) <= 3
+    for part in data.parts(batch_size):
+        assert (np.diff(part.starts) == 1).all()  # evaluation keeps the order

@@ -250,3 +250,26 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         PromptedSessionRecommender(dim=8, **params).fit(world)
+
+
+@pytest.mark.parametrize(
+    ("params", "criterion"),
+    [
+        ({}, "ClusterSoftmax"),
+        ({"backbone": "tagnn"}, "FullSoftmax"),
+        ({"precision": "bfloat16"}, "FullSoftmax"),
+        ({"n_negatives": 5}, "SampledSoftmax"),
+        ({"loss": "full"}, "FullSoftmax"),
+        ({"net_params": {"criterion": losses.FullSoftmax}}, "FullSoftmax"),
+    ],
+)
+def test_auto_takes_clusters_for_many_items(
+    params: dict[str, object], criterion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = tiny_world(30)
+    settings = {"prompts": (), "dim": 4, "max_epochs": 1, "random_state": 0}
+    small = PromptedSessionRecommender(**settings).fit(sessions)
+    assert type(small.net_.criterion_).__name__ == "FullSoftmax"
+    rows_are_read(monkeypatch)
+    many = PromptedSessionRecommender(**{**settings, **params}).fit(sessions)
+    assert type(many.net_.criterion_).__name__ == criterion
