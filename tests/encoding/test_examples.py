@@ -13,12 +13,12 @@ from sessionprompt.encoding import (
     Examples,
     NextItemTargets,
     PrefixData,
-    prefixes,
     SessionEncoder,
     last_prefixes,
     last_windows,
     prefix_data,
     prefix_examples,
+    prefixes,
 )
 from sessionprompt.sessions import Sessions
 
