@@ -27,7 +27,13 @@ from .metrics import (
 )
 from .sessions import Sessions, as_sessions
 
-__all__ = ["SessionRecommenderMixin", "known_ranks", "leave_out", "warn_of_unknown"]
+__all__ = [
+    "SessionRecommenderMixin",
+    "known_ranks",
+    "leave_out",
+    "refuse_empty",
+    "warn_of_unknown",
+]
 
 
 class SessionRecommenderMixin:
@@ -137,7 +143,7 @@ class SessionRecommenderMixin:
         check_fitted(self, "encoder_")
         check_k(k, self.n_items_, "known items")
         sessions = self._annotated(as_sessions(X))
-        _refuse_empty(sessions)
+        refuse_empty(sessions)
         allowed = None
         if candidates is not None:
             allowed = read_candidates(self.encoder_, candidates, len(sessions))
@@ -362,7 +368,8 @@ def _warn_of_unknown_targets(n_unknown: int, n: int) -> None:
         )
 
 
-def _refuse_empty(sessions: Sessions) -> None:
+def refuse_empty(sessions: Sessions) -> None:
+    """Raise a ValueError if there is no session, or one without events."""
     if len(sessions) == 0:
         raise ValueError("X holds no session; give at least one.")
     empty = np.flatnonzero(sessions.lengths == 0)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemClusterer
@@ -128,7 +129,26 @@ class Pipeline(SklearnPipeline):
         -------
         ndarray of shape (n_sessions, k), and the scores if asked for
         """
-        return self.steps[-1][1].predict_topk(transform_steps(self, X), k=k, **params)
+        return self.steps[-1][1].predict_topk(
+            transform_steps(self, X),
+            k=k,
+            return_scores=return_scores,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+        )
+
+    def session_vectors(self, X: Any) -> np.ndarray:
+        """Vectors of sessions, see :meth:`PromptedSessionRecommender.session_vectors`.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+
+        Returns
+        -------
+        ndarray of shape (n_sessions, dim)
+        """
+        return self.steps[-1][1].session_vectors(transform_steps(self, X))
 
     def score(
         self,

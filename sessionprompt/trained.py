@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._checks import check_fitted
+from ._checks import check_fitted, check_k
 from ._parameters import check_windows
-from .base import SessionRecommenderMixin, warn_of_unknown
+from .base import SessionRecommenderMixin, refuse_empty, warn_of_unknown
 from .blending import Blend
 from .encoding import (
     ItemFilter,
@@ -23,13 +23,15 @@ from .encoding import (
 from .metrics import RankedTargets
 from .network import (
     SessionNetwork,
+    close_items,
     item_vectors,
     one_pass_of,
     prefix_scores,
     rank_sessions,
+    session_vectors,
     top_items,
 )
-from .sessions import Sessions
+from .sessions import Sessions, as_sessions
 
 __all__ = ["TrainedNetworkMixin"]
 
@@ -67,15 +69,11 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
     def _best_items(
         self, sessions: Sessions, k: int, items: ItemFilter | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        check_windows(self)
-        examples = last_windows(sessions, self.encoder_, self.max_length)
-        n_blank, n_guessed = count_unknown(sessions, examples)
-        warn_of_unknown(n_blank, stacklevel=3)
-        warn_of_unknown(n_guessed, stacklevel=3, answer="the strongest cluster")
+        windows = self._windows(sessions, "popularity", stacklevel=4)
         inputs, table = self._item_vectors()
         return top_items(
             self.network_,
-            PrefixData(examples, examples.sessions.items),
+            windows,
             table,
             k,
             batch_size=self.batch_size,
@@ -115,6 +113,106 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
             input_vectors=vectors[0],
             candidate_vectors=vectors[1],
         )
+
+    def _windows(self, sessions: Sessions, answer: str, stacklevel: int) -> PrefixData:
+        """The newest events of each session as one prefix; `answer` is what unknown ones get."""
+        check_windows(self)
+        examples = last_windows(sessions, self.encoder_, self.max_length)
+        n_blank, n_guessed = count_unknown(sessions, examples)
+        warn_of_unknown(n_blank, stacklevel, answer)
+        warn_of_unknown(n_guessed, stacklevel, "the strongest cluster")
+        return PrefixData(examples, examples.sessions.items)
+
+    # ------------------------------------------------------------------ vectors
+    @property
+    def item_vectors_(self) -> np.ndarray:
+        """Vectors of the known items as candidates, shape (n_items, dim), read-only.
+
+        Row i is that of ``items_[i]``, with its prompts. Its inner product with a session's vector
+        is the network's score, before the weights of repeats.
+        """
+        check_fitted(self, "net_")
+        vectors = self._item_vectors()[1].cpu().numpy().view()
+        vectors.flags.writeable = False
+        return vectors
+
+    def session_vectors(self, X: Any) -> np.ndarray:
+        """Vectors of sessions, to search items with or to compare sessions by.
+
+        Parameters
+        ----------
+        X : Sessions or list of lists
+            Sessions so far, as in :meth:`predict_topk`.
+
+        Returns
+        -------
+        ndarray of shape (n_sessions, dim), float32
+            With cosine scores of the length 1 / temperature.
+
+        Raises
+        ------
+        ValueError
+            If a session is empty, or the backbone attends to each candidate (``"tagnn"``).
+
+        See Also
+        --------
+        sessionprompt.retrieval.ItemIndex : Fast approximate search with these vectors.
+
+        Examples
+        --------
+        >>> from sessionprompt.datasets import make_sessions
+        >>> from sessionprompt.recommender import PromptedSessionRecommender
+        >>> sessions = make_sessions(300, n_items=30, n_clusters=3, random_state=0)
+        >>> model = PromptedSessionRecommender(prompts=(), dim=16, max_epochs=1, random_state=0)
+        >>> model = model.fit(sessions)
+        >>> vectors = model.session_vectors([["item-03"], ["item-01", "item-02"]])
+        >>> (vectors @ model.item_vectors_.T).shape
+        (2, 30)
+        """
+        check_fitted(self, "net_")
+        sessions = self._annotated(as_sessions(X))
+        refuse_empty(sessions)
+        windows = self._windows(sessions, "the vector of a blank", stacklevel=3)
+        inputs, _ = self._item_vectors()
+        return session_vectors(self.network_, windows, self.batch_size, inputs)
+
+    def similar_items(self, items: Any, k: int = 10, *, return_scores: bool = False) -> Any:
+        """Items whose vectors point most nearly the same way.
+
+        Parameters
+        ----------
+        items : list of ids
+            Known items.
+        k : int, default=10
+        return_scores : bool, default=False
+            Also return the cosines.
+
+        Returns
+        -------
+        neighbours : ndarray of shape (len(items), k)
+            Raw ids, the closest first, without the item itself.
+        cosines : ndarray of shape (len(items), k)
+            Only with `return_scores`.
+
+        Raises
+        ------
+        ValueError
+            If `k` is not within 1..n_items - 1 or an item is unknown.
+        """
+        check_fitted(self, "net_")
+        check_k(k, self.n_items_ - 1, "other items")
+        codes = self.encoder_.vocabulary.encode(items, name="items")
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
+            raise ValueError(
+                f"items holds {len(unknown)} ids that the model does not know, such as "
+                f"{items[unknown[0]]!r}; give ids that are in items_."
+            )
+        found, cosines = close_items(self._item_vectors()[1], codes, k)
+        neighbours = self.items_[found]
+        if return_scores:
+            return neighbours, cosines
+        return neighbours
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from . import evaluate, fit, recommend
+from . import evaluate, fit, recommend, serve
 
 __all__ = ["main"]
 
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sessionprompt {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (fit, evaluate, recommend):
+    for command in (fit, evaluate, recommend, serve):
         command.add_command(commands)
     demo = commands.add_parser(
         "demo", help="the whole job on synthetic sessions", allow_abbrev=False

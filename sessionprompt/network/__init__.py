@@ -23,6 +23,7 @@ from .inference import (
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
+from .vectors import close_items, session_vectors
 
 __all__ = [
     "GATES",
@@ -33,6 +34,7 @@ __all__ = [
     "build_network",
     "check_learned",
     "check_registered",
+    "close_items",
     "graph_vectors",
     "held_out_scores",
     "item_vectors",
@@ -44,6 +46,7 @@ __all__ = [
     "resolve_backbone",
     "resolve_device",
     "scaled_table",
+    "session_vectors",
     "start_as_published",
     "start_from_graph",
     "stored_network",

@@ -1,0 +1,43 @@
+"""Command ``serve``: recommend over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .files import open_model
+from .options import given_options
+
+__all__ = ["add_command"]
+
+LIMITS = {
+    "k": "longest list of recommendations",
+    "events": "most events of a session",
+    "sessions": "most sessions of a request",
+    "batch": "most sessions that are answered together",
+    "waiting": "most requests that wait for an answer",
+    "seconds": "longest wait for an answer",
+}
+
+
+def add_command(commands: Any) -> None:
+    """Add the command to those of the program."""
+    text = "recommend over HTTP: POST /recommend, GET /health, /metadata and /docs"
+    parser = commands.add_parser("serve", help=text, description=text, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    parser.add_argument("model", metavar="MODEL", help="folder of the model, or a file in .zip")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    limits = parser.add_argument_group("limits", argument_default=argparse.SUPPRESS)
+    for name, meaning in LIMITS.items():
+        limits.add_argument(f"--max-{name}", dest=name, type=int, metavar="N", help=meaning)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Answer requests until the process is told to stop."""
+    from ..serving import Limits, serve
+
+    limits = Limits(**given_options(given, list(LIMITS)))
+    serve(open_model(given.model), host=given.host, port=given.port, limits=limits)
