@@ -25,7 +25,9 @@ from .metrics import (
     session_weights,
     target_ranks,
 )
+from .recommending import RecommendMixin
 from .sessions import Sessions, as_sessions
+from .tables import LearnedHtml, Summary
 
 __all__ = [
     "SessionRecommenderMixin",
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 
-class SessionRecommenderMixin:
+class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
     """The methods of a recommender that do not depend on its model."""
 
     __metadata_request__predict = {"k": True}
@@ -77,6 +79,12 @@ class SessionRecommenderMixin:
     def _annotated(self, sessions: Sessions) -> Sessions:
         """Sessions as the model reads them; a model may label them by an annotator of its own."""
         return sessions
+
+    def _learned(self) -> Summary:
+        """Figures of what was learned, none before `fit`."""
+        if not hasattr(self, "encoder_"):
+            return Summary()
+        return Summary(items=self.n_items_)
 
     # ------------------------------------------------------------------ recommending
     def predict(self, X: Any, k: int = 10) -> np.ndarray:

@@ -14,18 +14,20 @@ from .clustering import ItemClusterer
 from .encoding import candidates_of
 from .metrics import RankedTargets, evaluate_pipeline, split_and_transform, transform_steps
 from .recommender import PromptedSessionRecommender
+from .recommending import RecommendMixin
 from .sessions import Sessions, as_sessions
 from .storage import save
+from .tables import LearnedHtml, Summary
 
 __all__ = ["Pipeline", "make_session_pipeline"]
 
 
-class Pipeline(SklearnPipeline):
+class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
     """scikit-learn's Pipeline, ending in a session recommender, with the recommender's own methods.
 
     A plain ``sklearn.pipeline.Pipeline`` works as well; this one adds ``predict_topk``,
-    ``evaluate``, ``ranks``, ``partial_fit``, ``save`` and validation sessions in ``fit``. Its
-    evaluation cuts the last event off every session before the first step sees it.
+    ``recommend``, ``evaluate``, ``ranks``, ``partial_fit``, ``save`` and validation sessions in
+    ``fit``. Its evaluation cuts the last event off every session before the first step sees it.
 
     Parameters
     ----------
@@ -73,6 +75,13 @@ class Pipeline(SklearnPipeline):
         last.fit(annotated, y, X_val=annotated_val, **own)
         return self
 
+    def _learned(self) -> Summary:
+        learned = Summary()
+        for name, step in self.steps:
+            if isinstance(step, LearnedHtml):
+                learned |= {f"{name}: {key}": value for key, value in step._learned().items()}
+        return learned
+
     def _fit_front(self, X: Any) -> Any:
         """Sessions that the steps before the last make, once fitted, through the cache if any."""
         if len(self.steps) == 1:
@@ -115,15 +124,23 @@ class Pipeline(SklearnPipeline):
             X = step.transform(X)
         return X
 
-    def predict_topk(self, X: Any, k: int = 10, **params: Any) -> Any:
+    def predict_topk(
+        self,
+        X: Any,
+        k: int = 10,
+        *,
+        return_scores: bool = False,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
+    ) -> Any:
         """Best `k` next items, see :meth:`PromptedSessionRecommender.predict_topk`.
 
         Parameters
         ----------
         X : Sessions or list of lists
         k : int, default=10
-        **params
-            ``return_scores``, ``exclude_seen``, ``candidates``.
+        return_scores, exclude_seen, candidates
+            As in the recommender.
 
         Returns
         -------

@@ -16,12 +16,17 @@ from ..sessions import Sessions, as_sessions
 from ..storage import ArrayStore, pack_params, unpack_params
 from ..vocabulary import Vocabulary
 from .attach import number_nodes, spread_labels
+from .inside import ClusterTablesMixin
 from .transformer import SessionTransformer
 
 __all__ = ["GraphClusterer"]
 
 
-class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class GraphClusterer(
+    ClusterTablesMixin,
+    SessionTransformer,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
     """Base of the clusterers: the item graph, the labels of events and of unseen items."""
 
     attach: str
@@ -75,6 +80,7 @@ class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         codes = np.cumsum(occurs, dtype=np.int32)[sessions.codes] - 1
         self.vocabulary_ = sessions.vocabulary.subset(np.flatnonzero(occurs))
         self.graph_ = self._count(codes, sessions.offsets, len(self.vocabulary_))
+        self.item_counts_ = np.bincount(codes)
         self.attached_ = np.zeros(len(self.vocabulary_), dtype=bool)
         self._learn(self._partitions())
         return self
@@ -111,6 +117,10 @@ class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         n_items = len(vocabulary)
         former = _with_nodes_at(self.graph_, places, n_items)
         self.graph_ = former + self._count(codes, sessions.offsets, n_items)
+        if self.item_counts_ is not None:
+            counts = np.bincount(codes, minlength=n_items)
+            counts[places] += self.item_counts_
+            self.item_counts_ = counts
         fitted = places[~self.attached_]
         labels = self._given_labels(vocabulary)
         labels[fitted] = self._columns()[~self.attached_]
@@ -327,7 +337,11 @@ class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         store.put_graph("graph", self.graph_)
         attached = np.flatnonzero(self.attached_)
         store.put("attached", attached)
-        return {"params": params, "fitted": {"n_attached": len(attached)}}
+        fitted = {"n_attached": len(attached)}
+        if self.item_counts_ is not None:
+            store.put("item_counts", self.item_counts_)
+            fitted["n_counts"] = len(self.item_counts_)
+        return {"params": params, "fitted": fitted}
 
     def _pack_params(self) -> dict[str, Any]:
         """Parameters in terms of JSON; a TypeError if one cannot be stored."""
@@ -346,6 +360,7 @@ class GraphClusterer(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         clusterer._check_labels(labels)
         clusterer.attached_ = np.zeros(n_items, dtype=bool)
         clusterer.attached_[_take_codes(store, packed["fitted"], n_items)] = True
+        clusterer.item_counts_ = _take_counts(store, packed["fitted"], n_items)
         clusterer._learn(list(labels.T))
         return clusterer
 
@@ -379,3 +394,15 @@ def _take_codes(store: ArrayStore, fitted: dict[str, Any], n_items: int) -> NDAr
     if ((codes < 0) | (codes >= n_items)).any():
         raise ValueError(f"arrays.npz: 'attached' must lie in 0..{n_items - 1}.")
     return codes
+
+
+def _take_counts(
+    store: ArrayStore, fitted: dict[str, Any], n_items: int
+) -> NDArray[np.int64] | None:
+    """Events of each item; None in a file of a version that kept none."""
+    if "n_counts" not in fitted:
+        return None
+    counts = store.take("item_counts", "i", n_items)
+    if counts.min() < 0:
+        raise ValueError("arrays.npz: 'item_counts' must be 0 or more.")
+    return counts

@@ -60,6 +60,8 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         The items of the training sessions.
     graph_ : csr_array of shape (n_items, n_items)
         The item graph, see :func:`sessionprompt.graphs.item_graph`.
+    item_counts_ : ndarray of shape (n_items,)
+        Events of each item; None if read from a file of a version that kept none.
     attached_ : ndarray of shape (n_items,), bool
         Items that `partial_fit` added.
     labels_ : ndarray of shape (n_items,) or (n_items, n_resolutions), int32

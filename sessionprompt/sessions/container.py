@@ -6,22 +6,22 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import ragged_range
+from ..tables import Backend, Summary, native_table
 from ..vocabulary import Vocabulary
 from .checks import time_column
 from .columns import Numbering
+from .describe import describe, html_of
 from .events import read_events
 from .joining import joined_columns
 from .lists import check_lists, read_lists
 from .selection import SessionSelection
 from .spans import gap_limit
-from .tables import BACKENDS
 
 __all__ = ["Sessions", "as_sessions"]
 
@@ -60,6 +60,9 @@ class Sessions(SessionSelection):
         What the filters removed when these sessions were made.
     numbering : Numbering, optional
         Where ids are numbers by default: the container that gave them. It follows slices.
+    item_attributes : tuple of ItemAttributes, optional
+        What knows attributes of the items, as `with_item_attributes` puts it here. It follows
+        slices.
 
     Raises
     ------
@@ -272,7 +275,7 @@ class Sessions(SessionSelection):
         """Lists of the item ids of each session."""
         return list(self)
 
-    def to_events(self, backend: Literal["pandas", "polars", "pyarrow"] = "pandas") -> Any:
+    def to_events(self, backend: Backend = "pandas") -> Any:
         """Table with one row per event; `from_events` makes the same sessions of it.
 
         That holds where they stand as `from_events` would put them: by their last events, or
@@ -311,7 +314,52 @@ class Sessions(SessionSelection):
             columns["user"] = np.repeat(self.users, lengths)
         if self.event_times is not None:
             columns["time"] = self.event_times
-        return _native_table(columns, backend)
+        return native_table(columns, backend)
+
+    def describe(self, *, newest: float = 0.1) -> Summary:
+        """Summary of the log: how much there is, how long sessions are, how far a model can reach.
+
+        Parameters
+        ----------
+        newest : float, default=0.1
+            Share of the sessions that count as new, as in
+            :func:`~sessionprompt.model_selection.temporal_train_test_split`.
+
+        Returns
+        -------
+        Summary
+            A dict of ``sessions``, ``events``, ``items`` (those that occur), ``users``,
+            ``mean_length``, ``median_length``, ``max_length``, ``repeat_share`` (of the events
+            after the first of their session: those whose item stood earlier in it), ``cold_share``
+            (of these events in the newest sessions: those whose item no older session holds),
+            ``start``, ``end`` and ``span`` of the times. What is not known is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `newest` is no share between 0 and 1.
+
+        Examples
+        --------
+        >>> log = Sessions.from_lists([["tea", "cup", "tea"], ["pot", "tea"], ["tea", "jam"]])
+        >>> log.describe(newest=1 / 3)
+        sessions            3
+        events              7
+        items               4
+        users               -
+        mean_length     2.333
+        median_length       2
+        max_length          3
+        repeat_share     0.25
+        cold_share          1
+        start               -
+        end                 -
+        span                -
+        """
+        return describe(self, newest)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __repr__(self) -> str:
         counts = f"{len(self):,} sessions, {self.n_events:,} events, {len(self.vocabulary):,} items"
@@ -327,29 +375,6 @@ class Sessions(SessionSelection):
             "sessions differ in length and make no array; use .codes and .offsets, or "
             ".to_lists(); Sessions.concat joins some."
         )
-
-
-def _native_table(columns: dict[str, NDArray[Any]], backend: Any) -> Any:
-    """Table of a library, or an error where it has no column for ids of some kind."""
-    if backend not in BACKENDS:
-        raise ValueError(f"Unsupported backend={backend!r}; choose one of {sorted(BACKENDS)}.")
-    examples = []
-    native: dict[str, Any] = {}
-    for name, column in columns.items():
-        native[name] = np.array(column)  # writable, as some libraries want it
-        if column.dtype == object:
-            native[name] = column.tolist()
-            examples += native[name][:1]
-    fault = f"{backend} has no columns for ids such as {examples}; use backend='pandas'."
-    # which other libraries would make something else of
-    if backend != "pandas" and any(isinstance(id_, tuple | np.datetime64) for id_ in examples):
-        raise TypeError(fault)
-    try:
-        return nw.from_dict(native, backend=backend).to_native()
-    except ImportError:
-        raise
-    except Exception as error:  # each library has errors of its own
-        raise TypeError(fault) from error
 
 
 def as_sessions(X: Any, name: str = "X") -> Sessions:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._checks import check_count
+from ..tables import html_table
 
 __all__ = ["FilterReport", "Survivors", "run_filters"]
 
@@ -64,13 +65,22 @@ class FilterReport:
         return FilterReport([*self.steps, *later])
 
     def __repr__(self) -> str:
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(_line(row, widths) for row in rows)
+
+    def _repr_html_(self) -> str:
+        header, *rows = self._rows()
+        return html_table(header, rows)
+
+    def _rows(self) -> list[list[str]]:
+        """Names of the columns, then the texts of each step."""
         counts = [name for name in COUNTS if any(step[name] is not None for step in self.steps)]
         rows = [["step", *counts, "mean length"]]
         for step in self.steps:
             numbers = [_number(step[name]) for name in counts]
             rows.append([step["step"], *numbers, _mean_length(step)])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(_line(row, widths) for row in rows)
+        return rows
 
 
 def _number(value: int | None) -> str:

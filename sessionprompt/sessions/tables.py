@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import narwhals as nw
 import numpy as np
 
 from ..storage import write_atomically
+from ..tables import BACKENDS, Backend
 from .text import EventFile, check_columns, decoded, read_json, read_separated
 
 __all__ = [
@@ -30,8 +31,6 @@ __all__ = [
     "write_table",
 ]
 
-Backend = Literal["polars", "pyarrow", "pandas"]
-BACKENDS: tuple[Backend, ...] = ("polars", "pyarrow", "pandas")
 STANDARD_INPUT = "-"
 SEPARATORS = {"csv": None, "tsv": "\t"}  # None is found out
 JSON_LINES = ("jsonl", "ndjson")

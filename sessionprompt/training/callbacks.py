@@ -391,5 +391,16 @@ class ProgressBar(Callback):
             self.metric_ = {self.monitor: f"{net.history[-1][self.monitor]:.4f}"}
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Close the bar."""
+        """Close the bar: whole, if no epoch of those that were wanted is missing."""
+        if net.ended_by_ in (None, "patience") and not self.bar_.disable:
+            self._shrink_to_done()
         self.bar_.close()
+
+    def _shrink_to_done(self) -> None:
+        """Make the batches that were done the whole bar, without a new start of its clock."""
+        bar = self.bar_
+        done = bar.n
+        start = bar.start_t
+        bar.reset(total=done)
+        bar.start_t = start
+        bar.update(done)
