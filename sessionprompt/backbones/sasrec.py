@@ -41,7 +41,7 @@ class SASRec(Backbone):
         Size d of the vectors in and out.
     n_layers, n_heads, inner : int, default=2, 2, 256
         Transformer blocks, their heads and the width of their hidden layer.
-    dropouts : (float, float), default=(0.5, 0.5)
+    dropouts : (float, float), default=(0.2, 0.2)
         On attention weights; on the inputs and on outputs inside the blocks; in training.
     norm_first : bool, default=False
         Whether norms stand before the maps, as in the paper.
@@ -63,7 +63,7 @@ class SASRec(Backbone):
         n_layers: int = 2,
         n_heads: int = 2,
         inner: int = 256,
-        dropouts: tuple[float, float] = (0.5, 0.5),
+        dropouts: tuple[float, float] = (0.2, 0.2),
         norm_first: bool = False,
         n_positions: int = 50,
     ) -> None:
