@@ -14,7 +14,7 @@ from ._checks import (
     check_number,
     check_seed,
 )
-from .encoding import check_prompts
+from .encoding import attribute_kinds, check_prompts
 from .losses import LOSSES
 from .metrics import check_monitor
 from .network import GATES, SCORINGS, resolve_backbone, resolve_device
@@ -32,6 +32,7 @@ CHOICES = {
     "prefixes": ("auto", "one_pass", "expanded"),
 }
 REPEATS = ("held_out",)
+COLD_ITEMS = ("attributes",)
 COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
 COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
@@ -71,6 +72,7 @@ def check_parameters(params: Any) -> tuple[str, ...]:
         _check_mapping(name, getattr(params, name))
     if params.repeats is not None:
         check_choice("repeats", params.repeats, REPEATS)
+    _check_cold_items(params)
     check_monitor(params.monitor)
     resolve_device(params.device)
     _check_one_pass(params)
@@ -111,6 +113,26 @@ def _check_numbers(params: Any) -> None:
     if fraction is not None:
         bound = "between 0 and 1, or None"
         check_number("validation_fraction", fraction, lambda value: 0 < value < 1, bound)
+
+
+def _check_cold_items(params: Any) -> None:
+    share = params.withhold
+    check_number("withhold", share, lambda value: 0 <= value < 1, "of at least 0 and below 1")
+    if params.cold_items is None:
+        return
+    check_choice("cold_items", params.cold_items, COLD_ITEMS)
+    missing = None
+    if not attribute_kinds(check_prompts(params.prompts)):
+        missing = f"attributes among prompts={params.prompts!r}, such as prompts=('category',)"
+    elif not params.prompt_candidates:
+        missing = "prompt_candidates=True"
+    elif params.gate == "none":
+        missing = "a gate that lets prompts in, such as gate='add'"
+    if missing is not None:
+        raise ValueError(
+            f"cold_items={params.cold_items!r} scores items by their attributes alone; it needs "
+            f"{missing}, or cold_items=None."
+        )
 
 
 def _check_one_pass(params: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,14 @@ from sklearn.base import BaseEstimator
 from . import storage
 from ._checks import check_fitted
 from ._parameters import check_parameters, seed_of
-from .sessions import as_sessions
+from .sessions import Sessions, as_sessions
 from .storage import ArrayStore
 from .stored import pack_own_params, pack_recommender, unpack_own_params, unpack_recommender
+from .tables import Summary
 from .trained import TrainedNetworkMixin
 
 if TYPE_CHECKING:
+    from .clustering import ItemAttributes
     from .training import Fitted
 
 __all__ = ["PromptedSessionRecommender"]
@@ -38,14 +42,22 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Name of a session model (see :data:`sessionprompt.backbones.BACKBONES`), a subclass of
         :class:`~sessionprompt.backbones.Backbone`, or a factory called as ``backbone(dim,
         **backbone_params)``.
-    prompts : tuple of {"cluster", "user", "session"}, default=("cluster",)
+    prompts : tuple of {"cluster", "user", "session"} and attributes, default=("cluster",)
         Prompt kinds; ``()`` is the plain backbone. Clusters need sessions annotated by an
-        :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does.
+        :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does. Attributes are
+        the columns of an :class:`~sessionprompt.clustering.ItemAttributes`, such as ``"brand"``.
     gate : {"add", "elementwise", "scalar", "none"}, default="add"
         How prompts and item embeddings are blended, see
         :class:`~sessionprompt.prompts.PromptBlend`.
     prompt_candidates : bool, default=True
-        Whether the scored items carry their cluster prompts too.
+        Whether the scored items carry the prompts of their clusters and attributes too.
+    cold_items : {"attributes"} or None, default=None
+        Whether items of the attribute table that no training session holds can be recommended:
+        they are scored by their prompts, once the model is trained on the others. An item comes in
+        if it has a value that training items have too.
+    withhold : float, default=0.1
+        With `cold_items`, share of the items whose own vectors each step of training does without,
+        so that prompts learn to stand alone.
     scoring : {"cosine", "dot"}, default="cosine"
         A backbone that is defined with a scoring of its own overrules this.
     temperature : float, default=0.07
@@ -87,7 +99,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         a sample and the targets of the batch, see :class:`~sessionprompt.losses.SampledSoftmax`:
         for large catalogues, a step then costs the same however many items there are. Clusters are
         those that the sessions are annotated with, else Leiden's of the training sessions.
-        ``"auto"`` is ``"full"``, or ``"sampled"`` where `n_negatives` is given.
+        ``"auto"`` is ``"sampled"`` where `n_negatives` is given, else ``"clusters"`` for more than
+        16,384 items, where that is quicker at the same quality, and ``"full"`` for fewer.
     n_negatives : int, optional
         Size of the sample; None is 1,024 beside clusters and 8,192 alone.
     negatives_power : float, optional
@@ -127,7 +140,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Whether `fit` starts from the weights of the previous fit; new items, users and clusters are
         added.
     verbose : int, default=0
-        1 shows a progress bar.
+        1 shows a progress bar, and at the end a line on the epochs, the best of them and the time.
     random_state : int, RandomState, Generator or None, default=None
         The same seed gives the same model on the same machine, in any Python thread, as long as
         ``torch.get_num_threads()`` is the same, which decides on the order of sums. Global random
@@ -178,6 +191,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         prompts: Iterable[str] = ("cluster",),
         gate: str = "add",
         prompt_candidates: bool = True,
+        cold_items: str | None = None,
+        withhold: float = 0.1,
         scoring: str = "cosine",
         temperature: float = 0.07,
         dim: int = 64,
@@ -212,6 +227,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         self.prompts = prompts
         self.gate = gate
         self.prompt_candidates = prompt_candidates
+        self.cold_items = cold_items
+        self.withhold = withhold
         self.scoring = scoring
         self.temperature = temperature
         self.dim = dim
@@ -267,15 +284,22 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         KeyboardInterrupt
             After Ctrl-C, once the best weights so far are in place: the model can be used.
         """
-        from .training import fit_stages  # skorch is slow to import
+        from .training import closing_line, fit_stages, without_cold_items  # skorch is slow
 
+        start = time.perf_counter()
         check_parameters(self)
         sessions = as_sessions(X)
         valid = None
         if X_val is not None:
             valid = as_sessions(X_val, "X_val")
-        fitted = fit_stages(self, sessions, valid, seed_of(self.random_state))
-        return self._take(fitted)
+        start_from = self
+        if self.warm_start:
+            start_from = without_cold_items(self)
+        fitted = fit_stages(start_from, sessions, valid, seed_of(self.random_state))
+        self._take(fitted, sessions)
+        if self.verbose:
+            print(closing_line(self, time.perf_counter() - start))
+        return self
 
     def partial_fit(self, X: Any, y: None = None) -> PromptedSessionRecommender:
         """Go on learning: one epoch over new sessions.
@@ -295,17 +319,63 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         -------
         self
         """
-        from .training import learn_on  # skorch is slow to import
+        from .training import learn_on, without_cold_items  # skorch is slow to import
 
         check_parameters(self)
         sessions = as_sessions(X)
         if not sessions.n_events and hasattr(self, "net_"):
             return self
-        return self._take(learn_on(self, sessions, seed_of(self.random_state)))
+        warm = without_cold_items(self)
+        return self._take(learn_on(warm, sessions, seed_of(self.random_state)), sessions)
 
-    def _take(self, fitted: Fitted) -> PromptedSessionRecommender:
+    def _learned(self) -> Summary:
+        if not hasattr(self, "net_"):
+            return Summary()
+        learned = super()._learned()
+        learned["epochs"] = self.n_epochs_
+        learned["best epoch"] = self.best_epoch_
+        learned[self.monitor] = self.best_score_
+        learned["ended by"] = self.stop_reason_
+        return learned
+
+    def with_items(self, *attributes: ItemAttributes) -> PromptedSessionRecommender:
+        """The same model with other cold items: those of attribute tables, without training.
+
+        Parameters
+        ----------
+        *attributes : ItemAttributes
+            As fitted before this model, with the tables of today: ``set_params(items=table)``.
+
+        Returns
+        -------
+        PromptedSessionRecommender
+            A copy. Items that are in no table any more are unknown to it, unless training sessions
+            hold them.
+
+        Raises
+        ------
+        ValueError
+            If the model has no attributes among its prompts, or they are of another fit.
+        """
+        from .training import describing  # skorch is slow to import
+
+        check_fitted(self, "net_")
+        if not self.encoder_.attributes or not attributes:
+            raise ValueError(
+                f"prompts={self.prompts!r} of {len(attributes)} tables cannot tell what an item "
+                "is; fit with attributes among the prompts, and give their ItemAttributes."
+            )
+        model = copy.copy(self)
+        encoder, net = describing(self, attributes)
+        model._set_learned(encoder, {"net_": net})
+        return model
+
+    def _take(self, fitted: Fitted, sessions: Sessions) -> PromptedSessionRecommender:
         """The model with the parts that training has made; an interrupt of it goes on."""
         self._set_learned(fitted.encoder, fitted.learned)
+        if self.cold_items is not None and sessions.item_attributes:
+            extended = self.with_items(*sessions.item_attributes)
+            self._set_learned(extended.encoder_, {"net_": extended.net_})
         fitted.raise_if_interrupted()
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from .._arrays import ragged_range
+from ..clustering import Features
 from ..encoding import Examples, PrefixData
 from .pairs import Pairs
 
@@ -58,6 +59,8 @@ class SessionBatch:
         Events at which the P prefixes asked for end, window by window.
     events : ndarray of shape (P,)
         The same places, counted over all events of the encoded sessions.
+    described : dict of str to features
+        Attributes of unknown items, see :class:`~sessionprompt.encoding.EncodedSessions`.
     """
 
     items: Tensor
@@ -65,6 +68,7 @@ class SessionBatch:
     lengths: Tensor
     ends: Tensor
     events: np.ndarray
+    described: dict[str, Features] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -84,6 +88,7 @@ class SessionBatch:
             lengths=torch.from_numpy(examples.lengths),
             ends=torch.from_numpy(ends),
             events=events[ends],
+            described=examples.sessions.described,
         )
 
     def to(self, device: torch.device | str) -> SessionBatch:

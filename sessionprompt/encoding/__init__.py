@@ -6,9 +6,11 @@ from .annotations import (
     PROMPT_KINDS,
     annotation,
     annotator_fitted_on,
+    attribute_kinds,
     check_prompts,
     labelled_by,
 )
+from .cold import rows_between, warm_encoder, with_cold_items
 from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
@@ -28,6 +30,7 @@ __all__ = [
     "SessionEncoder",
     "annotation",
     "annotator_fitted_on",
+    "attribute_kinds",
     "candidates_of",
     "check_prompts",
     "count_unknown",
@@ -38,5 +41,8 @@ __all__ = [
     "prefix_data",
     "prefix_examples",
     "read_candidates",
+    "rows_between",
     "seen_items",
+    "warm_encoder",
+    "with_cold_items",
 ]

@@ -1,15 +1,21 @@
-"""Annotations that prompts are made of: clusters of events, users and ids of sessions."""
+"""Annotations that prompts are made of: clusters, users and ids of sessions, attributes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ..sessions import Sessions
 
-__all__ = ["PROMPT_KINDS", "annotation", "annotator_fitted_on", "check_prompts", "labelled_by"]
+__all__ = [
+    "PROMPT_KINDS",
+    "annotation",
+    "annotator_fitted_on",
+    "attribute_kinds",
+    "check_prompts",
+    "describer_of",
+    "labelled_by",
+]
 
 PROMPT_KINDS = ("cluster", "user", "session")
 
@@ -27,11 +33,12 @@ MISSING = {
 
 
 def check_prompts(prompts: Any) -> tuple[str, ...]:
-    """Known prompt kinds among `prompts`, in their fixed order.
+    """Prompt kinds once each: the known ones in their fixed order, then attributes as they come.
 
     Parameters
     ----------
     prompts : str, iterable of str or None
+        Whether there are attributes of these names shows when sessions are read.
 
     Returns
     -------
@@ -39,38 +46,83 @@ def check_prompts(prompts: Any) -> tuple[str, ...]:
 
     Raises
     ------
+    TypeError
+        If a kind is no string.
     ValueError
-        If a kind is not known.
+        If a kind is called as the items are.
 
     Examples
     --------
-    >>> check_prompts(["user", "cluster"])
-    ('cluster', 'user')
+    >>> check_prompts(["user", "brand", "cluster"])
+    ('cluster', 'user', 'brand')
     """
     if isinstance(prompts, str):
         kinds: tuple[str, ...] = (prompts,)
     else:
         kinds = tuple(prompts or ())
-    unknown = [kind for kind in kinds if kind not in PROMPT_KINDS]
-    if unknown:
-        raise ValueError(
-            f"prompts={prompts!r} names {unknown[0]!r}; known prompts are {list(PROMPT_KINDS)}."
-        )
-    return tuple(kind for kind in PROMPT_KINDS if kind in kinds)
+    for kind in kinds:
+        if not isinstance(kind, str):
+            raise TypeError(f"prompts={prompts!r} names {kind!r}; kinds of prompts are strings.")
+        if kind == "item":
+            raise ValueError(
+                f"prompts={prompts!r} names 'item'; known prompts are {list(PROMPT_KINDS)} and the "
+                "columns of an ItemAttributes."
+            )
+    fixed = tuple(kind for kind in PROMPT_KINDS if kind in kinds)
+    return fixed + attribute_kinds(kinds)
 
 
-def annotation(sessions: Sessions, kind: str) -> np.ndarray:
+def attribute_kinds(prompts: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some prompt kinds that are attributes, once each.
+
+    Parameters
+    ----------
+    prompts : tuple of str
+    """
+    return tuple(dict.fromkeys(kind for kind in prompts if kind not in PROMPT_KINDS))
+
+
+def describer_of(sessions: Sessions, kind: str) -> Any:
+    """What knows an attribute of the items of some sessions.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    kind : str
+
+    Returns
+    -------
+    ItemAttributes
+
+    Raises
+    ------
+    ValueError
+        If nothing does.
+    """
+    known = [name for describer in sessions.item_attributes for name in describer.kinds_]
+    for describer in sessions.item_attributes:
+        if kind in describer.kinds_:
+            return describer
+    raise ValueError(
+        f"prompts names {kind!r}, and the sessions know no attribute of that name (they know "
+        f"{known}; other known prompts are {list(PROMPT_KINDS)}): put "
+        f"ItemAttributes(items, columns=[{kind!r}]) before the recommender in a Pipeline."
+    )
+
+
+def annotation(sessions: Sessions, kind: str) -> Any:
     """Column of the sessions that a prompt kind reads.
 
     Parameters
     ----------
     sessions : Sessions
-    kind : {"cluster", "user", "session"}
+    kind : {"cluster", "user", "session"} or the name of an attribute
 
     Returns
     -------
     ndarray
-        Labels of shape (n_events, n_columns), or users or ids of shape (n_sessions,).
+        Labels of shape (n_events, n_columns), or users or ids of shape (n_sessions,); for an
+        attribute what knows it.
 
     Raises
     ------
@@ -82,6 +134,8 @@ def annotation(sessions: Sessions, kind: str) -> np.ndarray:
     >>> annotation(Sessions.from_lists([["a", "b"], ["b"]], users=["ann", "bob"]), "user").tolist()
     ['ann', 'bob']
     """
+    if kind not in PROMPT_KINDS:
+        return describer_of(sessions, kind)
     columns = {"cluster": sessions.labels, "user": sessions.users, "session": sessions.ids}
     column = columns[kind]
     if column is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .._arrays import ragged_range
+from ..clustering import Features
 
 __all__ = ["EncodedSessions"]
 
@@ -28,12 +29,16 @@ class EncodedSessions:
     first_prefix : ndarray of shape (n_sessions,), int64
         Length of the shortest prefix of each session that is asked for; shorter ones are context
         only.
+    described : dict of str to features
+        Attributes of items that the model does not know, by kind. Codes name them after those of
+        the known items.
     """
 
     items: np.ndarray
     offsets: np.ndarray
     prompts: dict[str, np.ndarray]
     first_prefix: np.ndarray
+    described: dict[str, Features] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -52,11 +57,12 @@ class EncodedSessions:
             offsets=np.append(0, np.cumsum(lengths)),
             prompts={kind: codes[events] for kind, codes in self.prompts.items()},
             first_prefix=self.first_prefix[rows],
+            described=self.described,
         )
 
     @classmethod
     def join(cls, parts: Sequence[EncodedSessions]) -> EncodedSessions:
-        """Several encoded sessions one after another."""
+        """Several encoded sessions of one vocabulary, one after another."""
         lengths = np.concatenate([part.lengths for part in parts])
         prompts = {
             kind: np.concatenate([part.prompts[kind] for part in parts])
@@ -67,4 +73,5 @@ class EncodedSessions:
             offsets=np.append(0, np.cumsum(lengths)),
             prompts=prompts,
             first_prefix=np.concatenate([part.first_prefix for part in parts]),
+            described=parts[0].described,
         )

@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_count
+from ..clustering import Features
 from ..sessions import Sessions
 from ..storage import ArrayStore, from_json, to_json
 from ..vocabulary import Vocabulary
-from .annotations import annotation, check_prompts
+from .annotations import annotation, attribute_kinds, check_prompts
+from .attributes import LearnedAttributes
 from .encoded import EncodedSessions
 from .labels import GrownLabels, item_labels
 from .owners import joined_numberings, learned_owners, owner_codes
 
 __all__ = ["SessionEncoder"]
+
+OWNERS = ("user", "session")  # kinds of prompts that a session has as a whole
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class SessionEncoder:
         By column, the number of each cluster of the encoder that this one has grown from.
     numberings : tuple of str
         Tokens of the containers whose sessions, numbered by default, are known.
+    attributes : LearnedAttributes
+        Of the items, for the prompts that are attributes.
     """
 
     vocabulary: Vocabulary
@@ -55,6 +61,7 @@ class SessionEncoder:
     owners: dict[str, Vocabulary] = field(default_factory=dict)
     moved_clusters: tuple[np.ndarray, ...] = ()
     numberings: tuple[str, ...] = ()
+    attributes: LearnedAttributes = field(default_factory=LearnedAttributes)
 
     @classmethod
     def learn(cls, sessions: Sessions, prompts: tuple[str, ...] = ()) -> SessionEncoder:
@@ -96,16 +103,18 @@ class SessionEncoder:
         labels = np.empty((len(known), 0), np.int64)
         if "cluster" in prompts:
             labels = item_labels(sessions)[known]
-        kinds = [kind for kind in prompts if kind != "cluster"]
+        kinds = [kind for kind in OWNERS if kind in prompts]
         owners = {kind: learned_owners(sessions, kind, tokens) for kind in kinds}
+        vocabulary = sessions.vocabulary.subset(known)
         return cls(
-            vocabulary=sessions.vocabulary.subset(known),
+            vocabulary=vocabulary,
             prompts=prompts,
             item_counts=counts[known],
             item_labels=labels,
             cluster_sizes=tuple(int(n) for n in labels.max(axis=0) + 1),
             owners=owners,
             numberings=tokens,
+            attributes=LearnedAttributes.learn(sessions, attribute_kinds(prompts), vocabulary),
         )
 
     def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
@@ -146,6 +155,7 @@ class SessionEncoder:
             owners={kind: self.owners[kind].union(new.owners[kind]) for kind in self.owners},
             moved_clusters=grown.moved,
             numberings=new.numberings,
+            attributes=self.attributes.grown(new.attributes, old_rows, new_rows, len(vocabulary)),
         )
 
     def _check_same(self, prompts: tuple[str, ...]) -> None:
@@ -165,6 +175,8 @@ class SessionEncoder:
             starts = np.cumsum(self.cluster_sizes) - self.cluster_sizes
             pairs = zip(starts, self.moved_clusters, strict=True)
             rows["cluster"] = np.concatenate([start + moved for start, moved in pairs])
+        for kind, size in self.attributes.sizes.items():
+            rows[kind] = np.arange(size)
         return rows
 
     def _pack(self, store: ArrayStore) -> dict[str, Any]:
@@ -179,6 +191,7 @@ class SessionEncoder:
             "prompts": list(self.prompts),
             "cluster_sizes": sizes,
             "numberings": list(self.numberings),
+            "attributes": self.attributes._pack(store),
         }
 
     @classmethod
@@ -201,8 +214,11 @@ class SessionEncoder:
             item_counts=counts,
             item_labels=labels,
             cluster_sizes=sizes,
-            owners={kind: store.take_ids(kind) for kind in prompts if kind != "cluster"},
+            owners={kind: store.take_ids(kind) for kind in OWNERS if kind in prompts},
             numberings=_check_numberings(packed.get("numberings", [])),
+            attributes=LearnedAttributes._unpack(
+                packed.get("attributes", {}), attribute_kinds(prompts), len(vocabulary), store
+            ),
         )
 
     @property
@@ -215,6 +231,7 @@ class SessionEncoder:
         """Rows of the prompt table of each kind; the columns of clusters share one table."""
         sizes = {kind: len(owners) for kind, owners in self.owners.items()}
         sizes["cluster"] = sum(self.cluster_sizes)
+        sizes |= self.attributes.sizes
         return {kind: sizes[kind] for kind in self.prompts}
 
     @cached_property
@@ -241,11 +258,27 @@ class SessionEncoder:
             When a prompt kind has no data in `sessions`.
         """
         items = self.item_codes(sessions)
-        prompts = {kind: self._prompt_codes(sessions, items, kind) for kind in self.prompts}
+        others = self._unknown_described(sessions)
+        prompts = {}
+        for kind in self.prompts:
+            if kind in self.attributes.features:
+                prompts[kind] = self.attributes.codes(kind, items, others)
+            else:
+                prompts[kind] = self._prompt_codes(sessions, items, kind)
         first_prefix = np.ones(len(sessions), np.int64)
         if sessions.target_start is not None:
             np.maximum(sessions.target_start, 1, out=first_prefix)
-        return EncodedSessions(items, sessions.offsets, prompts, first_prefix)
+        return EncodedSessions(items, sessions.offsets, prompts, first_prefix, others)
+
+    def _unknown_described(self, sessions: Sessions) -> dict[str, Features]:
+        """What is known of the items of a vocabulary that the model does not know, by kind."""
+        if not self.attributes or not sessions.item_attributes:
+            return {}
+        unknown = np.flatnonzero(self.vocabulary.translate(sessions.vocabulary) < 0)
+        if not len(unknown):
+            return {}
+        others = sessions.vocabulary.subset(unknown)
+        return self.attributes.described(sessions.item_attributes, others)
 
     def item_codes(self, sessions: Sessions) -> np.ndarray:
         """Code of every event's item, shape (n_events,), int64.

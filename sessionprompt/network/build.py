@@ -61,7 +61,16 @@ def build_network(params: Any, encoder: SessionEncoder) -> SessionNetwork:
         params.prompt_candidates,
         backbone.scoring or params.scoring,
         params.temperature,
+        encoder.attributes.features,
+        withheld_share(params),
     )
+
+
+def withheld_share(params: Any) -> float:
+    """Share of the items whose own vectors a step of training does without."""
+    if params.cold_items is None:
+        return 0.0
+    return params.withhold
 
 
 def check_registered(backbone: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..backbones import Backbone, unit
-from ..batches import SessionBatch
+from ..batches import SessionBatch, generator_on
+from ..clustering import Features, filled_rows
 from ..scoring import EncodedPrefixes, TargetAttention
-from .prompts import FixedCodes, PromptBlend, scaled_table
+from .features import ItemFeatures
+from .prompts import DenseRows, FixedCodes, PromptBlend, scaled_table, table_name
 
 __all__ = ["SCORINGS", "SessionNetwork"]
 
@@ -40,6 +43,11 @@ class SessionNetwork(nn.Module):
         Whether candidates are prompted like inputs.
     scoring : {"cosine", "dot"}
     temperature : float
+    features : mapping of str to features of shape (n_items, n_rows), optional
+        Attributes of the items by kind.
+    withhold : float, default=0
+        Share of the items with attributes whose own vector a step of training does without, in
+        inputs and candidates alike, so that attributes learn to stand alone.
 
     Attributes
     ----------
@@ -58,24 +66,55 @@ class SessionNetwork(nn.Module):
         prompt_candidates: bool,
         scoring: str,
         temperature: float,
+        features: Mapping[str, Features] | None = None,
+        withhold: float = 0.0,
     ) -> None:
         super().__init__()
         self.items = scaled_table(n_items, backbone.dim)
         self.backbone = backbone
         self.blend = blend
-        self.prompt_candidates = prompt_candidates and bool(candidate_codes)
+        self.prompt_candidates = prompt_candidates and bool(candidate_codes or features)
         self.scoring = scoring
         self.temperature = temperature
         self.sparse = False
         self.popularity: Tensor
         self.register_buffer("popularity", popularity)
+        self.withhold = withhold
         self._candidate_codes = candidate_codes
-        self._fixed: dict[str, FixedCodes] = {}
+        self._item_features = dict(features or {})
+        self._kept: Tensor | None = None
+        self._fixed: dict[str, FixedCodes | DenseRows] = {}
+        self._features: dict[str, ItemFeatures] = {}
+        self._made_on: torch.device | None = None
 
     def forward(self, batch: SessionBatch) -> EncodedPrefixes:
         """Encoded prefixes, which a criterion scores against all candidates or a sample of them."""
+        self._withhold()
         last_items = batch.items[batch.ends]  # (P,)
         return EncodedPrefixes(self.states(batch), self.candidate_vectors, last_items)
+
+    def _withhold(self) -> None:
+        """Draw the items whose own vectors this step does without; none outside of training."""
+        self._kept = None
+        if not self.training or not self.withhold or not self._item_features:
+            return
+        described = np.any([filled_rows(one) for one in self._item_features.values()], axis=0)
+        device = self.items.device
+        drawn = torch.rand(len(self.items), device=device, generator=generator_on(device))  # (N,)
+        kept = (drawn >= self.withhold) | ~torch.from_numpy(described).to(device)  # (N,)
+        self._kept = kept.to(self.items.dtype).unsqueeze(1)  # (N, 1)
+
+    def _own_vectors(self, items: Tensor | None = None) -> Tensor:
+        """Vectors (N, d) of all items without their prompts, or those of some codes, (n, d)."""
+        if items is None:
+            x = self.items  # (N, d)
+        else:
+            x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
+        if self._kept is None or not self.training:
+            return x
+        if items is None:
+            return x * self._kept
+        return x * self._kept[items]
 
     def states(
         self, batch: SessionBatch, input_vectors: Tensor | None = None
@@ -102,35 +141,38 @@ class SessionNetwork(nn.Module):
         known = batch.items >= 0  # (T,)
         if input_vectors is not None and known.all():
             return input_vectors[batch.items]  # (T, d)
-        x = F.embedding(batch.items.clamp(min=0), self.items, sparse=self.sparse)  # (T, d)
+        x = self._own_vectors(batch.items.clamp(min=0))  # (T, d)
         x = x * known.unsqueeze(1)  # (T, d)
         if self.blend is None:
             return x
-        return self.blend(x, batch.prompts)  # (T, d)
+        codes: dict[str, Any] = dict(batch.prompts)
+        for kind, features in self._features_here().items():
+            codes[kind] = features.some(codes[kind].squeeze(1), batch.described.get(kind))
+        return self.blend(x, codes)  # (T, d)
 
     def lookup(self, items: Tensor) -> Tensor:
         """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
-        x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
+        x = self._own_vectors(items)  # (n, d)
         if self.blend is None:
             return x
         return self.blend(x, self._codes_of(items))  # (n, d)
 
     def input_vectors(self) -> Tensor | None:
         """Input vectors of all items, (N, d), where nothing but the item decides on them."""
-        if self.blend is not None and set(self.blend.tables) != set(self._candidate_codes):
+        if self.blend is not None and set(self.blend.kinds) != set(self._kinds_of_items):
             return None
         return self.lookup(torch.arange(len(self.items), device=self.items.device))  # (N, d)
 
     def candidate_vectors(self, items: Tensor | None = None) -> Tensor:
         """Candidate vectors of all items, (N, d), or of some item codes, (n, d)."""
-        if items is None and self.blend is not None and self._unit_blend:
-            return self.blend.unit_vectors(self.items, self._fixed_codes())  # (N, d)
+        if self.blend is not None and self._unit_blend:
+            return self.blend.unit_vectors(self._own_vectors(items), self._codes_for(items))
         if items is None:
             vectors = self._all_items()  # (N, d)
         elif self.prompt_candidates:
             vectors = self.lookup(items)  # (n, d)
         else:
-            vectors = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
+            vectors = self._own_vectors(items)  # (n, d)
         vectors = self.backbone.candidates(vectors)
         if self.scoring == "cosine":
             return unit(vectors)
@@ -145,8 +187,8 @@ class SessionNetwork(nn.Module):
     def _all_items(self) -> Tensor:
         """Vectors (N, d) of all items, prompted if candidates are."""
         if not self.prompt_candidates or self.blend is None:
-            return self.items
-        return self.blend(self.items, self._fixed_codes())
+            return self._own_vectors()
+        return self.blend(self._own_vectors(), self._fixed_codes())
 
     @torch.no_grad()
     def center_prompts(self, noise: float) -> None:
@@ -158,27 +200,52 @@ class SessionNetwork(nn.Module):
             return
         for kind, codes in self._fixed_codes().items():
             means = unit(codes.mean_rows(self.items))  # (n_clusters, d)
-            self.blend.tables[kind].mul_(noise).add_(means)
+            self.blend.table_of(kind).mul_(noise).add_(means)
 
-    def _codes_of(self, items: Tensor) -> dict[str, Tensor]:
-        return {
+    @property
+    def _kinds_of_items(self) -> tuple[str, ...]:
+        """Kinds of prompts that an item has by itself."""
+        return (*self._candidate_codes, *self._item_features)
+
+    def _codes_for(self, items: Tensor | None) -> Mapping[str, Any]:
+        """Candidate codes of all items, or of some."""
+        if items is None:
+            return self._fixed_codes()
+        return self._codes_of(items)
+
+    def _codes_of(self, items: Tensor) -> dict[str, Any]:
+        codes: dict[str, Any] = {
             kind: codes.to(items.device)[items] for kind, codes in self._candidate_codes.items()
         }
+        for kind, features in self._features_here().items():
+            codes[kind] = features.some(items)
+        return codes
 
-    def _fixed_codes(self) -> dict[str, FixedCodes]:
+    def _fixed_codes(self) -> dict[str, FixedCodes | DenseRows]:
         """Candidate codes on the device of the table, made when first needed there."""
-        device = self.items.device
-        made_on = {codes.matrix.device for codes in self._fixed.values()}
-        if made_on != {device} and self.blend is not None:
-            tables = self.blend.tables
-            self._fixed = {
-                kind: FixedCodes(codes.to(device), len(tables[kind]))
-                for kind, codes in self._candidate_codes.items()
-            }
+        features = self._features_here()
+        if not self._fixed and self.blend is not None:
+            for kind, codes in self._candidate_codes.items():
+                n_rows = len(self.blend.table_of(kind))
+                self._fixed[kind] = FixedCodes(codes.to(self.items.device), n_rows)
+            self._fixed |= {kind: one.whole for kind, one in features.items()}
         return self._fixed
 
+    def _features_here(self) -> dict[str, ItemFeatures]:
+        """Attributes on the device of the table; what was made on another one is forgotten."""
+        device = self.items.device
+        if self._made_on != device:
+            self._made_on = device
+            self._fixed = {}
+            self._features = {
+                kind: ItemFeatures(one, device) for kind, one in self._item_features.items()
+            }
+        return self._features
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_fixed": {}}  # made anew: torch cannot copy them
+        # made anew: torch cannot copy them
+        made = {"_fixed": {}, "_features": {}, "_made_on": None, "_kept": None}
+        return {**self.__dict__, **made}
 
     @torch.no_grad()
     def copy_weights_from(self, other: SessionNetwork, rows: dict[str, np.ndarray]) -> None:
@@ -188,17 +255,20 @@ class SessionNetwork(nn.Module):
         ----------
         other : SessionNetwork
         rows : dict of str to ndarray
-            Per table ("item" or a prompt kind), where the other's rows stand in this one's.
+            Per table ("item" or a prompt kind), where the other's rows stand in this one's; -1
+            for those that it lacks.
         """
         mine = self.state_dict()
         theirs = other.state_dict()
         _check_layers(mine, theirs)
-        tables = {"items": "item", **{f"blend.tables.{kind}": kind for kind in rows}}
+        tables = {f"blend.tables.{table_name(kind)}": kind for kind in rows}
+        tables["items"] = "item"
         precomputed = {f"backbone.{name}" for name in self.backbone.precomputed}
         for name, weights in theirs.items():
             if name in tables:
                 places = torch.from_numpy(rows[tables[name]]).long()
-                mine[name][places] = weights.to(mine[name].device)
+                kept = places >= 0  # (n,)
+                mine[name][places[kept]] = weights.to(mine[name].device)[kept]
             elif name != "popularity" and name not in precomputed:
                 mine[name].copy_(weights)
         self.backbone.merge_precomputed(other.backbone, rows["item"])

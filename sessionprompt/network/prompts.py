@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 from torch import Tensor, nn
 
 from ..backbones import unit, unit_sum
+from ..encoding import PROMPT_KINDS
 
-__all__ = ["GATES", "FixedCodes", "PromptBlend", "scaled_table"]
+__all__ = ["GATES", "DenseRows", "FixedCodes", "PromptBlend", "scaled_table", "table_name"]
+
+RIDGE = 0.1  # of the mean of the squares, in the map from which prompts of vectors start
 
 
 def scaled_table(n_rows: int, dim: int) -> nn.Parameter:
@@ -86,6 +91,26 @@ GATES: dict[str, type[nn.Module]] = {
 }
 
 
+class RowSums(Protocol):
+    """Codes that add rows of a table up themselves."""
+
+    def sum_rows(self, table: Tensor) -> Tensor:
+        """Sum of the table rows of each row of codes, (n, d)."""
+
+
+def table_name(kind: str) -> str:
+    """Name of the table of a prompt kind; those of attributes keep clear of what modules reserve.
+
+    Examples
+    --------
+    >>> table_name("cluster"), table_name("type"), table_name("price.net")
+    ('cluster', 'attribute_type', 'attribute_price%2Enet')
+    """
+    if kind in PROMPT_KINDS:
+        return kind
+    return "attribute_" + kind.replace("%", "%25").replace(".", "%2E")
+
+
 class PromptBlend(nn.Module):
     """Prompt tables and the gate that blends their rows with item embeddings.
 
@@ -118,19 +143,24 @@ class PromptBlend(nn.Module):
 
     def __init__(self, dim: int, sizes: Mapping[str, int], gate: str = "add") -> None:
         super().__init__()
+        self.kinds = tuple(sizes)
         self.tables = nn.ParameterDict(
-            {kind: scaled_table(rows, dim) for kind, rows in sizes.items()}
+            {table_name(kind): scaled_table(rows, dim) for kind, rows in sizes.items()}
         )
-        self.gate = GATES[gate](dim, tuple(sizes))
+        self.gate = GATES[gate](dim, tuple(map(table_name, sizes)))
 
-    def forward(self, x: Tensor, codes: Mapping[str, Tensor | FixedCodes]) -> Tensor:
+    def table_of(self, kind: str) -> Tensor:
+        """Learned vectors (n_rows, d) of a kind."""
+        return self.tables[table_name(kind)]
+
+    def forward(self, x: Tensor, codes: Mapping[str, Tensor | RowSums]) -> Tensor:
         """Item embeddings (n, d) blended with the prompts that `codes` (each (n, columns)) name."""
         parts = {"item": unit(x)}
         for kind, rows in codes.items():
-            parts[kind] = self._lookup(kind, rows)
+            parts[table_name(kind)] = self._lookup(kind, rows)
         return self.gate(parts)  # (n, d)
 
-    def unit_vectors(self, x: Tensor, codes: Mapping[str, Tensor | FixedCodes]) -> Tensor:
+    def unit_vectors(self, x: Tensor, codes: Mapping[str, Tensor | RowSums]) -> Tensor:
         """The blend (n, d) scaled to unit length."""
         if not isinstance(self.gate, _Add) or not codes:
             return unit(self(x, codes))
@@ -140,16 +170,18 @@ class PromptBlend(nn.Module):
             added = added + prompt  # (n, d)
         return unit_sum(x, added)
 
-    def _lookup(self, kind: str, codes: Tensor | FixedCodes) -> Tensor:
+    def _lookup(self, kind: str, codes: Tensor | RowSums) -> Tensor:
         """Prompt (n, d) of each row: the sum over its columns, scaled to unit length."""
-        table = self.tables[kind]  # (n_rows, d)
-        if isinstance(codes, FixedCodes):
-            if codes.n_columns == 1:
-                return codes.sum_rows(unit(table))  # (n, d)
+        table = self.table_of(kind)  # (n_rows, d)
+        if isinstance(codes, FixedCodes) and codes.n_columns == 1:
+            return codes.sum_rows(unit(table))  # (n, d)
+        if not isinstance(codes, Tensor):
             return unit(codes.sum_rows(table))  # (n, d)
         blank = table.new_zeros(1, table.shape[1])  # (1, d)
         rows = torch.cat([table, blank])  # (n_rows + 1, d)
         codes = torch.where(codes < 0, len(table), codes)  # (n, n_columns)
+        if codes.shape[1] == 1:
+            return F.embedding(codes.squeeze(1), unit(rows))  # (n, d)
         return unit(F.embedding_bag(codes, rows, mode="sum"))  # (n, d)
 
 
@@ -175,6 +207,17 @@ class FixedCodes:
         self.matrix = _ones(row, code, (len(codes), n_rows))
         self.transpose = _ones(code, row, (n_rows, len(codes)))
 
+    @classmethod
+    def of_matrix(cls, features: sparse.csr_array, device: torch.device) -> FixedCodes:
+        """Codes of features (n, n_rows) that never change, with the weights that they have."""
+        made = cls.__new__(cls)
+        made.n_columns = 2
+        if (features.data == 1).all() and (np.diff(features.indptr) <= 1).all():
+            made.n_columns = 1
+        made.matrix = _of_csr(features, device)
+        made.transpose = _of_csr(sparse.csr_array(features.T), device)
+        return made
+
     def sum_rows(self, table: Tensor) -> Tensor:
         """Sum of the table rows that each row of codes names, (n, d)."""
         return _SparseProduct.apply(table, self.matrix, self.transpose)
@@ -184,6 +227,41 @@ class FixedCodes:
         sums = self.transpose.to(values.dtype) @ values  # (n_rows, d)
         counts = self.transpose @ values.new_ones(len(values), 1)  # (n_rows, 1)
         return sums / counts.clamp(min=1)  # (n_rows, d)
+
+
+class DenseRows:
+    """Vectors of some items, of which a table makes prompts as a linear map.
+
+    Parameters
+    ----------
+    vectors : Tensor of shape (n, n_rows)
+    """
+
+    def __init__(self, vectors: Tensor) -> None:
+        self.vectors = vectors
+
+    def sum_rows(self, table: Tensor) -> Tensor:
+        """Images (n, d) of the vectors."""
+        return self.vectors.to(table.dtype) @ table
+
+    def mean_rows(self, values: Tensor) -> Tensor:
+        """Linear map (n_rows, d) that brings the vectors nearest to `values` (n, d)."""
+        vectors = self.vectors.to(values.dtype)  # (n, n_rows)
+        square = vectors.T @ vectors  # (n_rows, n_rows)
+        ridge = RIDGE * square.diagonal().mean().clamp(min=1e-12)
+        square.diagonal().add_(ridge)
+        return torch.linalg.solve(square, vectors.T @ values)
+
+
+def _of_csr(matrix: sparse.csr_array, device: torch.device) -> Tensor:
+    """Sparse matrix of torch."""
+    parts = (matrix.indptr, matrix.indices, matrix.data)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        made = torch.sparse_csr_tensor(
+            *map(torch.from_numpy, parts), size=matrix.shape, check_invariants=False
+        )
+    return made.to(device)
 
 
 def _ones(rows: Tensor, columns: Tensor, shape: tuple[int, int]) -> Tensor:

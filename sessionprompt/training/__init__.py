@@ -11,6 +11,8 @@ from .callbacks import (
     ProgressBar,
     StopWhenOutOfPatience,
 )
+from .closing import closing_line
+from .extended import describing, without_cold_items
 from .fit import TrainingRun, fit_network
 from .identity import fit_identity
 from .loop import TrainingPlan, build_net, train_network
@@ -32,10 +34,13 @@ __all__ = [
     "TrainingPlan",
     "TrainingRun",
     "build_net",
+    "closing_line",
+    "describing",
     "fit_identity",
     "fit_network",
     "fit_stages",
     "held_out",
     "learn_on",
     "train_network",
+    "without_cold_items",
 ]

@@ -36,9 +36,9 @@ def test_prompt_kinds_come_in_one_order(given: Any, kinds: tuple[str, ...]) -> N
 
 def test_unknown_prompts_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"names 'clusters'; known prompts are \['cluster', 'user', 'session'\]"
+        ValueError, match=r"names 'item'; known prompts are \['cluster', 'user', 'session'\]"
     ):
-        check_prompts(("clusters", "user"))
+        check_prompts(("item", "user"))
 
 
 def test_items_are_those_that_occur() -> None:
