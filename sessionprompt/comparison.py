@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from ._checks import check_integer, check_number, check_seed
 from .metrics import RankedTargets, parse_metric, ranking_metrics
 
-__all__ = ["Comparison", "holm", "paired_bootstrap"]
+__all__ = ["Comparison", "Interval", "holm", "metric_intervals", "paired_bootstrap"]
 
 DRAWS_AT_ONCE = 2**20  # of sessions, over all resamples of a chunk: about 25 MB
 ROUNDING = 1e-12  # gains and losses that cancel need not do so to the last bit
@@ -349,3 +350,99 @@ def _warn_of_few(n_resamples: int, n_comparisons: int, alpha: float) -> None:
         UserWarning,
         stacklevel=3,
     )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Metric of some targets with its confidence interval.
+
+    Attributes
+    ----------
+    mean : float
+    low, high : float
+        Ends of the interval, within 0..1; both NaN where one session holds all the targets.
+    n_sessions, n_targets : int
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_sessions: int
+    n_targets: int
+
+
+def metric_intervals(
+    ranked: RankedTargets,
+    metric: str = "mrr@5",
+    groups: npt.ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Metric of one model with confidence intervals, over all targets or group by group.
+
+    Targets of one session succeed and fail together, so sessions are the sample. With d the worth
+    of a session's targets, n their number and m = sum(d) / sum(n) the metric, the variance of m
+    over S sessions is ``S / (S - 1) sum((d - m n)^2) / sum(n)^2``.
+
+    Parameters
+    ----------
+    ranked : RankedTargets
+        From ``ranks`` of a fitted model.
+    metric : str, default="mrr@5"
+        ``mrr@k``, ``recall@k``, ``hr@k`` or ``ndcg@k``.
+    groups : array-like of shape (n_targets,), optional
+        Label of each target, such as of :func:`sessionprompt.metrics.slice_by_length`.
+    level : float, default=0.95
+        Confidence, between 0 and 1.
+
+    Returns
+    -------
+    dict of str to Interval
+        By label, in the order of first appearance; ``"all"`` without groups.
+
+    Raises
+    ------
+    ValueError
+        If labels and targets differ in number, or a parameter is out of bounds.
+
+    References
+    ----------
+    Cochran, "Sampling Techniques", 3rd edition, 1977, section 6.3 (variance of a ratio).
+
+    Examples
+    --------
+    >>> from sessionprompt.baselines import Popularity
+    >>> X = [["tea", "cup"], ["tea", "cup"], ["pen", "ink"]]
+    >>> found = metric_intervals(Popularity().fit(X).ranks(X), "recall@2")
+    >>> round(found["all"].mean, 3), found["all"].n_targets
+    (0.667, 3)
+    """
+    check_number("level", level, lambda value: 0 < value < 1, "between 0 and 1, such as 0.95")
+    [worth] = _worth([ranked], metric)  # (n_targets,)
+    labels = np.full(len(worth), "all")
+    if groups is not None:
+        labels = np.asarray(groups)
+    if labels.shape != worth.shape:
+        raise ValueError(
+            f"groups have shape {labels.shape}; give one label for each of {len(worth)} targets."
+        )
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    found = {}
+    for label in dict.fromkeys(labels.tolist()):
+        chosen = labels == label
+        found[label] = _interval(worth[chosen], ranked.sessions[chosen], z)
+    return found
+
+
+def _interval(worth: np.ndarray, sessions: np.ndarray, z: float) -> Interval:
+    """Mean worth of some targets, and z standard errors to either side."""
+    _, session = np.unique(sessions, return_inverse=True)  # (n_targets,)
+    d = np.bincount(session, worth)  # (n_sessions,)
+    n = np.bincount(session)  # (n_sessions,)
+    mean = d.sum() / n.sum()
+    error = np.nan
+    if len(d) > 1:
+        variance = len(d) / (len(d) - 1) * np.square(d - mean * n).sum() / n.sum() ** 2
+        error = z * np.sqrt(variance)
+    low, high = np.clip([mean - error, mean + error], 0, 1).tolist()
+    return Interval(float(mean), low, high, len(d), len(worth))

@@ -10,12 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from ._arrays import repeated
+from ._arrays import ragged_range, repeated
 from ._checks import check_choice, check_count
 
-__all__ = ["item_graph", "modularity", "strengths", "top_neighbors", "window_graph"]
+__all__ = [
+    "FARTHER",
+    "item_graph",
+    "modularity",
+    "strengths",
+    "target_distances",
+    "top_neighbors",
+    "window_graph",
+]
 
 BLOCK = 2**24  # events counted at a time, which bounds the memory
+PAIRS_AT_ONCE = 2**12  # whose neighbours are compared
+FARTHER = 3  # distance of items that are more than two steps apart, or that no path joins
 
 
 def item_graph(
@@ -283,3 +293,89 @@ def _blocks(
         lengths = np.diff(offsets[first : end + 1])
         session = np.repeat(np.arange(end - first, dtype=np.int32), lengths)
         yield codes[offsets[first] : offsets[end]], session
+
+
+def target_distances(
+    graph: sparse.csr_array, codes: ArrayLike, offsets: ArrayLike, max_length: int = 50
+) -> NDArray[np.int64]:
+    """Steps in the item graph from each target to the nearest item of its prefix.
+
+    Parameters
+    ----------
+    graph : csr_array of shape (n_items, n_items)
+        As of :func:`item_graph`.
+    codes : array-like of shape (n_events,)
+        Item code of each event, session after session; -1 for items that the graph does not have.
+    offsets : array-like of shape (n_sessions + 1,)
+        Session i holds the events ``offsets[i]`` to ``offsets[i + 1] - 1``. Each event but the
+        first is a target.
+    max_length : int, default=50
+        Newest events of the prefix to start from.
+
+    Returns
+    -------
+    ndarray of shape (n_targets,), int64
+        0 for an item of the prefix itself, 1 for a neighbour, 2 for a neighbour's neighbour,
+        `FARTHER` beyond, and -1 for a target that the graph does not have.
+
+    Raises
+    ------
+    ValueError
+        If `max_length` is below 1.
+
+    Examples
+    --------
+    >>> graph = item_graph([0, 1, 1, 2, 2, 3], [0, 2, 4, 6], 4)  # 0 - 1 - 2 - 3
+    >>> target_distances(graph, [0, 0, 2, 3, 0, 3], [0, 4, 6])
+    array([0, 2, 1, 3])
+    """
+    check_count("max_length", max_length)
+    codes = np.asarray(codes, dtype=np.int64)
+    offsets = np.asarray(offsets, dtype=np.int64)
+    position = np.arange(len(codes)) - np.repeat(offsets[:-1], np.diff(offsets))
+    targets = np.flatnonzero(position > 0)
+    lengths = np.minimum(position[targets], max_length)
+    row = np.repeat(np.arange(len(targets)), lengths)  # (n_pairs,)
+    before = codes[ragged_range(targets - lengths, lengths)]
+    distances = np.where(codes[targets] < 0, -1, FARTHER)
+    open_ = (before >= 0) & (codes[targets] >= 0)[row]
+    for distance, reaches in enumerate((np.equal, _Adjacent(graph), _Linked(graph))):
+        row = row[open_]
+        before = before[open_]
+        reached = row[reaches(before, codes[targets][row])]
+        distances[reached] = distance
+        open_ = distances[row] == FARTHER
+    return distances
+
+
+class _Adjacent:
+    """Whether two items are neighbours, pair by pair."""
+
+    def __init__(self, graph: sparse.csr_array) -> None:
+        self.n_items = graph.shape[0]
+        edges = graph.tocoo()
+        row, column = edges.coords
+        self.keys = np.sort(row.astype(np.int64) * self.n_items + column)
+
+    def __call__(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        wanted = a * self.n_items + b
+        place = np.searchsorted(self.keys, wanted)
+        return np.append(self.keys, -1)[place] == wanted
+
+
+class _Linked:
+    """Whether two items have a neighbour in common, pair by pair."""
+
+    def __init__(self, graph: sparse.csr_array) -> None:
+        self.graph = graph
+
+    def __call__(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        n_items = self.graph.shape[0]
+        pairs, place = np.unique(a * n_items + b, return_inverse=True)
+        linked = np.zeros(len(pairs), dtype=bool)
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            chunk = slice(start, start + PAIRS_AT_ONCE)
+            one, other = np.divmod(pairs[chunk], n_items)
+            common = self.graph[one].multiply(self.graph[other])
+            linked[chunk] = common.sum(axis=1) > 0
+        return linked[place]

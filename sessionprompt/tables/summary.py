@@ -10,6 +10,8 @@ from .html import html_table
 
 __all__ = ["Summary"]
 
+WHOLE = 10_000  # from here on decimals are left out
+
 
 class Summary(dict[str, Any]):
     """Figures by name, shown one a line.
@@ -45,6 +47,8 @@ def _text(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
+        if abs(value) >= WHOLE:
+            return f"{value:,.0f}"
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))

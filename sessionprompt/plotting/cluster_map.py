@@ -1,0 +1,242 @@
+"""Cluster map: item vectors in two dimensions, coloured by cluster, with a session on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from .._checks import check_choice, check_count, check_fitted
+from ..encoding import SessionEncoder
+from ..metrics import last_step
+from ..tables import Titles
+from .canvas import PALETTE, Display, plain
+from .steps import column_of, fitted_clusterer, item_names, most_frequent
+
+__all__ = ["ClusterMapDisplay"]
+
+N_TITLES = 3  # that name a cluster
+METHODS = ("tsne", "pca")
+
+
+class ClusterMapDisplay(Display):
+    """Items as points in two dimensions, the largest clusters in colours.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, 2)
+        Of the items drawn.
+    labels : ndarray of shape (n,)
+        Cluster of each.
+    names : dict of int to str
+        Clusters in colours, with what the legend says of them.
+    session : ndarray of shape (length, 2), optional
+        Positions of the items of a session, drawn as a path.
+    recommended : ndarray of shape (k, 2), optional
+        Positions of recommendations, best first.
+    notes : sequence of str, optional
+        What the legend says of the session and of the recommendations.
+    """
+
+    def __init__(
+        self,
+        positions: np.ndarray,
+        labels: np.ndarray,
+        names: dict[int, str],
+        session: np.ndarray | None = None,
+        recommended: np.ndarray | None = None,
+        notes: Sequence[str] = ("", ""),
+    ) -> None:
+        self.positions = positions
+        self.labels = labels
+        self.names = names
+        self.session = session
+        self.recommended = recommended
+        self.notes = notes
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        titles: Titles | None = None,
+        n_items: int = 1000,
+        n_clusters: int = 7,
+        column: int = 0,
+        session: Sequence[Any] | None = None,
+        k: int = 5,
+        method: Literal["tsne", "pca"] = "tsne",
+        random_state: int | None = 0,
+        ax: Any = None,
+    ) -> Self:
+        """Map of the items of a fitted model.
+
+        Parameters
+        ----------
+        estimator : PromptedSessionRecommender, or a pipeline that ends in one
+        titles : dict of id to title, pandas Series, or table, optional
+            For the legend. A table has the columns ``item`` and ``title``.
+        n_items : int, default=1000
+            Most frequent items to draw.
+        n_clusters : int, default=7
+            Clusters of most events to colour, at most 7; the others are grey.
+        column : int, default=0
+            Which resolution, where there are several.
+        session : list of ids, optional
+            A session to draw as a path, with its recommendations as stars.
+        k : int, default=5
+            Recommendations to draw.
+        method : {"tsne", "pca"}, default="tsne"
+            t-SNE keeps neighbours together and takes seconds; principal components are faster, and
+            clusters overlap.
+        random_state : int or None, default=0
+            Of t-SNE.
+        ax : Axes, optional
+
+        Returns
+        -------
+        ClusterMapDisplay
+
+        Raises
+        ------
+        ValueError
+            If the model has no clusters or no vectors of items, or a parameter is out of bounds.
+
+        References
+        ----------
+        van der Maaten and Hinton, "Visualizing Data using t-SNE", JMLR 9, 2008.
+        """
+        check_choice("method", method, METHODS)
+        check_count("n_items", n_items, low=2)
+        check_count("n_clusters", n_clusters, high=len(PALETTE) - 1)
+        model = last_step(estimator)
+        check_fitted(model, "encoder_")
+        vectors = _vectors(model)
+        encoder = model.encoder_
+        labels = column_of(_labels(estimator, encoder), column)  # (n_items,)
+        path = np.empty(0, dtype=np.int32)
+        best = path
+        if session is not None:
+            path = encoder.vocabulary.encode(list(session))
+            best = encoder.vocabulary.encode(estimator.predict_topk([list(session)], k=k)[0])
+        order = np.argsort(-encoder.item_counts, kind="stable")
+        drawn = np.unique(np.concatenate([order[:n_items], path[path >= 0], best]))
+        positions = _in_two_dimensions(vectors[drawn], method, random_state)
+        events = np.bincount(labels, weights=encoder.item_counts)
+        clusters = np.argsort(-events, kind="stable")[:n_clusters].tolist()
+        item_titles = item_names(encoder.vocabulary, titles)
+        tops = most_frequent(labels, encoder.item_counts, clusters, N_TITLES)
+        names = {}
+        for cluster, top in zip(clusters, tops, strict=True):
+            names[cluster] = "\n".join([f"cluster {cluster}", *(item_titles[one] for one in top)])
+        places = np.full(encoder.n_items, -1)
+        places[drawn] = np.arange(len(drawn))
+        shown = cls(positions, labels[drawn], names)
+        if session is not None:
+            known = path[path >= 0]
+            shown.session = positions[places[known]]
+            shown.recommended = positions[places[best]]
+            shown.notes = (_listed(known, item_titles), _listed(best, item_titles))
+        return shown.plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+
+        Returns
+        -------
+        self
+        """
+        [panel] = self._open(ax, (9.2, 6.4))
+        others = ~np.isin(self.labels, list(self.names))
+        if others.any():
+            style = {"s": 7, "color": "0.8", "linewidths": 0}
+            panel.scatter(*self.positions[others].T, label="other clusters", **style)
+        for color, (cluster, name) in zip(PALETTE, self.names.items(), strict=False):
+            own = self.positions[self.labels == cluster]
+            panel.scatter(*own.T, s=12, color=color, linewidths=0, label=name)
+            if len(own):
+                _number(panel, np.median(own, axis=0), str(cluster), color="black")
+        self._draw_session(panel)
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[["left", "bottom"]].set_color("0.8")
+        plain(panel, f"{len(self.positions):,} items by cluster")
+        legend = panel.legend(
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            frameon=False,
+            fontsize="small",
+            markerscale=2,
+            labelspacing=0.8,
+        )
+        for handle in legend.legend_handles:
+            handle.set_alpha(1)
+        return self
+
+    def _draw_session(self, panel: Any) -> None:
+        """Path of the session and stars of the recommendations."""
+        if self.session is None or self.recommended is None:
+            return
+        panel.plot(*self.session.T, "-", color="black", linewidth=1.2, alpha=0.8)
+        style = {"s": 36, "color": "white", "edgecolors": "black", "zorder": 4}
+        panel.scatter(*self.session.T, label=f"session\n{self.notes[0]}", **style)
+        stars = {"s": 110, "marker": "*", "color": "#F0E442", "edgecolors": "black", "zorder": 5}
+        panel.scatter(*self.recommended.T, label=f"recommended\n{self.notes[1]}", **stars)
+        for number, place in enumerate(self.session, 1):
+            panel.annotate(
+                str(number), place, (5, 5), textcoords="offset points", fontsize="small", zorder=6
+            )
+
+
+def _vectors(model: Any) -> np.ndarray:
+    """Directions of the item vectors of a model."""
+    vectors = getattr(model, "item_vectors_", None)
+    if vectors is None:
+        raise ValueError(
+            f"{type(model).__name__} has no vectors of items; give a PromptedSessionRecommender."
+        )
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _labels(estimator: Any, encoder: SessionEncoder) -> np.ndarray:
+    """Clusters of the items of a model, by what it has learned or by the pipeline's clusterer."""
+    if encoder.item_labels.shape[1]:
+        return encoder.item_labels
+    labels = fitted_clusterer(estimator).fitted_labels(encoder.vocabulary)
+    if labels.min() < 0:
+        raise ValueError(
+            "the clusterer does not know all items of the model; fit both on the same sessions."
+        )
+    return labels
+
+
+def _in_two_dimensions(vectors: np.ndarray, method: str, random_state: int | None) -> np.ndarray:
+    """Positions (n, 2) of vectors (n, d)."""
+    if method == "pca":
+        from sklearn.decomposition import PCA
+
+        return PCA(2, random_state=random_state).fit_transform(vectors)
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=random_state)
+    return tsne.fit_transform(vectors)
+
+
+def _listed(codes: np.ndarray, names: Sequence[str]) -> str:
+    """Numbered names of items, one a line."""
+    return "\n".join(f"{number} {names[code]}" for number, code in enumerate(codes, 1))
+
+
+def _number(panel: Any, place: np.ndarray, text: str, color: str) -> None:
+    """Text with a white edge, which is legible on points."""
+    from matplotlib.patheffects import withStroke
+
+    style = {"ha": "center", "va": "center", "fontsize": "large", "fontweight": "bold"}
+    effects = [withStroke(linewidth=3, foreground="white")]
+    panel.text(*place, text, color=color, path_effects=effects, zorder=3, **style)
