@@ -2,9 +2,10 @@
 
 python benchmarks/stack.py --data FOLDER --file yoochoose_100k [--models rules,rules+network]
 
-A model named alone is that model as it is, the network without `repeats`; one that ends in + is a
-stack of it alone; names joined by + are a stack of these. Files without a test part are split in
-time, the newest tenth for testing.
+A model named alone is that model as it is; one that ends in + is a stack of it alone; names joined
+by + are a stack of these. A backbone's name, such as gru4rec, stands for `make_session_pipeline`
+with all defaults; `network` is GRU4Rec with --epochs and without `repeats`. Files without a test
+part are split in time, the newest tenth for testing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from _quality import measured
 from _shared import data_file, data_option, machine, write_line
 
 from sessionprompt import StackedSessionRecommender, make_session_pipeline
+from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import VSKNN, SequentialRules
 from sessionprompt.datasets import load_parquet
 from sessionprompt.model_selection import temporal_train_test_split
@@ -47,6 +49,8 @@ def member(name: str, args: argparse.Namespace) -> Any:
         return SequentialRules()
     if name == "knn":
         return VSKNN()
+    if name in BACKBONES:
+        return make_session_pipeline(name, random_state=args.seed)
     return make_session_pipeline(
         "gru4rec",
         lr=0.005,

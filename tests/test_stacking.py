@@ -20,7 +20,7 @@ from sessionprompt import (
 )
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import ItemKNN, Popularity, SequentialRules, SessionPopularity
-from sessionprompt.metrics import SessionScorer
+from sessionprompt.metrics import SessionScorer, last_step
 from sessionprompt.model_selection import TemporalSessionSplit, temporal_train_test_split
 from sessionprompt.persistence import check_storable
 from sessionprompt.pipeline import Pipeline, make_session_pipeline
@@ -281,6 +281,21 @@ def test_the_seed_is_that_of_members_without_one() -> None:
     kept = stacks[2].named_estimators_.pipe.get_params()
     assert kept["rec__random_state"] == 5 and kept["clu__random_state"] == 0
     assert members[0][1].random_state is None
+
+
+@pytest.mark.parametrize("make", [network, clustered])
+def test_networks_choose_their_epochs_on_what_the_stack_holds_out(make: Any) -> None:
+    member = make(max_epochs=3, validation_fraction=0.5, patience=None)
+    stack = StackedSessionRecommender([("net", member)], refit=False, random_state=0).fit(WORLD)
+    train, tail = temporal_train_test_split(WORLD, test_size=0.1)
+    weighed = last_step(stack.named_estimators_["net"])
+    assert weighed.n_items_ == len(np.unique(train.codes))
+    n_targets = np.maximum(tail.lengths - 1, 0).sum()
+    assert {row["n_valid"] for row in weighed.history_} == {n_targets}
+    again = StackedSessionRecommender([("net", member)], random_state=0).fit(WORLD)
+    trained = last_step(again.named_estimators_["net"])
+    assert trained.n_epochs_ == weighed.best_epoch_ and trained.n_items_ == again.n_items_
+    assert "n_valid" not in trained.history_[0]  # on everything, with nothing held out
 
 
 def test_checkpoints_of_each_fit_lie_apart(tmp_path: Any) -> None:

@@ -12,22 +12,30 @@ from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import _BaseComposition
 from tqdm import tqdm
 
-from . import storage
-from ._arrays import largest_of_rows
-from ._checks import check_fitted, check_flag, check_integer, check_number
-from .base import SessionRecommenderMixin, known_ranks, leave_out, warn_of_unknown
-from .blending import MemberScores, StackBlend, learn_members, member_scores
-from .encoding import (
+from .. import storage
+from .._arrays import largest_of_rows
+from .._checks import check_fitted, check_flag, check_integer, check_number
+from ..base import SessionRecommenderMixin, known_ranks, leave_out, warn_of_unknown
+from ..blending import MemberScores, StackBlend, learn_members, member_scores
+from ..encoding import (
     ItemFilter,
     NextItemTargets,
     SessionEncoder,
     annotator_fitted_on,
     labelled_by,
 )
-from .metrics import RankedTargets, last_step
-from .model_selection import temporal_train_test_split
-from .sessions import Sessions, as_sessions
-from .storage import ArrayStore, pack, pack_params, unpack, unpack_params
+from ..metrics import RankedTargets
+from ..model_selection import temporal_train_test_split
+from ..sessions import Sessions, as_sessions
+from ..storage import ArrayStore, pack, pack_params, unpack, unpack_params
+from .members import (
+    check_items,
+    check_members,
+    fitted_with_tail,
+    seeded,
+    trained_as_long,
+    with_folders,
+)
 
 __all__ = ["StackedSessionRecommender"]
 
@@ -56,7 +64,9 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         Share of the sessions, the newest ones, on which the weights are learned.
     refit : bool, default=True
         Fit the members anew on all sessions, once the weights are known, so that they know the
-        newest ones too; it doubles the time. Not with validation sessions of your own.
+        newest ones too; it doubles the time. A network that would hold sessions out itself chooses
+        its epoch on those that the stack holds out, and trains as long the second time. Not with
+        validation sessions of your own.
     validation_size : int or None, default=10000
         Most prefixes that the weights are learned on, drawn by seed, session by session; None takes
         all.
@@ -166,7 +176,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             If a parameter is out of bounds, members know different items, or the sessions that are
             held out ask for no item that the others hold.
         """
-        from ._parameters import seed_of  # torch is slow to import
+        from .._parameters import seed_of  # torch is slow to import
 
         self._check_parameters()
         sessions = as_sessions(X)
@@ -184,12 +194,12 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             tail = labelled_by(tail, annotator)
         cut = _targets(tail, SessionEncoder.learn(train), self.validation_size, seed)
         with tqdm(total=len(self.estimators) * (1 + again), disable=not self.verbose) as bar:
-            members, encoder = self._fit_members(train, seed, bar, "weighed")
+            members, encoder = self._fit_members(train, seed, bar, "weighed", tail)
             blend = learn_members(self._names, members, encoder, cut)
             if blend is None:
                 _refuse_to_learn(len(cut.next_items))
             if again:
-                members, encoder = self._fit_members(sessions, seed, bar, "refit")
+                members, encoder = self._fit_members(sessions, seed, bar, "refit", None, members)
                 annotator = None
         return self._set_learned(members, encoder, blend, annotator)
 
@@ -199,7 +209,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
 
     def _check_parameters(self) -> None:
         """Raise on a parameter out of bounds."""
-        _check_members(self.estimators)
+        check_members(self.estimators)
         self._validate_names(self._names)
         check_flag("refit", self.refit)
         between = "between 0 and 1"
@@ -209,18 +219,29 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             check_integer("validation_size", self.validation_size)
 
     def _fit_members(
-        self, sessions: Sessions, seed: int, bar: tqdm[NoReturn], stage: str
+        self,
+        sessions: Sessions,
+        seed: int,
+        bar: tqdm[NoReturn],
+        stage: str,
+        tail: Sessions | None,
+        weighed: Sequence[Any] = (),
     ) -> tuple[list[Any], SessionEncoder]:
-        """Members fitted on some sessions, and the encoder of these."""
+        """Members fitted on some sessions, and the encoder of these.
+
+        A network chooses its epoch on the tail, and trains as long as the one that was weighed.
+        """
         encoder = SessionEncoder.learn(sessions)
         seeds = np.random.default_rng(seed).integers(2**32, size=len(self.estimators)).tolist()
-        members = []
+        members: list[Any] = []
         for (name, estimator), own_seed in zip(self.estimators, seeds, strict=True):
             bar.set_description(f"{name} on {len(sessions):,} sessions")
-            member = _with_folders(_seeded(clone(estimator), own_seed), f"{name}-{stage}")
-            members.append(member.fit(sessions))
+            member = with_folders(seeded(clone(estimator), own_seed), f"{name}-{stage}")
+            if weighed:
+                member = trained_as_long(member, weighed[len(members)])
+            members.append(fitted_with_tail(member, sessions, tail))
             bar.update()
-        _check_items(self._names, members, encoder)
+        check_items(self._names, members, encoder)
         return members, encoder
 
     def _set_learned(
@@ -344,57 +365,10 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
         stack = cls(fresh, **unpack_params(packed["params"], OF_PROCESS))
         stack._check_parameters()
         encoder = SessionEncoder._unpack(packed["fitted"], store)
-        _check_items(names, members, encoder)
+        check_items(names, members, encoder)
         blend = StackBlend.from_dict(tuple(names), packed["blend"])
         annotator = unpack(packed["annotator"], store.compartment(len(members)), None)
         return stack._set_learned(members, encoder, blend, annotator)
-
-
-# ---------------------------------------------------------------------- members
-def _check_members(estimators: Any) -> None:
-    """Raise unless the members are named recommenders of this library, or end in one."""
-    if not isinstance(estimators, list | tuple) or not estimators:
-        raise ValueError(
-            f"estimators={estimators!r} must be a list of one pair (name, recommender) or more."
-        )
-    for pair in estimators:
-        if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise ValueError(f"estimators holds {pair!r}, which is no pair (name, recommender).")
-        name, member = pair
-        last = last_step(member)
-        if isinstance(last, type) or not isinstance(last, SessionRecommenderMixin):
-            raise TypeError(
-                f"the member {name!r} of estimators is {member!r}; give a recommender of this "
-                "library, or a Pipeline that ends in one."
-            )
-
-
-def _seeded(member: Any, seed: int) -> Any:
-    """A member whose random states are this seed where they are None."""
-    params = member.get_params()
-    states = [name for name in params if name.rpartition("__")[2] == "random_state"]
-    return member.set_params(**{name: seed for name in states if params[name] is None})
-
-
-def _with_folders(member: Any, name: str) -> Any:
-    """A member whose folders of checkpoints are inside those given: it is not fitted only once."""
-    params = member.get_params()
-    folders = [key for key in params if key.rpartition("__")[2] == "checkpoint_dir"]
-    given = {key: params[key] for key in folders if params[key] is not None}
-    return member.set_params(**{key: os.path.join(given[key], name) for key in given})
-
-
-def _check_items(names: Sequence[str], members: list[Any], encoder: SessionEncoder) -> None:
-    """Raise a ValueError unless the fitted members know the items of an encoder."""
-    for name, member in zip(names, members, strict=True):
-        vocabulary = last_step(member).encoder_.vocabulary
-        if vocabulary != encoder.vocabulary:
-            raise ValueError(
-                f"the member {name!r} knows {len(vocabulary):,} items, and the sessions hold "
-                f"{encoder.n_items:,}; members of a stack must know the same items. Set refit=True "
-                "in a network that holds sessions out, and filter sessions before the stack, not "
-                "inside a member."
-            )
 
 
 # ---------------------------------------------------------------------- what is held out
