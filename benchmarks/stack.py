@@ -23,6 +23,7 @@ from sessionprompt import StackedSessionRecommender, make_session_pipeline
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import VSKNN, SequentialRules
 from sessionprompt.datasets import load_parquet
+from sessionprompt.metrics import last_step
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
@@ -82,7 +83,9 @@ def load(args: argparse.Namespace) -> tuple[Sessions, Sessions]:
 def run(text: str, args: argparse.Namespace, train: Sessions, test: Sessions) -> dict[str, Any]:
     """Fit, test once, report."""
     started = time.perf_counter()
+    cpu_started = time.process_time()
     model = model_of(text, args).fit(train)
+    cpu_fitted = time.process_time()
     fitted = time.perf_counter()
     ranked = model.ranks(test)
     line = {
@@ -90,10 +93,14 @@ def run(text: str, args: argparse.Namespace, train: Sessions, test: Sessions) ->
         "model": text,
         **measured(ranked),
         "seconds_fit": round(fitted - started, 1),
+        "cpu_seconds_fit": round(cpu_fitted - cpu_started, 1),
         "seconds_ranks": round(time.perf_counter() - fitted, 1),
     }
-    if hasattr(model, "blend_"):
-        line["blend"] = model.blend_.to_dict()
+    last = last_step(model)
+    if getattr(last, "blend_", None) is not None:
+        line["blend"] = last.blend_.to_dict()
+    if hasattr(last, "history_"):
+        line["history"] = last.history_
     return line
 
 
