@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_fitted, check_k
+from ._checks import check_count, check_fitted, check_k
 from .encoding import (
     CodeLists,
     ItemFilter,
@@ -16,6 +16,7 @@ from .encoding import (
     SessionEncoder,
     read_candidates,
     seen_items,
+    with_reserved_places,
 )
 from .metrics import (
     RankedTargets,
@@ -116,6 +117,7 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         return_scores: bool = False,
         exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
+        min_new: int = 0,
     ) -> Any:
         """Best `k` next items for each session, with more say in which.
 
@@ -132,6 +134,10 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
             training, say what else each user of X has seen.
         candidates : iterable of ids, or a list of ids for each session, optional
             Recommend among these items only. Unknown ones are left out, with a warning.
+        min_new : int, default=0
+            Places of each list that are kept for items that no training session held, see
+            ``cold_items`` of :class:`~sessionprompt.PromptedSessionRecommender`: the best of them
+            stand in the place of the last others.
 
         Returns
         -------
@@ -146,7 +152,8 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         ------
         ValueError
             If `k` is not within 1..n_items, no candidate is known, lists and sessions differ in
-            number, users are needed and not there, or a session is empty.
+            number, users are needed and not there, a session is empty, or `min_new` is not within
+            0..k, or above 0 where the model knows no new items.
         """
         check_fitted(self, "encoder_")
         check_k(k, self.n_items_, "known items")
@@ -158,10 +165,34 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         rows = np.arange(len(sessions))
         items = self._filter(sessions, rows, sessions.lengths, exclude_seen, allowed)
         codes, scores = self._best_items(sessions, k, items)
+        if min_new:
+            codes, scores = self._with_new_items(sessions, (codes, scores), items, min_new)
         named = _named(self.items_, codes)
         if return_scores:
             return named, scores
         return named
+
+    def _with_new_items(
+        self,
+        sessions: Sessions,
+        best: tuple[np.ndarray, np.ndarray],
+        items: ItemFilter | None,
+        min_new: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lists with so many places for items that no training session held."""
+        k = best[0].shape[1]
+        check_count("min_new", min_new, 0, k)
+        is_new = self.encoder_.item_counts == 0
+        if not is_new.any():
+            raise ValueError(
+                f"min_new={min_new} keeps places for items that no training session held, and the "
+                "model knows none; fit with cold_items='attributes', or set min_new=0."
+            )
+        if items is None:
+            items = ItemFilter(self.n_items_)
+        among = items.among(np.flatnonzero(is_new))
+        new = self._best_items(sessions, min_new, among)
+        return with_reserved_places(best, new, is_new)
 
     def _filter(
         self,
@@ -245,9 +276,10 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
             Such as ``"mrr@20"``, ``"recall@20"`` (= ``"hr@20"``), ``"ndcg@10"``, ``"coverage@20"``,
             ``"novelty@20"`` or one of your own, see
             :func:`~sessionprompt.metrics.register_metric`.
-        slices : list of {"length", "popularity", "repeat"}, optional
+        slices : list of {"length", "popularity", "repeat", "cold"}, optional
             Also report the metrics by length of the prefix, by training frequency of the target,
-            and apart for targets that occurred in the prefix.
+            and apart for targets that occurred in the prefix, and for those that no training
+            session held: ``"cold"`` where their attributes are known, else ``"unknown"``.
         ties : {"pessimistic", "midpoint", "optimistic"}, default="pessimistic"
             Where a target stands among items of the same score.
         sample_weight : array-like of shape (n_sessions,), optional

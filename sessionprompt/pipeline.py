@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
-from .clustering import ItemClusterer
+from .clustering import ItemAttributes, ItemClusterer
 from .encoding import candidates_of
 from .metrics import RankedTargets, evaluate_pipeline, split_and_transform, transform_steps
 from .recommender import PromptedSessionRecommender
@@ -132,6 +133,7 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         return_scores: bool = False,
         exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
+        min_new: int = 0,
     ) -> Any:
         """Best `k` next items, see :meth:`PromptedSessionRecommender.predict_topk`.
 
@@ -139,7 +141,7 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         ----------
         X : Sessions or list of lists
         k : int, default=10
-        return_scores, exclude_seen, candidates
+        return_scores, exclude_seen, candidates, min_new
             As in the recommender.
 
         Returns
@@ -152,7 +154,39 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
             return_scores=return_scores,
             exclude_seen=exclude_seen,
             candidates=candidates,
+            min_new=min_new,
         )
+
+    def with_items(self, items: Any) -> Pipeline:
+        """The same pipeline with another table of items, without training.
+
+        Parameters
+        ----------
+        items : data frame or dict
+            As of :class:`~sessionprompt.ItemAttributes`: the products of today.
+
+        Returns
+        -------
+        Pipeline
+            A copy; its recommender knows the cold items of this table and no others, see
+            :meth:`PromptedSessionRecommender.with_items`.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one step is an ItemAttributes.
+        """
+        steps = [(name, copy.copy(step)) for name, step in self.steps]
+        attributes = [step for _, step in steps if isinstance(step, ItemAttributes)]
+        if len(attributes) != 1:
+            raise ValueError(
+                f"{len(attributes)} steps are ItemAttributes; of exactly one it is clear whose "
+                "table is meant. Use with_items of the recommender."
+            )
+        attributes[0].set_params(items=items)
+        name, last = self.steps[-1]
+        steps[-1] = (name, last.with_items(*attributes))
+        return type(self)(steps, memory=self.memory, verbose=self.verbose)
 
     def session_vectors(self, X: Any) -> np.ndarray:
         """Vectors of sessions, see :meth:`PromptedSessionRecommender.session_vectors`.

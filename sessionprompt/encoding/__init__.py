@@ -14,7 +14,14 @@ from .cold import rows_between, warm_encoder, with_cold_items
 from .encoded import EncodedSessions
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
-from .filters import CodeLists, ItemFilter, candidates_of, read_candidates, seen_items
+from .filters import (
+    CodeLists,
+    ItemFilter,
+    candidates_of,
+    read_candidates,
+    seen_items,
+    with_reserved_places,
+)
 from .labels import item_labels
 from .prefixes import PrefixData, count_unknown, last_windows, prefix_data
 from .targets import NextItemTargets
@@ -45,4 +52,5 @@ __all__ = [
     "seen_items",
     "warm_encoder",
     "with_cold_items",
+    "with_reserved_places",
 ]

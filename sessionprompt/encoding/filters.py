@@ -14,7 +14,14 @@ from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 from .encoder import SessionEncoder
 
-__all__ = ["CodeLists", "ItemFilter", "candidates_of", "read_candidates", "seen_items"]
+__all__ = [
+    "CodeLists",
+    "ItemFilter",
+    "candidates_of",
+    "read_candidates",
+    "seen_items",
+    "with_reserved_places",
+]
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,12 @@ class ItemFilter:
             own = own.take(rows)
         excluded = tuple(lists.take(rows) for lists in self.excluded)
         return replace(self, own_candidates=own, excluded=excluded)
+
+    def among(self, codes: np.ndarray) -> ItemFilter:
+        """The same filter for some items alone, given by rising codes."""
+        if self.candidates is not None:
+            codes = np.intersect1d(codes, self.candidates)
+        return replace(self, candidates=codes)
 
     @property
     def by_row(self) -> bool:
@@ -191,6 +204,41 @@ def _known_codes(vocabulary: Vocabulary, ids: Any) -> np.ndarray:
             stacklevel=5,
         )
     return codes
+
+
+def with_reserved_places(
+    best: tuple[np.ndarray, np.ndarray],
+    new: tuple[np.ndarray, np.ndarray],
+    is_new: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lists in which new items have places, taken from the last of the others.
+
+    Parameters
+    ----------
+    best : tuple of codes and scores, (n, k) each
+        Best items, best first; code -1 is no item.
+    new : tuple of codes and scores, (n, m) each
+        Best new items, of which the lists are to hold m; they have the same scores there.
+    is_new : ndarray of shape (n_items,), bool
+
+    Returns
+    -------
+    codes, scores : ndarray of shape (n, k)
+    """
+    codes, scores = best
+    k = codes.shape[1]
+    m = new[0].shape[1]
+    there = is_new[codes] & (codes >= 0)  # (n, k)
+    held = there.sum(axis=1, keepdims=True)  # (n, 1): the first of the new ones
+    added = (np.arange(m) >= held) & (new[0] >= 0)  # (n, m)
+    others_after = np.cumsum((~there)[:, ::-1], axis=1)[:, ::-1]  # (n, k), itself included
+    left = there | (others_after > added.sum(axis=1, keepdims=True))
+    codes = np.concatenate([np.where(left, codes, -1), np.where(added, new[0], -1)], axis=1)
+    values = np.concatenate(
+        [np.where(left, scores, -np.inf), np.where(added, new[1], -np.inf)], axis=1
+    )
+    order = np.lexsort((codes, -values, codes < 0))[:, :k]
+    return np.take_along_axis(codes, order, 1), np.take_along_axis(values, order, 1)
 
 
 def seen_items(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from . import built_in  # noqa: F401 - the library's own metrics get their names
 from .arithmetic import check_arithmetic
 from .flat import flat_metrics, flat_name
-from .lists import coverage, diversity, gini, novelty
+from .lists import cold_coverage, coverage, diversity, gini, novelty
 from .pipelines import evaluate_pipeline, last_step, split_and_transform, transform_steps
 from .ranked import SLICES, RankedTargets, check_labels
 from .ranking import ranking_metrics
@@ -21,7 +21,13 @@ from .registry import (
     register_metric,
 )
 from .scorer import SessionScorer
-from .slices import slice_by_length, slice_by_popularity, slice_by_repeat, sliced_metrics
+from .slices import (
+    slice_by_cold,
+    slice_by_length,
+    slice_by_popularity,
+    slice_by_repeat,
+    sliced_metrics,
+)
 from .weights import session_weights
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "check_arithmetic",
     "check_labels",
     "check_monitor",
+    "cold_coverage",
     "coverage",
     "diversity",
     "evaluate_pipeline",
@@ -45,6 +52,7 @@ __all__ = [
     "ranking_metrics",
     "register_metric",
     "session_weights",
+    "slice_by_cold",
     "slice_by_length",
     "slice_by_popularity",
     "slice_by_repeat",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lists import coverage, diversity, gini, novelty
+from .lists import cold_coverage, coverage, diversity, gini, novelty
 from .ranking import discounted_gain, hit, hit_share, reciprocal_rank
 from .registry import add_metric
 
@@ -12,6 +12,7 @@ add_metric("mrr", reciprocal_rank)
 add_metric("recall", hit)
 add_metric("ndcg", discounted_gain)
 add_metric("coverage", coverage)
+add_metric("cold_coverage", cold_coverage)
 add_metric("precision", hit_share)
 add_metric("map", reciprocal_rank)  # of one target, the mean precision is that at its rank
 add_metric("novelty", novelty)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["coverage", "diversity", "gini", "novelty"]
+__all__ = ["cold_coverage", "coverage", "diversity", "gini", "novelty"]
 
 
 def coverage(topk_codes: npt.ArrayLike, k: int, n_items: int) -> float:
@@ -40,6 +40,33 @@ def coverage(topk_codes: npt.ArrayLike, k: int, n_items: int) -> float:
     0.75
     """
     return float((_exposures(topk_codes, k, n_items) > 0).mean())
+
+
+def cold_coverage(topk_codes: npt.ArrayLike, k: int, item_counts: npt.ArrayLike) -> float:
+    """Share of the cold items, which no training session holds, in any list of the k best items.
+
+    Parameters
+    ----------
+    topk_codes, k
+        As in :func:`coverage`.
+    item_counts : array-like of shape (n_items,)
+        Training events of each item; 0 for cold ones.
+
+    Returns
+    -------
+    float
+        A fraction in 0..1; NaN where there are no cold items.
+
+    Examples
+    --------
+    >>> cold_coverage([[0, 1], [0, 2]], k=2, item_counts=[5, 0, 3, 0])
+    0.5
+    """
+    cold = np.asarray(item_counts) == 0
+    exposed = _exposures(topk_codes, k, len(cold)) > 0
+    if not cold.any():
+        return float("nan")
+    return float(exposed[cold].mean())
 
 
 def gini(topk_codes: npt.ArrayLike, k: int, n_items: int) -> float:

@@ -11,13 +11,13 @@ import numpy as np
 from ..encoding import NextItemTargets, SessionEncoder
 from .ranking import check_ranks
 from .registry import QUANTITIES, check_reads, metric_names
-from .slices import slice_by_length, slice_by_popularity, slice_by_repeat
+from .slices import slice_by_cold, slice_by_length, slice_by_popularity, slice_by_repeat
 from .values import averages, averages_by_label, metric_values
 from .weights import check_weights
 
 __all__ = ["SLICES", "RankedTargets", "check_labels"]
 
-SLICES = ("length", "popularity", "repeat")
+SLICES = ("length", "popularity", "repeat", "cold")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class RankedTargets:
         Clusters of each item, where the model knows them.
     excluded : ndarray of shape (n,), bool, or None
         Known targets that a filter leaves out, where there was one.
+    known : ndarray of shape (n,), bool, or None
+        Targets that the model knows; None stands for those that it has seen in training.
     """
 
     sessions: np.ndarray
@@ -56,6 +58,7 @@ class RankedTargets:
     item_counts: np.ndarray | None = None
     item_labels: np.ndarray | None = None
     excluded: np.ndarray | None = None
+    known: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -101,6 +104,7 @@ class RankedTargets:
             item_counts=encoder.item_counts,
             item_labels=known_labels(encoder),
             excluded=excluded,
+            known=codes >= 0,
         )
 
     def summary(
@@ -115,7 +119,7 @@ class RankedTargets:
         ----------
         metrics : str or iterable of str
             Names as in :func:`parse_metric`.
-        slices : iterable of {"length", "popularity", "repeat"}, optional
+        slices : iterable of {"length", "popularity", "repeat", "cold"}, optional
             Groups of targets to report apart; metrics that are a single number are left out there.
         sample_weight : array-like of shape (n_sessions,), optional
             Weight of every target of a session.
@@ -166,10 +170,14 @@ class RankedTargets:
         """Labels of the targets by name of the slice."""
         if isinstance(slices, str):
             slices = [slices]
+        known = self.known
+        if known is None:
+            known = self.counts > 0
         labels = {
             "length": slice_by_length(self.positions),
             "popularity": slice_by_popularity(self.counts),
             "repeat": slice_by_repeat(self.repeated),
+            "cold": slice_by_cold(self.counts, known),
         }
         names = list(slices)
         for name in names:

@@ -12,7 +12,13 @@ from .registry import metric_names
 from .values import averages_by_label, metric_values
 from .weights import check_weights
 
-__all__ = ["slice_by_length", "slice_by_popularity", "slice_by_repeat", "sliced_metrics"]
+__all__ = [
+    "slice_by_cold",
+    "slice_by_length",
+    "slice_by_popularity",
+    "slice_by_repeat",
+    "sliced_metrics",
+]
 
 
 def slice_by_length(prefix_lengths: npt.ArrayLike) -> np.ndarray:
@@ -65,6 +71,29 @@ def slice_by_popularity(target_counts: npt.ArrayLike) -> np.ndarray:
     """
     labels = ("unknown", "1-5", "6-20", "21-100", "101+")
     return _binned(target_counts, "target_counts", (0, 1, 6, 21, 101), labels)
+
+
+def slice_by_cold(target_counts: npt.ArrayLike, is_known: npt.ArrayLike) -> np.ndarray:
+    """Labels of targets: "warm" with training events, "cold" for others that a model knows.
+
+    A cold item is known by its attributes. What is not known at all is "unknown", and a miss.
+
+    Parameters
+    ----------
+    target_counts : array-like of shape (n,), int
+    is_known : array-like of shape (n,), bool
+
+    Returns
+    -------
+    ndarray of shape (n,), str
+
+    Examples
+    --------
+    >>> slice_by_cold([7, 0, 0], [True, True, False]).tolist()
+    ['warm', 'cold', 'unknown']
+    """
+    of_others = np.where(np.asarray(is_known, dtype=bool), "cold", "unknown")
+    return np.where(np.asarray(target_counts) > 0, "warm", of_others)
 
 
 def slice_by_repeat(is_repeat: npt.ArrayLike) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sessionprompt.metrics import coverage, diversity, gini, novelty
+from sessionprompt.metrics import cold_coverage, coverage, diversity, gini, novelty
 
 lists_of_codes = arrays(np.int64, (4, 6), elements=st.integers(-1, 9))
 
@@ -24,6 +24,8 @@ class TestCoverage:
     def test_empty_places_and_no_lists(self):
         assert coverage([[3, -1], [-1, -1]], 2, 4) == 0.25
         assert coverage(np.empty((0, 2), dtype=int), 2, 4) == 0.0
+        assert cold_coverage([[3, 0], [1, 3]], 2, [4, 1, 0, 0]) == 0.5
+        assert np.isnan(cold_coverage([[0, 1]], 2, [4, 1]))
 
     @given(arrays(np.int64, (4, 6), elements=st.integers(-1, 9)), st.integers(1, 6))
     @laws

@@ -13,6 +13,7 @@ from sessionprompt.metrics import (
     ranking_metrics,
     slice_by_length,
     slice_by_popularity,
+    slice_by_cold,
     slice_by_repeat,
     sliced_metrics,
 )
@@ -25,6 +26,7 @@ class TestSlices:
         counts = slice_by_popularity([0, 1, 5, 6, 20, 21, 100, 101]).tolist()
         assert counts == ["unknown", "1-5", "1-5", "6-20", "6-20", "21-100", "21-100", "101+"]
         assert slice_by_repeat([0, 1]).tolist() == ["new", "repeat"]
+        assert slice_by_cold([0, 0, 2], [0, 1, 1]).tolist() == ["unknown", "cold", "warm"]
 
     def test_impossible_values(self):
         with pytest.raises(ValueError, match="prefix_lengths hold 0; they start at 1"):
