@@ -20,7 +20,7 @@ from .tables import Summary
 from .trained import TrainedNetworkMixin
 
 if TYPE_CHECKING:
-    from .clustering import ItemAttributes
+    from .sessions import Describer
     from .training import Fitted
 
 __all__ = ["PromptedSessionRecommender"]
@@ -162,6 +162,10 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Monitored metric of the best epoch; NaN where it chose nothing.
     stop_reason_ : {"max_epochs", "patience", "interrupted", "diverged", "callback"}
         ``"diverged"``: a loss or weight was not finite; the best weights before it stay.
+    validation_ : dict or None
+        Facts of the validation sessions: ``n_sessions``, ``n_targets``, ``n_known_targets`` (items
+        that the training sessions hold twice), ``mean_prefix_length``, and that of the training
+        sessions as ``train_mean_prefix_length``. A warning says where they tell little.
     blend_ : Blend or None
         Weights of the sessions' own items; they stay through a refit and `partial_fit`.
     annotator_ : transformer or None
@@ -338,7 +342,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         learned["ended by"] = self.stop_reason_
         return learned
 
-    def with_items(self, *attributes: ItemAttributes) -> PromptedSessionRecommender:
+    def with_items(self, *attributes: Describer) -> PromptedSessionRecommender:
         """The same model with other cold items: those of attribute tables, without training.
 
         Parameters

@@ -15,7 +15,7 @@ from .storage import ArrayStore, from_json, pack, pack_params, to_json, unpack, 
 
 __all__ = ["pack_own_params", "pack_recommender", "unpack_own_params", "unpack_recommender"]
 
-LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
+LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_", "validation_")
 # what a process decides and no file: code, devices, folders
 OF_PROCESS = {"net_params": None, "device": "auto", "checkpoint_dir": None, "verbose": 0}
 
@@ -114,10 +114,18 @@ def _check_history(learned: Mapping[str, Any]) -> None:
     history = learned["history_"]
     if not isinstance(history, list) or not all(map(_is_epoch, history)):
         raise ValueError("history_ must be a list of one dict of numbers for each epoch.")
+    facts = learned["validation_"]
+    if facts is not None and not _are_numbers(facts):
+        raise ValueError(f"validation_={facts!r} must be a dict of numbers, or None.")
 
 
 def _is_epoch(row: Any) -> bool:
     """Whether a value is a row of a history: names and numbers, with the number of the epoch."""
-    if not isinstance(row, dict) or not is_integer(row.get("epoch")) or row["epoch"] < 1:
+    return _are_numbers(row) and is_integer(row.get("epoch")) and row["epoch"] >= 1
+
+
+def _are_numbers(row: Any) -> bool:
+    """Whether a value is a dict of names and numbers."""
+    if not isinstance(row, dict):
         return False
     return all(isinstance(name, str) and is_number(value) for name, value in row.items())

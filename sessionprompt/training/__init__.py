@@ -18,7 +18,8 @@ from .identity import fit_identity
 from .loop import TrainingPlan, build_net, train_network
 from .net import SessionNet
 from .optimizers import RowAdam
-from .stages import Fitted, fit_stages, held_out, learn_on
+from .stages import Fitted, fit_stages, learn_on
+from .validation import held_out
 
 __all__ = [
     "BestWeights",

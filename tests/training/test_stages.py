@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,6 +173,40 @@ def test_a_tail_that_knows_enough_is_no_matter() -> None:
         warnings.simplefilter("error")
         model_of(prompts=()).fit(WORLD)
         model_of(prompts=()).fit(WORLD.to_lists(), X_val=TAIL.to_lists())
+
+
+def test_facts_of_the_tail_are_kept(tmp_path: Path) -> None:
+    old = [["a", "b", "c", "d"]] * 18
+    tail = [["a", "b", "new"], ["b"]]
+    model = model_of(prompts=(), max_epochs=1).fit(Sessions.from_lists(old + tail))
+    expected = {
+        "n_sessions": 2,
+        "n_targets": 2,
+        "n_known_targets": 1,
+        "mean_prefix_length": 1.5,
+        "train_mean_prefix_length": 2.0,
+    }
+    assert model.validation_ == expected
+    model.save(tmp_path / "model")
+    assert load(tmp_path / "model").validation_ == expected
+    assert model.partial_fit([["a", "b"]]).validation_ == expected
+    assert model_of(prompts=(), validation_fraction=None).fit(old).validation_ is None
+
+
+@pytest.mark.parametrize(
+    ("tail", "message"),
+    [
+        ([["a", "x", "y"], ["y", "z", "a"]], r"1 of 4 targets .* \(25.0%\): the epoch and"),
+        ([["a", "b"], ["c", "d"]], "after 1.0 events on average, those .* after 5.0: "),
+    ],
+)
+def test_a_tail_that_tells_little_is_said(tail: list[list[str]], message: str) -> None:
+    long = [list("abcdabcdab")] * 18
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model_of(prompts=(), max_epochs=1).fit(Sessions.from_lists(long + tail))
+    texts = [str(one.message) for one in caught if "validation sessions" in str(one.message)]
+    assert any(re.search(message, text) for text in texts)
 
 
 def test_published_protocols_keep_what_was_selected() -> None:

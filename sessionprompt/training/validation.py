@@ -1,0 +1,137 @@
+"""Validation sessions: which they are, and what they can tell."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..model_selection import temporal_train_test_split
+from ..sessions import Sessions
+from ..vocabulary import Vocabulary
+
+__all__ = ["check_tail", "held_out", "tail_facts"]
+
+LEAST_KNOWN = 0.1  # share of known targets below which a tail does not choose the epoch
+MOSTLY = 0.5  # share of known targets, or of the usual length, below which a warning says so
+
+
+def held_out(sessions: Sessions, fraction: float) -> tuple[Sessions, Sessions]:
+    """Sessions to train on, and the newest ones, a share of all, to choose the epoch.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    fraction : float
+
+    Returns
+    -------
+    (train, tail) : tuple of Sessions
+
+    Raises
+    ------
+    ValueError
+        If fewer than two sessions have an example.
+    """
+    n_usable = np.count_nonzero(sessions.lengths >= 2)
+    if n_usable < 2:
+        raise ValueError(
+            f"X has {n_usable} sessions of two events or more, too few to train and "
+            "validate; give more sessions, or set validation_fraction=None to train without "
+            "validation."
+        )
+    return temporal_train_test_split(sessions, test_size=fraction)
+
+
+def tail_facts(
+    train: Sessions, valid: Sessions, earlier: Vocabulary | None = None
+) -> dict[str, float]:
+    """Facts of validation sessions beside the sessions to train on.
+
+    Parameters
+    ----------
+    train, valid : Sessions
+    earlier : Vocabulary, optional
+        Items that an earlier model knows.
+
+    Returns
+    -------
+    dict
+        ``n_sessions``, ``n_targets``, ``n_known_targets`` (of items that the training sessions hold
+        twice, or an earlier model knows), ``mean_prefix_length`` (events before a target) and
+        ``train_mean_prefix_length``.
+    """
+    twice = np.flatnonzero(np.bincount(train.codes) > 1)  # once tells nothing of an item
+    known = train.vocabulary.subset(twice).translate(valid.vocabulary) >= 0  # (n_items,)
+    if earlier is not None:
+        known |= earlier.translate(valid.vocabulary) >= 0
+    places, lengths = _targets(valid)
+    return {
+        "n_sessions": len(valid),
+        "n_targets": len(places),
+        "n_known_targets": int(np.count_nonzero(known[valid.codes[places]])),
+        "mean_prefix_length": _mean(lengths),
+        "train_mean_prefix_length": _mean(_targets(train)[1]),
+    }
+
+
+def _targets(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
+    """Events that are targets, (n,), and the number of events before each in its session, (n,)."""
+    first = np.ones(len(sessions), dtype=np.int64)
+    if sessions.target_start is not None:
+        np.maximum(sessions.target_start, 1, out=first)
+    position = np.arange(sessions.n_events) - np.repeat(sessions.offsets[:-1], sessions.lengths)
+    places = np.flatnonzero(position >= np.repeat(first, sessions.lengths))
+    return places, position[places]
+
+
+def _mean(lengths: np.ndarray) -> float:
+    """Mean; 0 without any."""
+    if not len(lengths):
+        return 0.0
+    return float(lengths.mean())
+
+
+def check_tail(estimator: Any, facts: dict[str, float]) -> bool:
+    """Whether validation sessions can choose the epoch; a warning if they tell little.
+
+    Parameters
+    ----------
+    estimator : PromptedSessionRecommender
+    facts : dict
+        Of :func:`tail_facts`.
+    """
+    n_targets = facts["n_targets"]
+    if not n_targets:
+        return True  # examples are missing, which is an error later
+    share = facts["n_known_targets"] / n_targets
+    of_known = (
+        f"{facts['n_known_targets']:,} of {n_targets:,} targets of the validation sessions are of "
+        f"items that the training sessions hold twice ({share:.1%})"
+    )
+    if share < LEAST_KNOWN:
+        _warn(
+            f"{of_known}, too few to choose the epoch by {estimator.monitor}: all "
+            f"max_epochs={estimator.max_epochs} epochs are trained. Give X_val of known items, "
+            "hold out another share (validation_fraction), or set max_epochs."
+        )
+        return False
+    if share < MOSTLY:
+        _warn(
+            f"{of_known}: the epoch and the weights of repeats rest on these. Give X_val of known "
+            "items, or hold out another share (validation_fraction)."
+        )
+    usual = facts["train_mean_prefix_length"]
+    if facts["mean_prefix_length"] < MOSTLY * usual:
+        _warn(
+            f"targets of the validation sessions stand after {facts['mean_prefix_length']:.1f} "
+            f"events on average, those of the training sessions after {usual:.1f}: the epoch and "
+            "the weights of repeats are chosen for short prefixes. Give X_val of the lengths that "
+            "will be asked, or hold out another share (validation_fraction)."
+        )
+    return True
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=6)
