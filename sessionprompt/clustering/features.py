@@ -15,7 +15,7 @@ Features = sparse.csr_array | NDArray[np.float32]
 def filled_rows(features: Features) -> NDArray[np.bool_]:
     """Mark the items that have a value, shape (n_items,)."""
     if isinstance(features, np.ndarray):
-        return features.any(axis=1)
+        return np.any(features != 0, axis=1)
     return np.diff(features.indptr) > 0
 
 
@@ -45,6 +45,6 @@ def in_columns(features: Features, kept: NDArray[np.bool_]) -> Features:
 
 def stacked(upper: Features, lower: Features) -> Features:
     """Features of some items above those of others."""
-    if isinstance(upper, np.ndarray):
+    if isinstance(upper, np.ndarray) or isinstance(lower, np.ndarray):
         return np.concatenate([upper, lower])
-    return sparse.csr_array(sparse.vstack([upper, lower], format="csr"))
+    return sparse.vstack([upper, lower], format="csr")

@@ -195,7 +195,7 @@ class LearnedAttributes:
 def _columns_in_use(features: Features) -> np.ndarray:
     """Mark the columns in which an item has a value, shape (n_rows,)."""
     if isinstance(features, np.ndarray):
-        return features.any(axis=0)
+        return np.any(features != 0, axis=0)
     used = np.zeros(features.shape[1], dtype=bool)
     used[features.indices] = True
     return used

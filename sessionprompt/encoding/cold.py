@@ -93,7 +93,8 @@ def rows_between(encoder: SessionEncoder, other: SessionEncoder) -> dict[str, np
     dict of str to ndarray
         By table; -1 for items that the encoder does not know.
     """
-    rows = {kind: np.arange(size) for kind, size in encoder.prompt_sizes.items()}
+    sizes = encoder.prompt_sizes
+    rows: dict[str, np.ndarray] = {kind: np.arange(size) for kind, size in sizes.items()}
     rows["item"] = encoder.vocabulary.translate(other.vocabulary)
     return rows
 
@@ -121,8 +122,8 @@ def _shares(warm: Features, cold: Features, members: sparse.csr_array) -> np.nda
 
     For vectors, it is the cosine with the mean vector of the cluster.
     """
-    if isinstance(cold, np.ndarray):
-        sums = members.T @ warm  # (n_clusters, n_rows)
+    if isinstance(cold, np.ndarray) or isinstance(warm, np.ndarray):
+        sums = np.asarray(members.T @ warm)  # (n_clusters, n_rows)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         return cold @ (sums / np.maximum(lengths, 1e-12)).T
     counts = sparse.csr_array(warm.T @ members)  # (n_rows, n_clusters)

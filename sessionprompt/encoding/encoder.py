@@ -168,7 +168,7 @@ class SessionEncoder:
 
     def rows_of(self, other: SessionEncoder) -> dict[str, np.ndarray]:
         """Rows of this encoder's tables for the rows of the one it has grown from, by table."""
-        rows = {"item": self.vocabulary.translate(other.vocabulary)}
+        rows: dict[str, np.ndarray] = {"item": self.vocabulary.translate(other.vocabulary)}
         for kind in self.owners:
             rows[kind] = self.owners[kind].translate(other.owners[kind])
         if "cluster" in self.prompts:

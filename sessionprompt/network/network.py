@@ -106,9 +106,8 @@ class SessionNetwork(nn.Module):
 
     def _own_vectors(self, items: Tensor | None = None) -> Tensor:
         """Vectors (N, d) of all items without their prompts, or those of some codes, (n, d)."""
-        if items is None:
-            x = self.items  # (N, d)
-        else:
+        x: Tensor = self.items  # (N, d)
+        if items is not None:
             x = F.embedding(items, self.items, sparse=self.sparse)  # (n, d)
         if self._kept is None or not self.training:
             return x
@@ -244,7 +243,7 @@ class SessionNetwork(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         # made anew: torch cannot copy them
-        made = {"_fixed": {}, "_features": {}, "_made_on": None, "_kept": None}
+        made: dict[str, Any] = {"_fixed": {}, "_features": {}, "_made_on": None, "_kept": None}
         return {**self.__dict__, **made}
 
     @torch.no_grad()

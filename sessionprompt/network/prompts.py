@@ -255,11 +255,11 @@ class DenseRows:
 
 def _of_csr(matrix: sparse.csr_array, device: torch.device) -> Tensor:
     """Sparse matrix of torch."""
-    parts = (matrix.indptr, matrix.indices, matrix.data)
+    bounds, columns, values = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         made = torch.sparse_csr_tensor(
-            *map(torch.from_numpy, parts), size=matrix.shape, check_invariants=False
+            bounds, columns, values, size=matrix.shape, check_invariants=False
         )
     return made.to(device)
 

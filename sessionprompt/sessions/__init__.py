@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .columns import Describer
 from .container import Sessions, as_sessions
 from .filters import FilterReport, Survivors
 from .spans import span_seconds
@@ -18,6 +19,7 @@ from .text import broken_line
 from .times import read_times
 
 __all__ = [
+    "Describer",
     "FilterReport",
     "Sessions",
     "Survivors",

@@ -37,6 +37,11 @@ class Describer(Protocol):
     """Something that knows attributes of items."""
 
     kinds_: tuple[str, ...]
+    numberings_: dict[str, str]
+
+    @property
+    def described_items(self) -> Vocabulary:
+        """Items of which something is known."""
 
     def describe(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """Features of the items of a vocabulary, (n_items, n_rows) by kind."""

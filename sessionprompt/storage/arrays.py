@@ -151,16 +151,20 @@ class ArrayStore:
     ) -> np.ndarray | sparse.csr_array:
         """Return features of this shape; a ValueError if they are none, or not finite."""
         if f"{self.prefix}{name}_dense" in self.arrays:
-            features = values = self.take(f"{name}_dense", "f", n_items, n_columns)
-        else:
-            values = self.take(f"{name}_weights", "f", None)
-            columns = self.take(f"{name}_columns", "i", None)
-            starts = self.take(f"{name}_starts", "i", n_items + 1)
-            features = sparse.csr_array((values, columns, starts), shape=(n_items, n_columns))
-            features.check_format(full_check=True)
-        if not np.isfinite(values).all():
-            raise ValueError(f"arrays.npz: '{self.prefix}{name}' must be finite.")
+            dense = self.take(f"{name}_dense", "f", n_items, n_columns)
+            self._check_features(name, dense)
+            return dense
+        weights = self.take(f"{name}_weights", "f", None)
+        columns = self.take(f"{name}_columns", "i", None)
+        starts = self.take(f"{name}_starts", "i", n_items + 1)
+        features = sparse.csr_array((weights, columns, starts), shape=(n_items, n_columns))
+        features.check_format(full_check=True)
+        self._check_features(name, weights)
         return features
+
+    def _check_features(self, name: str, values: np.ndarray) -> None:
+        if values.dtype != np.float32 or not np.isfinite(values).all():
+            raise ValueError(f"arrays.npz: '{self.prefix}{name}' must be finite float32 numbers.")
 
     def put_weights(self, state: dict[str, Tensor]) -> None:
         """Store the weights of a network; a ValueError names those that are not finite."""
