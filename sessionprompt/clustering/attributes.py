@@ -198,6 +198,17 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         places = self._items.translate(vocabulary)
         return {kind: taken_rows(features, places) for kind, features in self._features.items()}
 
+    def digest(self) -> str:
+        """Digest of all that is known of the items."""
+        self._read_again()
+        parts: list[Any] = [repr(self.numberings_), self._items.ids]
+        for features in self._features.values():
+            if isinstance(features, np.ndarray):
+                parts.append(features)
+            else:
+                parts += [features.indptr, features.indices, features.data]
+        return fingerprint(*parts)
+
     # ------------------------------------------------------------------ reading the table
     def _column_kinds(self, table: ItemTable) -> dict[str, Any]:
         """Kind of each column that is asked for."""

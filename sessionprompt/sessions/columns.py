@@ -43,6 +43,9 @@ class Describer(Protocol):
     def described_items(self) -> Vocabulary:
         """Items of which something is known."""
 
+    def digest(self) -> str:
+        """Digest of all that is known."""
+
     def describe(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """Features of the items of a vocabulary, (n_items, n_rows) by kind."""
 

@@ -59,7 +59,7 @@ def fit_identity(
     return fingerprint(named, str((seed, epochs)), *columns, *arrays)
 
 
-def _columns(sessions: Sessions) -> Iterator[np.ndarray | None]:
+def _columns(sessions: Sessions) -> Iterator[np.ndarray | str | None]:
     yield sessions.codes
     yield sessions.offsets
     yield sessions.labels
@@ -67,3 +67,5 @@ def _columns(sessions: Sessions) -> Iterator[np.ndarray | None]:
     yield sessions.users
     yield sessions.ids
     yield sessions.target_start
+    for describer in sessions.item_attributes:
+        yield describer.digest()
