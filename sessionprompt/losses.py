@@ -22,6 +22,7 @@ from .scoring import (
 
 __all__ = [
     "LOSSES",
+    "MOST_OWN",
     "PRECISIONS",
     "ClusterSoftmax",
     "FullSoftmax",
@@ -36,6 +37,8 @@ LOSSES = ("auto", "full", "clusters", "sampled")
 
 WHOLE_TABLE = 16_384
 """Items up to which a step goes over the whole table, and ``loss="auto"`` is the full softmax."""
+MOST_OWN = 2048
+"""Items of one cluster that are candidates by themselves at most."""
 MOST_ROWS = 16_384
 """Items of the clusters of a batch that a step reads beyond."""
 
@@ -225,7 +228,7 @@ class ClusterSoftmax(_Negatives):
         clusters: Tensor,
         n_negatives: int = 1024,
         power: float = 0.75,
-        most_own: int = 2048,
+        most_own: int = MOST_OWN,
     ) -> None:
         super().__init__(popularity, n_negatives, power)
         self.most_own = most_own
