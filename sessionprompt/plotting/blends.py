@@ -98,6 +98,7 @@ class BlendDisplay(Display):
         _trusts(panels[3], weights)
         for panel in panels[:3]:
             panel.set_ylabel("bonus (added to the score)")
+        _note_factors(panels[3], weights)
         return self
 
 
@@ -144,3 +145,15 @@ def _trusts(panel: Axes, weights: Mapping[str, float]) -> None:
     plain(panel, "Trust in the scores", x="events so far", y="factor")
     if len(curves) > 1:
         panel.legend(frameon=False)
+
+
+def _note_factors(panel: Axes, weights: Mapping[str, float]) -> None:
+    """Weights that multiply what differs from item to item, as text."""
+    lines = [
+        f"{name}: {value:+.2f}"
+        for name, value in weights.items()
+        if name.startswith("own score") or name == "share of events"
+    ]
+    text = "\n".join(["factors", *lines])
+    style = {"fontsize": "small", "color": "0.35", "va": "bottom"}
+    panel.text(0.03, 0.04, text, transform=panel.transAxes, **style)

@@ -16,7 +16,8 @@ from .steps import column_of, fitted_clusterer, item_names, most_frequent
 
 __all__ = ["ClusterMapDisplay"]
 
-N_TITLES = 3  # that name a cluster
+N_TITLES = 2  # that name a cluster
+NEAR = 0.03  # of the width and height: numbers of a path that close are joined
 METHODS = ("tsne", "pca")
 
 
@@ -151,7 +152,8 @@ class ClusterMapDisplay(Display):
         -------
         self
         """
-        [panel] = self._open(ax, (9.2, 6.4))
+        n_lines = sum(text.count("\n") + 2 for text in (*self.names.values(), *self.notes))
+        [panel] = self._open(ax, (9.2, max(5.4, 1.2 + 0.155 * n_lines)))
         others = ~np.isin(self.labels, list(self.names))
         if others.any():
             style = {"s": 7, "color": "0.8", "linewidths": 0}
@@ -160,22 +162,14 @@ class ClusterMapDisplay(Display):
             own = self.positions[self.labels == cluster]
             panel.scatter(*own.T, s=12, color=color, linewidths=0, label=name)
             if len(own):
-                _number(panel, np.median(own, axis=0), str(cluster), color="black")
+                _write_above(panel, own, str(cluster))
         self._draw_session(panel)
         panel.set_xticks([])
         panel.set_yticks([])
         panel.spines[["left", "bottom"]].set_color("0.8")
-        plain(panel, f"{len(self.positions):,} items by cluster")
-        legend = panel.legend(
-            loc="center left",
-            bbox_to_anchor=(1.01, 0.5),
-            frameon=False,
-            fontsize="small",
-            markerscale=2,
-            labelspacing=0.8,
-        )
-        for handle in legend.legend_handles:
-            handle.set_alpha(1)
+        plain(panel, f"{len(self.positions):,} items, nearer the more alike their vectors")
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
+        panel.legend(frameon=False, fontsize="small", labelspacing=0.7, **place)
         return self
 
     def _draw_session(self, panel: Any) -> None:
@@ -183,14 +177,26 @@ class ClusterMapDisplay(Display):
         if self.session is None or self.recommended is None:
             return
         panel.plot(*self.session.T, "-", color="black", linewidth=1.2, alpha=0.8)
-        style = {"s": 36, "color": "white", "edgecolors": "black", "zorder": 4}
+        style = {"s": 36, "color": "white", "edgecolors": "black", "zorder": 5}
         panel.scatter(*self.session.T, label=f"session\n{self.notes[0]}", **style)
-        stars = {"s": 110, "marker": "*", "color": "#F0E442", "edgecolors": "black", "zorder": 5}
+        stars = {"s": 90, "marker": "*", "color": "black", "edgecolors": "white", "zorder": 4}
         panel.scatter(*self.recommended.T, label=f"recommended\n{self.notes[1]}", **stars)
-        for number, place in enumerate(self.session, 1):
-            panel.annotate(
-                str(number), place, (5, 5), textcoords="offset points", fontsize="small", zorder=6
-            )
+        for place, numbers in self._path_numbers():
+            style = {"textcoords": "offset points", "fontsize": "small", "zorder": 6}
+            panel.annotate(numbers, place, (5, 5), path_effects=_white_edge(), **style)
+
+    def _path_numbers(self) -> list[tuple[np.ndarray, str]]:
+        """Places of the path and their numbers, those together that are close to each other."""
+        near = NEAR * np.ptp(self.positions, axis=0)
+        numbered: list[tuple[np.ndarray, str]] = []
+        for number, place in enumerate(self.session, 1):  # type: ignore[arg-type]
+            for k, (other, numbers) in enumerate(numbered):
+                if (np.abs(place - other) <= near).all():
+                    numbered[k] = (other, f"{numbers}, {number}")
+                    break
+            else:
+                numbered.append((place, str(number)))
+        return numbered
 
 
 def _vectors(model: Any) -> np.ndarray:
@@ -233,10 +239,16 @@ def _listed(codes: np.ndarray, names: Sequence[str]) -> str:
     return "\n".join(f"{number} {names[code]}" for number, code in enumerate(codes, 1))
 
 
-def _number(panel: Any, place: np.ndarray, text: str, color: str) -> None:
-    """Text with a white edge, which is legible on points."""
+def _write_above(panel: Any, points: np.ndarray, text: str) -> None:
+    """Number of a cluster at the upper edge of most of its points."""
+    place = (np.median(points[:, 0]), np.quantile(points[:, 1], 0.95))
+    style = {"ha": "center", "va": "bottom", "fontsize": "large", "fontweight": "bold"}
+    offset = {"xytext": (0, 4), "textcoords": "offset points", "zorder": 3}
+    panel.annotate(text, place, path_effects=_white_edge(), **offset, **style)
+
+
+def _white_edge() -> list[Any]:
+    """Effect that makes text legible on points."""
     from matplotlib.patheffects import withStroke
 
-    style = {"ha": "center", "va": "center", "fontsize": "large", "fontweight": "bold"}
-    effects = [withStroke(linewidth=3, foreground="white")]
-    panel.text(*place, text, color=color, path_effects=effects, zorder=3, **style)
+    return [withStroke(linewidth=3, foreground="white")]

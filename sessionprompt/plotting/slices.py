@@ -170,6 +170,6 @@ class SliceDisplay(Display):
         for place, one in enumerate(found.values()):
             ends = np.nan_to_num([[one.mean - one.low], [one.high - one.mean]])
             panel.errorbar([place], [one.mean], yerr=ends, fmt="o", capsize=4, color=PALETTE[0])
-        names = [f"{label}\n{one.n_targets:,}" for label, one in found.items()]
+        names = [f"{label}\nn={one.n_targets:,}" for label, one in found.items()]
         panel.set_xticks(range(len(found)), names, fontsize="small")
         panel.set_xlim(-0.6, len(found) - 0.4)

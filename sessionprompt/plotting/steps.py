@@ -18,8 +18,10 @@ __all__ = ["column_of", "fitted_clusterer", "item_names", "most_frequent"]
 
 def fitted_clusterer(estimator: Any) -> GraphClusterer:
     """A fitted clusterer, or that of a pipeline."""
-    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
-    for step in steps:
+    steps = getattr(estimator, "steps", None)
+    if not isinstance(steps, list):  # SequentialRules has a number of that name
+        steps = [("", estimator)]
+    for _, step in steps:
         if isinstance(step, GraphClusterer):
             check_fitted(step, "labels_")
             return step

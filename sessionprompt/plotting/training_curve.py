@@ -108,23 +108,29 @@ class TrainingCurveDisplay(Display):
         panels = self._open(ax, (6.4, 2.2 + 1.6 * rows), rows, sharex=True)
         self._draw(panels[0], "train_loss", "training", PALETTE[0], "o-")
         self._draw(panels[0], "valid_loss", "validation", PALETTE[5], "s--")
-        plain(panels[0], "Training", y="loss (nats per target)")
+        plain(panels[0], "Training curve", y="loss (nats per target)")
         panels[0].legend(frameon=False)
         if has_metric:
             self._draw(panels[1], self.monitor, self.monitor, PALETTE[2], "o-")
             plain(panels[1], y=f"{self.monitor} on validation")
         for panel in panels:
             panel.xaxis.get_major_locator().set_params(integer=True)
-            if self.best_epoch:
-                panel.axvline(self.best_epoch, color=GREY, linestyle=":", zorder=0)
         if self.best_epoch:
-            note = f"best epoch: {self.best_epoch}"
-            place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            panels[-1].annotate(
-                note, (self.best_epoch, 0), (4, 4), color="0.35", fontsize="small", **place
-            )
+            self._mark(panels, self.best_epoch)
         panels[-1].set_xlabel("epoch")
         return self
+
+    def _mark(self, panels: Sequence[Any], epoch: int) -> None:
+        """Line through all panels at an epoch, named on the side where there is more room."""
+        for panel in panels:
+            panel.axvline(epoch, color=GREY, linestyle=":", zorder=0)
+        style: dict[str, Any] = {"ha": "left", "color": "0.35", "fontsize": "small"}
+        offset = 4
+        if 2 * epoch > len(self.history):
+            style["ha"] = "right"
+            offset = -4
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        panels[-1].annotate(f"best epoch: {epoch}", (epoch, 0), (offset, 4), **place, **style)
 
     def _draw(self, panel: Any, name: str, label: str, color: str, form: str) -> None:
         """Line of the epochs that have a value."""

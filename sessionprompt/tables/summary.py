@@ -44,6 +44,10 @@ def _text(value: Any) -> str:
         return "-"
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
+    if isinstance(value, np.datetime64):
+        return str(np.datetime_as_string(value, unit="s"))
+    if isinstance(value, np.timedelta64):  # to NumPy a kind of integer
+        return str(value.astype("m8[s]").item())
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
