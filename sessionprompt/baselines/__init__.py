@@ -8,6 +8,7 @@ here needs torch.
 
 from __future__ import annotations
 
+from .attributes import AttributeKNN, AttributeRules
 from .item_knn import ItemKNN
 from .popularity import Popularity, SessionPopularity
 from .rules import AssociationRules, SequentialRules
@@ -19,6 +20,8 @@ __all__ = [
     "STAN",
     "VSKNN",
     "AssociationRules",
+    "AttributeKNN",
+    "AttributeRules",
     "ItemKNN",
     "Popularity",
     "SequentialRules",

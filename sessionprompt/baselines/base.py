@@ -53,12 +53,16 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         """
         self._check_parameters()
         sessions = _with_events(as_sessions(X))
-        self._set_items(SessionEncoder.learn(sessions, ()))
+        self._set_items(self._encoder_of(sessions))
         self._learn(self._rows_of(sessions))
         return self
 
     def _check_parameters(self) -> None:
         """Raise on a parameter out of bounds."""
+
+    def _encoder_of(self, sessions: Sessions) -> SessionEncoder:
+        """Encoder of the items that the model knows."""
+        return SessionEncoder.learn(sessions, ())
 
     def _window(self) -> int:
         """Number of the newest known events of a session that its scores rest on."""

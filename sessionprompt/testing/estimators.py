@@ -17,7 +17,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
-from ..clustering import ItemClusterer
+from ..clustering import ItemAttributes, ItemClusterer
+from ..encoding import attribute_kinds, check_prompts
 from ..metrics import SessionScorer
 from ..model_selection import temporal_train_test_split
 from ..sessions import Sessions
@@ -40,7 +41,7 @@ def check_session_estimator(estimator: Any) -> None:
     estimator : estimator
         Not fitted; better small, as it is fitted several times, with a fixed `random_state`. Users,
         times and session ids are there for it; if ``"cluster"`` is among its `prompts`, so are
-        labels.
+        labels, and attributes if other names are among these or its `kinds`.
 
     Raises
     ------
@@ -53,9 +54,7 @@ def check_session_estimator(estimator: Any) -> None:
     >>> check_session_estimator(PromptedSessionRecommender(dim=4, max_epochs=1, random_state=0))
     """
     _check_constructor(estimator)
-    front = []
-    if "cluster" in getattr(estimator, "prompts", ()):
-        front = [("clu", ItemClusterer(random_state=0))]
+    front = _front_of(estimator)
     train, test = temporal_train_test_split(tiny_world(120))
     work = _Work(estimator, front, train, test)
     _check_unfitted(work)
@@ -69,6 +68,23 @@ def check_session_estimator(estimator: Any) -> None:
     _check_storage(work, fitted)
     _check_repetition(work, fitted)
     _check_pipeline(work, fitted)
+
+
+def _front_of(estimator: Any) -> list[tuple[str, Any]]:
+    """Transformers that must stand before an estimator."""
+    kinds = check_prompts(getattr(estimator, "prompts", ()))
+    kinds += check_prompts(getattr(estimator, "kinds", ()))
+    front: list[tuple[str, Any]] = []
+    if "cluster" in kinds:
+        front.append(("clu", ItemClusterer(random_state=0)))
+    attributes = attribute_kinds(kinds)
+    if attributes:
+        items = [*tiny_world(120).vocabulary.ids.tolist(), "never clicked"]
+        table: dict[str, Any] = {"item": items}
+        for number, kind in enumerate(attributes, 3):
+            table[kind] = [place % number for place in range(len(items))]
+        front.append(("att", ItemAttributes(table)))
+    return front
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,10 @@ def _check_fit(work: _Work) -> Any:
     assert repr(fresh.get_params()) == params, "fit changes parameters"
     known = set(np.asarray(fresh.items_).tolist())
     assert fresh.n_items_ == len(known), "n_items_ is not the number of items_"
-    assert known <= set(train.vocabulary.ids.tolist()), "items_ holds ids that X has not"
+    offered = set(train.vocabulary.ids.tolist())
+    for describer in train.item_attributes:
+        offered |= set(describer.described_items.ids.tolist())
+    assert known <= offered, "items_ holds ids that X has not"
     return fresh
 
 

@@ -289,7 +289,8 @@ def test_scores_are_those_of_a_plain_loop(model: Any, twin: Any, params: dict[st
 
 # ---------------------------------------------------------------------- surface
 def test_every_model_is_exported() -> None:
-    assert sorted(model.__name__ for model in EVERY) == sorted(baselines.__all__)
+    of_attributes = {"AttributeKNN", "AttributeRules"}  # in test_attribute_baselines.py
+    assert {model.__name__ for model in EVERY} | of_attributes == set(baselines.__all__)
 
 
 @pytest.mark.parametrize("model", EVERY)
