@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +46,15 @@ def nodes(texts: Texts, kinds: type | tuple[type, ...]) -> Iterator[tuple[str, a
     for name, text in texts.items():
         if not name.endswith(".py"):
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes_of(text):
             if isinstance(node, kinds):
                 yield name, node
+
+
+@cache
+def nodes_of(source: str) -> list[ast.AST]:
+    """All nodes of a source file, which many figures are counted of."""
+    return list(ast.walk(ast.parse(source)))
 
 
 def places(found: Iterator[tuple[str, ast.AST]]) -> list[Finding]:

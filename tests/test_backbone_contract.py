@@ -74,9 +74,7 @@ ALL_PROMPTS = [kinds for n in range(1, 4) for kinds in combinations(PROMPT_KINDS
 VISITS = [[0, 1, 0, 2], [3], [4, 4], [5, -1, 6, 5], [1, 2, 3, 4, 5]]
 
 
-def network_of(
-    name: str, kinds: tuple[str, ...], visits: list[list[int]] = VISITS
-) -> tuple[SessionNetwork, SessionBatch]:
+def network_of(name: str, kinds: tuple[str, ...]) -> tuple[SessionNetwork, SessionBatch]:
     """Prompted network over seven items, and sessions as a batch, numbered like their users."""
     torch.manual_seed(0)
     backbone, clusters = BACKBONES[name](4, **SMALL.get(name, {})), torch.arange(7).unsqueeze(1) % 3
@@ -86,7 +84,11 @@ def network_of(
     blend = PromptBlend(4, dict.fromkeys(kinds, 6))
     scoring = backbone.scoring or "cosine"
     network = SessionNetwork(backbone, 7, codes, torch.ones(7), blend, True, scoring, 0.07)
-    return network, SessionBatch.collate(last_prefixes(encoded(visits, kinds), 50))
+    return network, batch_with(kinds)
+
+
+def batch_with(kinds: tuple[str, ...], visits: list[list[int]] = VISITS) -> SessionBatch:
+    return SessionBatch.collate(last_prefixes(encoded(visits, kinds), 50))
 
 
 def encoded(visits: list[list[int]], kinds: tuple[str, ...]) -> EncodedSessions:
@@ -115,10 +117,10 @@ def test_every_prompt_goes_with_every_backbone(name: str, kinds: tuple[str, ...]
     network.double().eval()
     together = scores_of(network, batch)
     for place, visit in enumerate(VISITS):
-        _, alone = network_of(name, kinds, [visit])
-        torch.testing.assert_close(scores_of(network, alone)[0], together[place])
-    _, turned = network_of(name, kinds, VISITS[::-1])
-    torch.testing.assert_close(scores_of(network, turned).flip(0), together)
+        alone = scores_of(network, batch_with(kinds, [visit]))
+        torch.testing.assert_close(alone[0], together[place])
+    turned = scores_of(network, batch_with(kinds, VISITS[::-1]))
+    torch.testing.assert_close(turned.flip(0), together)
     for kind in kinds:
         blank = replace(
             batch, prompts={**batch.prompts, kind: torch.full_like(batch.prompts[kind], -1)}

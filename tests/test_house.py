@@ -156,7 +156,7 @@ def test_a_script_that_goes_past_a_door_is_found(source: str) -> None:
 
 def reads_argv(source: str) -> bool:
     """Whether a module reads the command line."""
-    nodes = list(ast.walk(ast.parse(source)))
+    nodes = house.nodes_of(source)
     attributes = [ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)]
     imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module == "sys"]
     names = [alias.name for node in imports for alias in node.names]

@@ -211,7 +211,9 @@ def near_hits(ranks: np.ndarray, k: int) -> np.ndarray:
     return ranks <= 2 * k
 
 
-def test_grid_search_over_both_steps_in_two_processes() -> None:
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_grid_search_over_both_steps(n_jobs: int) -> None:
+    """In two processes it is slow; tests of start-up and of metrics send there what it sends."""
     register_metric("near_hits", near_hits)
     grid = {"clu__resolution": [0.5, 2.0], "rec__gate": ["add", "none"]}
     search = GridSearchCV(
@@ -220,7 +222,7 @@ def test_grid_search_over_both_steps_in_two_processes() -> None:
         cv=TemporalSessionSplit(2),
         scoring=SessionScorer(["mrr@5", "recall@5", "near_hits@5", "recall@10"]),
         refit="mrr@5",
-        n_jobs=2,
+        n_jobs=n_jobs,
         error_score="raise",
     ).fit(TRAIN)
     results = search.cv_results_

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 
 import pytest
+
+from sessionprompt import PromptedSessionRecommender
 
 HEAVY = (
     "torch",
@@ -20,11 +23,13 @@ HEAVY = (
     "polars",
     "pyarrow",
 )
-FIT = "ItemClusterer(algorithm={!r}).fit([['a', 'b'], ['b', 'c']])"
-WITHOUT_TRAINING = {
+NAMES = {
     "package": "import sessionprompt",
     "sessions": "from sessionprompt import Sessions; Sessions.from_lists([['a', 'b']])",
     "clusterer": "from sessionprompt import ItemClusterer",
+}
+FIT = "ItemClusterer(algorithm={!r}).fit([['a', 'b'], ['b', 'c']])"
+WITHOUT_TRAINING = {
     "igraph": FIT.format("igraph"),
     "leidenalg": FIT.format("leidenalg"),
     "baseline": (
@@ -35,63 +40,71 @@ WITHOUT_TRAINING = {
 WITHOUT_CLUSTERING = {
     "pipeline": "from sessionprompt import make_session_pipeline",
     "training": (
-        "from sessionprompt import PromptedSessionRecommender;"
-        "PromptedSessionRecommender(prompts=(), dim=4, max_epochs=1, validation_fraction=None)"
-        ".fit([['a', 'b'], ['b', 'c']]).predict([['a']], k=1)"
+        "model = pickle.loads({pickled!r}).fit([['a', 'b'], ['b', 'c']]);"
+        "assert model.predict([['a'], ['b']], k=2).tolist() == {predicted}"
     ),
 }
 
 
-def loaded_after(steps: dict[str, str]) -> dict[str, set[str]]:
-    """Heavy packages that one interpreter has loaded after each of some steps."""
-    lines = ["import json, sys"]
-    for step in steps.values():
-        lines += [step, f"print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+def lines_of(steps: dict[str, str]) -> list[str]:
+    """Steps, each followed by a line of output: its name and the heavy packages loaded then."""
+    lines = []
+    for name, step in steps.items():
+        found = f"[name for name in {HEAVY} if name in sys.modules]"
+        lines += [step, f"print(json.dumps([{name!r}, {found}]), flush=True)"]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """Heavy packages after each step of an interpreter that goes two ways after the names.
+
+    What it trains comes pickled, as searches send estimators to other processes.
+    """
+    model = PromptedSessionRecommender(
+        prompts=(), dim=4, max_epochs=1, validation_fraction=None, random_state=0
     )
-    found = [set(json.loads(line)) for line in done.stdout.splitlines()]
-    return dict(zip(steps, found, strict=True))
+    training = WITHOUT_CLUSTERING["training"].format(
+        pickled=pickle.dumps(model),
+        predicted=model.fit([["a", "b"], ["b", "c"]]).predict([["a"], ["b"]], k=2).tolist(),
+    )
+    lines = ["import json, os, pickle, sys", *lines_of(NAMES), "child = os.fork()", "if not child:"]
+    lines += [f"    {line}" for line in [*lines_of(WITHOUT_TRAINING), "os._exit(0)"]]
+    lines += ["assert os.waitpid(child, 0)[1] == 0"]
+    lines += lines_of({**WITHOUT_CLUSTERING, "training": training})
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {name: set(found) for name, found in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.fixture(scope="module")
-def without_training() -> dict[str, set[str]]:
-    return loaded_after(WITHOUT_TRAINING)
+def test_the_package_itself_brings_nothing(loaded: dict[str, set[str]]) -> None:
+    assert loaded["package"] == set()
 
 
-@pytest.fixture(scope="module")
-def without_clustering() -> dict[str, set[str]]:
-    return loaded_after(WITHOUT_CLUSTERING)
-
-
-def test_the_package_itself_brings_nothing(without_training: dict[str, set[str]]) -> None:
-    assert without_training["package"] == set()
-
-
-def test_sessions_bring_neither_models_nor_tables(without_training: dict[str, set[str]]) -> None:
-    assert without_training["sessions"] <= {"scipy"}
+def test_sessions_bring_neither_models_nor_tables(loaded: dict[str, set[str]]) -> None:
+    assert loaded["sessions"] <= {"scipy"}
 
 
 def test_names_bring_no_package_that_only_work_needs(
-    without_training: dict[str, set[str]], without_clustering: dict[str, set[str]]
+    loaded: dict[str, set[str]],
 ) -> None:
-    for found in (without_training["clusterer"], without_clustering["pipeline"]):
+    for found in (loaded["clusterer"], loaded["pipeline"]):
         assert "sklearn" in found
         assert not {"igraph", "leidenalg", "skorch", "matplotlib"} & found
 
 
-def test_clustering_brings_what_it_uses(without_training: dict[str, set[str]]) -> None:
+def test_clustering_brings_what_it_uses(loaded: dict[str, set[str]]) -> None:
     # igraph itself opens matplotlib where that is installed
-    assert "igraph" in without_training["igraph"]
-    assert not {"torch", "skorch", "leidenalg"} & without_training["igraph"]
-    assert "leidenalg" in without_training["leidenalg"]
-    assert not {"torch", "skorch"} & without_training["leidenalg"]
+    assert "igraph" in loaded["igraph"]
+    assert not {"torch", "skorch", "leidenalg"} & loaded["igraph"]
+    assert "leidenalg" in loaded["leidenalg"]
+    assert not {"torch", "skorch"} & loaded["leidenalg"]
 
 
-def test_baselines_need_no_torch(without_training: dict[str, set[str]]) -> None:
-    assert not {"torch", "skorch"} & without_training["baseline"]
+def test_baselines_need_no_torch(loaded: dict[str, set[str]]) -> None:
+    assert not {"torch", "skorch"} & loaded["baseline"]
 
 
-def test_training_brings_no_clustering(without_clustering: dict[str, set[str]]) -> None:
-    assert {"torch", "skorch"} <= without_clustering["training"]
-    assert not {"igraph", "leidenalg", "matplotlib"} & without_clustering["training"]
+def test_training_brings_no_clustering(loaded: dict[str, set[str]]) -> None:
+    assert {"torch", "skorch"} <= loaded["training"]
+    assert not {"igraph", "leidenalg", "matplotlib"} & loaded["training"]

@@ -92,7 +92,7 @@ def test_every_backbone_learns_from_a_sample(
         lr=0.02,
         lr_schedule="constant",
         n_negatives=5,
-        refit=False,
+        validation_fraction=None,
         random_state=0,
     ).fit(world)
     first, last = model.history_[0]["train_loss"], model.history_[-1]["train_loss"]

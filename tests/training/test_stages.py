@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,26 @@ def scores(model: Any, X: Any) -> list[list[float]]:
 
 
 # ---------------------------------------------------------------------- the tail teaches nothing
+def clusterer_of(way: str) -> Any:
+    if way == "leiden":
+        return ItemClusterer(2.0, random_state=0)
+    ids = WORLD.vocabulary.ids
+    return PrecomputedClusters(dict(zip(ids[::2], ids[::2] > "item-09", strict=True)))
+
+
+@cache
+def selected_by_hand(way: str) -> Pipeline:
+    return pipeline_of(clusterer=clusterer_of(way), max_epochs=2).fit(TRAIN, X_val=TAIL)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("refit", [False, True])
 @pytest.mark.parametrize("way", ["leiden", "given"])
 def test_the_tail_does_not_reach_the_clusters_of_the_selection(
     kind: Any, refit: bool, way: str
 ) -> None:
-    clusterer = None
-    if way == "given":
-        ids = WORLD.vocabulary.ids
-        clusterer = PrecomputedClusters(dict(zip(ids[::2], ids[::2] > "item-09", strict=True)))
-    by_hand = pipeline_of(clusterer=clusterer).fit(TRAIN, X_val=TAIL)
-    model = pipeline_of(kind, clusterer, refit=refit).fit(WORLD)
+    by_hand = selected_by_hand(way)
+    model = pipeline_of(kind, clusterer_of(way), refit=refit, max_epochs=2).fit(WORLD)
     assert measured(model) == measured(by_hand)
     assert model[-1].best_score_ == by_hand[-1].best_score_
 
@@ -65,13 +74,13 @@ def test_the_tail_does_not_reach_the_clusters_of_the_selection(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_keeps_tails_out_too(kind: Any) -> None:
     search = GridSearchCV(
-        pipeline_of(kind, refit=False),
+        pipeline_of(kind, refit=False, max_epochs=1),
         {"clu__resolution": [0.5, 4.0]},
         cv=TemporalSessionSplit(2),
         error_score="raise",
     )
     found = search.fit(WORLD).best_estimator_
-    by_hand = pipeline_of(clusterer=found[0]).fit(TRAIN, X_val=TAIL)
+    by_hand = pipeline_of(clusterer=found[0], max_epochs=1).fit(TRAIN, X_val=TAIL)
     assert measured(found) == measured(by_hand)
 
 
