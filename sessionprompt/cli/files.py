@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..sessions import Sessions
     from ..vocabulary import Vocabulary
 
-__all__ = ["open_model", "read_sessions"]
+__all__ = ["open_model", "read_sessions", "read_titles"]
 
 ROLES = ("item", "session", "user")
 
@@ -39,6 +39,32 @@ def read_sessions(
             events, names[role] = with_numbers(events, roles[role], vocabulary.ids.tolist())
     options = {**roles, "time": given.time, "gap": given.gap, "unit": given.unit, **filters}
     return Sessions.from_events(events, **options), names
+
+
+def read_titles(given: argparse.Namespace, model: Pipeline) -> dict[Any, Any]:
+    """Titles by item id, of the kind of ids that the model knows."""
+    import narwhals as nw
+
+    from ..sessions import read_table
+
+    vocabulary = model.steps[-1][1].encoder_.vocabulary
+    text = ["title"]
+    if vocabulary.ids.dtype == object:
+        text.append(given.item)
+    table = read_table(given.titles, [given.item, "title"], text=text)
+    frame = nw.from_native(table, eager_only=True)
+    ids = frame[given.item].to_list()
+    if vocabulary.ids.dtype.kind == "i":
+        ids = [_whole_number(id_) for id_ in ids]
+    return dict(zip(ids, frame["title"].to_list(), strict=True))
+
+
+def _whole_number(id_: Any) -> Any:
+    """An id as a whole number, if it can be one."""
+    try:
+        return int(id_)
+    except ValueError:
+        return id_
 
 
 def _roles(given: argparse.Namespace) -> dict[str, str]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..blending import Blend, StackBlend
 from ..metrics import last_step
 from .canvas import GREY, PALETTE, Display, plain
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["BlendDisplay"]
 
@@ -117,7 +114,7 @@ def _by_count(weights: Mapping[str, float]) -> dict[str, float]:
     return bonuses
 
 
-def _bars(panel: Axes, bonuses: Mapping[str, float], title: str, label: str) -> None:
+def _bars(panel: Any, bonuses: Mapping[str, float], title: str, label: str) -> None:
     """Bars of bonuses by bucket, losses in another colour."""
     values = np.array(list(bonuses.values()))
     colors = np.where(values < 0, PALETTE[5], PALETTE[0])
@@ -126,7 +123,7 @@ def _bars(panel: Axes, bonuses: Mapping[str, float], title: str, label: str) -> 
     plain(panel, title, x=label)
 
 
-def _trusts(panel: Axes, weights: Mapping[str, float]) -> None:
+def _trusts(panel: Any, weights: Mapping[str, float]) -> None:
     """Trust in each model by length, which follows the logarithm between its knots."""
     curves: dict[str, dict[float, float]] = {}
     for name, value in weights.items():
@@ -147,7 +144,7 @@ def _trusts(panel: Axes, weights: Mapping[str, float]) -> None:
         panel.legend(frameon=False)
 
 
-def _note_factors(panel: Axes, weights: Mapping[str, float]) -> None:
+def _note_factors(panel: Any, weights: Mapping[str, float]) -> None:
     """Weights that multiply what differs from item to item, as text."""
     lines = [
         f"{name}: {value:+.2f}"

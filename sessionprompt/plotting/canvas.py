@@ -83,7 +83,7 @@ class Display:
 
     def _open(
         self, ax: Any, size: tuple[float, float], rows: int = 1, columns: int = 1, **grid: Any
-    ) -> list[Axes]:
+    ) -> list[Any]:
         """Axes to draw on, one per panel, once the attributes of the figure are set."""
         n_panels = rows * columns
         self._owns_figure = ax is None
@@ -119,7 +119,7 @@ def _new_figure(name: str, size: tuple[float, float]) -> Figure:
     return Figure(size, layout="constrained")
 
 
-def _divided(ax: Axes, rows: int, columns: int) -> np.ndarray:
+def _divided(ax: Any, rows: int, columns: int) -> np.ndarray:
     """Axes of a grid in the place of one that stands on a grid itself."""
     place = ax.get_subplotspec()
     if place is None:
@@ -129,11 +129,10 @@ def _divided(ax: Axes, rows: int, columns: int) -> np.ndarray:
         )
     ax.set_axis_off()
     grid = place.subgridspec(rows, columns)
-    figure: Any = ax.figure
-    return np.array([figure.add_subplot(cell) for cell in grid], dtype=object)
+    return np.array([ax.figure.add_subplot(cell) for cell in grid], dtype=object)
 
 
-def plain(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
+def plain(ax: Any, title: str = "", x: str = "", y: str = "") -> None:
     """Take the upper and right lines away, and write title and labels."""
     ax.spines[["top", "right"]].set_visible(False)
     if title:

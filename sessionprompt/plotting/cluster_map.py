@@ -120,25 +120,19 @@ class ClusterMapDisplay(Display):
         best = path
         if session is not None:
             path = encoder.vocabulary.encode(list(session))
+            path = path[path >= 0]
             best = encoder.vocabulary.encode(estimator.predict_topk([list(session)], k=k)[0])
         order = np.argsort(-encoder.item_counts, kind="stable")
-        drawn = np.unique(np.concatenate([order[:n_items], path[path >= 0], best]))
-        positions = _in_two_dimensions(vectors[drawn], method, random_state)
-        events = np.bincount(labels, weights=encoder.item_counts)
-        clusters = np.argsort(-events, kind="stable")[:n_clusters].tolist()
+        drawn = np.unique(np.concatenate([order[:n_items], path, best]))
+        positions = np.full((encoder.n_items, 2), np.nan)
+        positions[drawn] = _in_two_dimensions(vectors[drawn], method, random_state)
         item_titles = item_names(encoder.vocabulary, titles)
-        tops = most_frequent(labels, encoder.item_counts, clusters, N_TITLES)
-        names = {}
-        for cluster, top in zip(clusters, tops, strict=True):
-            names[cluster] = "\n".join([f"cluster {cluster}", *(item_titles[one] for one in top)])
-        places = np.full(encoder.n_items, -1)
-        places[drawn] = np.arange(len(drawn))
-        shown = cls(positions, labels[drawn], names)
+        names = _cluster_names(labels, encoder.item_counts, item_titles, n_clusters)
+        shown = cls(positions[drawn], labels[drawn], names)
         if session is not None:
-            known = path[path >= 0]
-            shown.session = positions[places[known]]
-            shown.recommended = positions[places[best]]
-            shown.notes = (_listed(known, item_titles), _listed(best, item_titles))
+            shown.session = positions[path]
+            shown.recommended = positions[best]
+            shown.notes = (_listed(path, item_titles), _listed(best, item_titles))
         return shown.plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
@@ -219,6 +213,19 @@ def _labels(estimator: Any, encoder: SessionEncoder) -> np.ndarray:
             "the clusterer does not know all items of the model; fit both on the same sessions."
         )
     return labels
+
+
+def _cluster_names(
+    labels: np.ndarray, counts: np.ndarray, titles: Sequence[str], n_clusters: int
+) -> dict[int, str]:
+    """Clusters of most events, each with the titles of its most frequent items."""
+    events = np.bincount(labels, weights=counts)
+    clusters = np.argsort(-events, kind="stable")[:n_clusters].tolist()
+    names = {}
+    tops = most_frequent(labels, counts, clusters, N_TITLES)
+    for cluster, top in zip(clusters, tops, strict=True):
+        names[cluster] = "\n".join([f"cluster {cluster}", *(titles[item] for item in top)])
+    return names
 
 
 def _in_two_dimensions(vectors: np.ndarray, method: str, random_state: int | None) -> np.ndarray:

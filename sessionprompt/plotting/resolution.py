@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 
@@ -39,9 +40,9 @@ class ResolutionCurveDisplay(Display):
 
     Parameters
     ----------
-    resolutions : sequence of float
+    resolutions : array-like of shape (n,)
         Rising.
-    scores, spreads : sequence of float, optional
+    scores, spreads : array-like of shape (n,), optional
         Mean of the metric over the folds at each resolution, and its standard deviation.
     metric : str, default="score"
     partitions : Partitions, optional
@@ -50,13 +51,13 @@ class ResolutionCurveDisplay(Display):
 
     def __init__(
         self,
-        resolutions: Sequence[float],
-        scores: Sequence[float] | None = None,
-        spreads: Sequence[float] | None = None,
+        resolutions: npt.ArrayLike,
+        scores: npt.ArrayLike | None = None,
+        spreads: npt.ArrayLike | None = None,
         metric: str = "score",
         partitions: Partitions | None = None,
     ) -> None:
-        self.resolutions = resolutions
+        self.resolutions: Any = resolutions
         self.scores = scores
         self.spreads = spreads
         self.metric = metric

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .columns import recommended_columns
+from .columns import answered_rows, owner_columns, recommended_columns
 from .mixin import RecommendMixin
 
-__all__ = ["RecommendMixin", "recommended_columns"]
+__all__ = ["RecommendMixin", "answered_rows", "owner_columns", "recommended_columns"]

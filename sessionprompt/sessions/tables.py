@@ -18,7 +18,7 @@ import narwhals as nw
 import numpy as np
 
 from ..storage import write_atomically
-from ..tables import BACKENDS, Backend
+from ..tables import BACKENDS, Backend, native_table
 from .text import EventFile, check_columns, decoded, read_json, read_separated
 
 __all__ = [
@@ -312,10 +312,10 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     ----------
     path : path
         Ends in ``.csv`` or ``.parquet``.
-    columns : mapping of str to array-like
+    columns : mapping of str to ndarray or list
     """
     check_writable(path)
-    frame = nw.from_dict(dict(columns), backend=find_backend())
+    frame = nw.from_native(native_table(columns, find_backend()), eager_only=True)
     buffer = BytesIO()
     if Path(path).suffix == ".csv":
         frame.write_csv(buffer)
