@@ -109,6 +109,8 @@ def _check_numbers(params: Any) -> None:
     power = params.negatives_power
     if power is not None:
         check_number("negatives_power", power, lambda value: value >= 0, "0 or more, or None")
+    if params.recency is not None:
+        check_number("recency", params.recency, lambda value: value > 0, "above 0, or None")
     fraction = params.validation_fraction
     if fraction is not None:
         bound = "between 0 and 1, or None"

@@ -64,14 +64,20 @@ def temporal_train_test_split(
     if isinstance(test_size, str | timedelta | np.timedelta64):
         is_test = _ends_within(X, test_size)
     else:
-        newest = _oldest_first(X)[-_n_newest(len(X), test_size) :]
+        newest = oldest_first(X)[-_n_newest(len(X), test_size) :]
         is_test = np.zeros(len(X), dtype=bool)
         is_test[newest] = True
     return X[~is_test], X[is_test]
 
 
-def _oldest_first(X: Sessions) -> np.ndarray:
-    """Rows by their ends, those of equal ends as they are, shape (n,)."""
+def oldest_first(X: Sessions) -> np.ndarray:
+    """Rows of sessions by the times of their ends, those of equal ends as they are, shape (n,).
+
+    Examples
+    --------
+    >>> oldest_first(Sessions.from_lists([["a"], ["b"], ["c"]], times=[3, 1, 2])).tolist()
+    [1, 2, 0]
+    """
     if X.times is None:
         return np.arange(len(X))
     return np.argsort(X.times, kind="stable")
@@ -181,7 +187,7 @@ class TemporalSessionSplit:
             If a parameter is below 1, or there are too few sessions for the folds.
         """
         X = as_sessions(X)
-        order = _oldest_first(X)
+        order = oldest_first(X)
         size = self._fold_size(len(X))
         for start in range(len(X) - self.n_splits * size, len(X), size):
             oldest = max(0, start - (self.max_train_size or start))

@@ -106,6 +106,11 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
     negatives_power : float, optional
         Negatives are drawn in proportion to popularity to this power; None is .75 beside clusters
         and .5 alone.
+    recency : float, optional
+        How much more newer training sessions count: a session stands in an epoch in proportion to
+        exp(-age / recency), where its age is the share of the sessions that are newer; 1 lets the
+        newest count 2.7 times as much as the oldest. None counts all alike, and so does
+        `partial_fit`.
     max_epochs : int, default=5
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The
@@ -213,6 +218,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         loss: str = "auto",
         n_negatives: int | None = None,
         negatives_power: float | None = None,
+        recency: float | None = None,
         max_epochs: int = 5,
         patience: int | None = 3,
         monitor: str = "mrr@5",
@@ -249,6 +255,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         self.loss = loss
         self.n_negatives = n_negatives
         self.negatives_power = negatives_power
+        self.recency = recency
         self.max_epochs = max_epochs
         self.patience = patience
         self.monitor = monitor

@@ -34,11 +34,14 @@ class PrefixData:
     clusters : ndarray of shape (n_items,), optional
         Cluster of each item, -1 for none. The windows of a part of shuffled examples then end with
         items of a few clusters, drawn anew each time, which together hold about `PART_ITEMS` items.
+    weights : ndarray of shape (n_examples,), optional
+        How often each example stands among shuffled ones on average, of mean one.
     """
 
     examples: Examples
     next_items: np.ndarray
     clusters: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.examples.n_prefixes.sum())
@@ -67,13 +70,21 @@ class PrefixData:
         """Examples in order or shuffled; with clusters, those that end in some of them together."""
         if rng is None:
             return np.arange(len(self.examples))
-        order = rng.permutation(len(self.examples))
+        order = self._drawn(rng)
         if self.clusters is None:
             return order
         ends = self.examples.starts + self.examples.lengths - 1  # (n_examples,)
         last_items = self.examples.sessions.items[ends]  # (n_examples,), below 0 if unknown
         group = _groups(self.clusters, rng)[np.maximum(last_items, 0)]  # (n_examples,)
         return order[np.argsort(group[order], kind="stable")]
+
+    def _drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Shuffled examples, each once, or as often as its weight says: rounded up or down."""
+        if self.weights is None:
+            return rng.permutation(len(self.examples))
+        bounds = np.floor(np.cumsum(self.weights) + rng.random()).astype(np.int64)
+        examples = np.repeat(np.arange(len(bounds)), np.diff(bounds, prepend=0))
+        return rng.permutation(examples)
 
 
 def _groups(clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -27,6 +27,7 @@ from ..sessions import Sessions
 from .identity import fit_identity
 from .item_clusters import clusters_of_items
 from .loop import TrainingPlan, build_net, train_network
+from .recency import recency_weights
 
 __all__ = ["TrainingRun", "fit_network"]
 
@@ -154,6 +155,9 @@ def _data(
     one_pass = one_pass_of(estimator, network)
     max_length = estimator.max_length
     train = _examples(run.train, encoder, max_length, one_pass, "X")
+    if estimator.recency is not None and run.stage is not None:
+        weights = recency_weights(run.train, train.examples, estimator.recency)
+        train = replace(train, weights=weights)
     if run.valid is None:
         return train, None
     valid = _examples(run.valid, encoder, max_length, one_pass, "validation sessions")

@@ -232,3 +232,21 @@ def test_shuffled_parts_end_in_a_few_clusters_at_a_time(
     assert len(mixed) <= 3
     for part in data.parts(batch_size):
         assert (np.diff(part.starts) == 1).all()  # evaluation keeps the order
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=30), st.integers(0, 9), st.booleans())
+@laws
+def test_shuffled_examples_stand_as_often_as_their_weights_say(
+    weights: list[float], seed: int, grouped: bool
+) -> None:
+    n = len(weights)
+    sessions = EncodedSessions(np.arange(n), np.arange(n + 1), {}, np.ones(n, np.int64))
+    clusters = np.arange(n) % 3 if grouped else None
+    examples = prefix_examples(sessions, 5, True)
+    data = PrefixData(examples, np.arange(n), clusters, np.array(weights))
+    parts = list(data.parts(4, np.random.default_rng(seed)))
+    starts = np.concatenate([part.starts for part in parts] or [np.zeros(0, int)])
+    counts = np.bincount(starts, minlength=n)
+    assert (np.abs(counts - weights) < 1 + 1e-9).all()
+    assert abs(counts.sum() - sum(weights)) < 1 + 1e-9
+    assert sum(len(part) for part in data.parts(4)) == n  # in order: each once
