@@ -20,7 +20,7 @@ from sessionprompt.network import GATES
 from sessionprompt.presets import PAPER, RELEASED_CODE
 from sessionprompt.testing import check_session_estimator, tiny_world
 
-WORLD = tiny_world(100)
+WORLD = tiny_world(70)
 CLUSTERER = ItemClusterer(random_state=0).fit(WORLD)
 LABELLED = CLUSTERER.transform(WORLD)
 ALL_PROMPTS = [kinds for n in range(4) for kinds in combinations(PROMPT_KINDS, n)]
@@ -72,7 +72,8 @@ def test_contract(model: PromptedSessionRecommender) -> None:
 @pytest.mark.parametrize("backbone", ["gru4rec", "narm"])
 @pytest.mark.parametrize("prompts", ALL_PROMPTS, ids=lambda kinds: "+".join(kinds) or "none")
 def test_every_combination_of_prompts_fits(backbone: str, prompts: tuple[str, ...]) -> None:
-    model = model_of(backbone, prompts=prompts, dim=4, refit=False, repeats=None).fit(LABELLED)
+    model = model_of(backbone, prompts=prompts, dim=4, repeats=None)
+    model.fit(LABELLED, X_val=LABELLED[-10:])
     tables = {
         "cluster": CLUSTERER.n_clusters_,
         "user": len(set(LABELLED.users)),
@@ -92,8 +93,8 @@ def test_every_combination_of_prompts_fits(backbone: str, prompts: tuple[str, ..
 @pytest.mark.parametrize("scoring", ["cosine", "dot"])
 def test_every_gate_and_scoring_fits(gate: str, prompt_candidates: bool, scoring: str) -> None:
     params = {"gate": gate, "prompt_candidates": prompt_candidates, "scoring": scoring, "dim": 4}
-    alone = {"repeats": None, "validation_fraction": None}
-    model = model_of(prompts=("cluster",), **alone, **params).fit(LABELLED)
+    model = model_of(prompts=("cluster",), repeats=None, **params)
+    model.fit(LABELLED, X_val=LABELLED[-10:])
     _, scores = model.predict_topk(LABELLED, k=model.n_items_, return_scores=True)
     assert np.isfinite(scores).all()
     if scoring == "cosine":

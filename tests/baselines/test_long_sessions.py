@@ -80,10 +80,10 @@ def test_a_bound_above_all_sessions_changes_nothing(model: Any) -> None:
 def test_memory_grows_with_the_events_and_not_with_their_square(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "BLOCK", 2**15)
+    monkeypatch.setattr(base, "BLOCK", 2**13)
     if not isinstance(model, Popularity):
         model.set_params(max_length=30)
-    others = [[item, item + 1] for item in range(0, 2000, 2)]
+    others = [[item, item + 1] for item in range(0, 600, 2)]
 
     def fit(n: int) -> None:
         model.fit(Sessions.from_lists([*others, list(range(n))]))
@@ -93,7 +93,7 @@ def test_memory_grows_with_the_events_and_not_with_their_square(
 
     for action in (fit, rank):
         action(2)  # what is imported or kept once does not count
-        assert peak(lambda do=action: do(2000)) < 3 * peak(lambda do=action: do(1000)), action
+        assert peak(lambda do=action: do(1000)) < 3 * peak(lambda do=action: do(500)), action
 
 
 def peak(action: Callable[[], None]) -> int:

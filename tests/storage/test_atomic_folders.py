@@ -74,7 +74,7 @@ def test_readers_find_one_whole_state_while_two_save(
         processes[-1].start()
     seen = set()
     end = time.monotonic() + 2
-    while len(seen) < 40 and time.monotonic() < end:
+    while len(seen) < 20 and time.monotonic() < end:
         parts = read_parts(path, KNOWN)
         check_state(parts)
         seen.add(parts["one"])
