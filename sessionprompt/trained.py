@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from .network import (
     one_pass_of,
     prefix_scores,
     rank_sessions,
+    score_without,
     session_vectors,
     top_items,
 )
@@ -213,6 +215,49 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
         if return_scores:
             return neighbours, cosines
         return neighbours
+
+    def _score_without(self, session: Sessions, code: int, kinds: list[str]) -> float:
+        """The network's score of an item for one annotated session, without prompts of kinds."""
+        windows = self._windows(session, "the vector of a blank", stacklevel=5)
+        return score_without(self.network_, windows, code, kinds)
+
+    def export_onnx(
+        self, path: str | os.PathLike[str], *, k: int = 20, length: int | None = None
+    ) -> None:
+        """Write the network as an ONNX file, to be served without torch and this library.
+
+        The file takes ``session``, int64 of shape (length,): codes of the newest events, the oldest
+        of them first (the code of an item is its place in ``items_``), -1 for items that the model
+        does not know, and -2 after the last event. It gives ``items`` and ``scores`` of shape (k,),
+        those of :meth:`predict_topk`: cluster prompts, weights of repeats and the answer by
+        popularity are inside. Its metadata hold ``ids``, the raw ids as a JSON list.
+
+        Parameters
+        ----------
+        path : path
+        k : int, default=20
+        length : int, optional
+            Events of the longest session; None is `max_length`. At most 100.
+
+        Raises
+        ------
+        ImportError
+            Without the packages of the extra ``onnx``.
+        ValueError
+            If the network reads users or sessions, or its shapes depend on what a session holds, as
+            those of graphs do.
+
+        Notes
+        -----
+        An unknown item enters as a blank alone, since no clusterer is at hand to attach it.
+        """
+        from .exporting import export_onnx  # brings the exporter of torch
+
+        check_fitted(self, "net_")
+        if length is None:
+            length = self.max_length
+        vectors = self._item_vectors()
+        export_onnx(self.network_, vectors, self.blend_, self.items_, path, k=k, length=length)
 
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""

@@ -196,15 +196,14 @@ def segment_mean(values: Tensor, segments: Tensor, n_segments: int) -> Tensor:
     return sums / counts.unsqueeze(1)  # (n_segments, d)
 
 
-def position_rows(table: Tensor, positions: Tensor) -> Tensor:
-    """Rows (T, d) of a table of positions (n_positions, d).
+def position_rows(table: Tensor, positions: Tensor, longest: int) -> Tensor:
+    """Rows (T, d) of a table of positions (n_positions, d), for windows of at most so many events.
 
     Raises
     ------
     ValueError
         When a window is longer than the table.
     """
-    longest = int(positions.max()) + 1
     if longest > len(table):
         raise ValueError(
             f"n_positions={len(table)} is less than the {longest} events of a window; "

@@ -18,8 +18,11 @@ __all__ = ["recurrent_states"]
 
 def recurrent_states(gru: nn.GRU, x: Tensor, batch: SessionBatch) -> Tensor:
     """States (T, h) of a GRU after every event; windows run side by side, each for its length."""
+    recorded = torch.is_grad_enabled() and not x.is_cuda
+    if len(batch.lengths) == 1 and not recorded:
+        return gru(x)[0]  # (T, h)
     packed = batch.pack(x)
-    if x.is_cuda or not torch.is_grad_enabled():
+    if not recorded:
         return batch.unpack(gru(packed)[0])  # (T, h)
     alive = packed.batch_sizes.tolist()
     states = packed.data  # (T, d)

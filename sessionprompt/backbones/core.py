@@ -117,7 +117,7 @@ class _EventLogits(nn.Module):
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Logits (T,) of the events with vectors `x` (T, d)."""
-        placed = x + position_rows(self.positions, batch.position)  # (T, d)
+        placed = x + position_rows(self.positions, batch.position, batch.longest)  # (T, d)
         out = self.drop(self.norm(placed))  # (T, d)
         events = torch.arange(len(x), device=x.device)  # (T,)
         pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head

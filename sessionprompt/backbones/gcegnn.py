@@ -193,7 +193,7 @@ class GCEGNN(Backbone):
     def _read(self, states: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d) from the states (T, d) of events."""
         backwards = batch.lengths.index_select(0, batch.window) - 1 - batch.position  # (T,)
-        positions = position_rows(self.positions, backwards)  # (T, d)
+        positions = position_rows(self.positions, backwards, batch.longest)  # (T, d)
         placed = self.place(torch.cat([positions, states], dim=1)).tanh()  # (T, d)
         mean = segment_mean(states, batch.window, len(batch.lengths))  # (P, d)
         pairs = batch.prefix_pairs  # of a prefix and an event

@@ -93,7 +93,7 @@ class SASRec(Backbone):
 
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
-        states = x + position_rows(self.positions, batch.position)  # (T, d)
+        states = x + position_rows(self.positions, batch.position, batch.longest)  # (T, d)
         if not self.norm_first:
             states = self.norm(states)  # (T, d)
         states = self.drop(states)  # (T, d)

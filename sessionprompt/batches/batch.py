@@ -120,6 +120,11 @@ class SessionBatch:
         return self._events - self.starts[self.window]
 
     @cached_property
+    def longest(self) -> int:
+        """Events of the longest window."""
+        return int(self.lengths.max())
+
+    @cached_property
     def prefix_pairs(self) -> Pairs:
         """Pairs (prefix in 0..P-1, event in 0..T-1) of the prefixes asked for and their events."""
         return self.pairs_up_to(self.ends)

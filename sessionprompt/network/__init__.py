@@ -23,7 +23,7 @@ from .inference import (
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
-from .vectors import close_items, session_vectors
+from .vectors import close_items, score_without, session_vectors
 
 __all__ = [
     "GATES",
@@ -46,6 +46,7 @@ __all__ = [
     "resolve_backbone",
     "resolve_device",
     "scaled_table",
+    "score_without",
     "session_vectors",
     "start_as_published",
     "start_from_graph",

@@ -178,6 +178,13 @@ class SessionNetwork(nn.Module):
         return vectors
 
     @property
+    def prompt_kinds(self) -> tuple[str, ...]:
+        """Kinds of the prompts, none of the plain backbone."""
+        if self.blend is None:
+            return ()
+        return self.blend.kinds
+
+    @property
     def _unit_blend(self) -> bool:
         """Whether candidates are prompted and scaled to unit length, with nothing in between."""
         as_they_are = type(self.backbone).candidates is Backbone.candidates

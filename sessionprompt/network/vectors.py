@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import deepcopy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,11 +12,11 @@ from torch import Tensor
 from ..backbones import unit
 from ..batches import batches_of
 from ..encoding import PrefixData
-from ..scoring import Candidates, InnerProduct, TargetAttention
+from ..scoring import Candidates, InnerProduct, TargetAttention, scores_against
 from .inference import without_casts
 from .network import SessionNetwork
 
-__all__ = ["close_items", "session_vectors"]
+__all__ = ["close_items", "score_without", "session_vectors"]
 
 
 @torch.no_grad()
@@ -75,3 +78,30 @@ def close_items(vectors: Tensor, codes: np.ndarray, k: int) -> tuple[np.ndarray,
     others = ~itself  # (n, k + 1)
     shape = (len(codes), k)
     return found[others].view(shape).cpu().numpy(), cosines[others].view(shape).cpu().numpy()
+
+
+@torch.no_grad()
+@without_casts()
+def score_without(
+    network: SessionNetwork, data: PrefixData, code: int, kinds: Iterable[str]
+) -> float:
+    """Score of an item for one prefix if prompts of some kinds were absent.
+
+    Parameters
+    ----------
+    network : SessionNetwork
+    data : PrefixData
+        Of one prefix.
+    code : int
+        Code of the item.
+    kinds : iterable of str
+    """
+    reduced = deepcopy(network).eval()
+    if reduced.blend is not None:
+        for kind in kinds:
+            reduced.blend.table_of(kind).zero_()  # an absent prompt is a zero vector
+    [(batch, _)] = batches_of(data, 1)
+    states = reduced.states(batch.to(reduced.items.device))  # (1, d)
+    item = torch.tensor([code], device=reduced.items.device)  # (1,)
+    candidates = Candidates(reduced.candidate_vectors(item), False)
+    return float(scores_against(states, candidates).matrix())
