@@ -20,6 +20,8 @@ from .encoding import (
 )
 from .metrics import (
     RankedTargets,
+    Slice,
+    Ties,
     check_labels,
     list_length,
     metric_names,
@@ -255,8 +257,8 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         X: Any,
         *,
         metrics: str | Iterable[str] = ("mrr@5", "recall@5", "mrr@20", "recall@20"),
-        slices: Iterable[str] | None = None,
-        ties: str = "pessimistic",
+        slices: Slice | Iterable[Slice] | None = None,
+        ties: Ties = "pessimistic",
         sample_weight: Any = None,
         last_events: Any = None,
         exclude_seen: bool | Sessions = False,
@@ -326,7 +328,7 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         self,
         X: Any,
         *,
-        ties: str = "pessimistic",
+        ties: Ties = "pessimistic",
         last_events: Any = None,
         top: int = 0,
         exclude_seen: bool | Sessions = False,

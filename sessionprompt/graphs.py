@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -339,7 +339,12 @@ def target_distances(
     before = codes[ragged_range(targets - lengths, lengths)]
     distances = np.where(codes[targets] < 0, -1, FARTHER)
     open_ = (before >= 0) & (codes[targets] >= 0)[row]
-    for distance, reaches in enumerate((np.equal, _Adjacent(graph), _Linked(graph))):
+    steps: tuple[Callable[..., NDArray[np.bool_]], ...] = (
+        np.equal,
+        _Adjacent(graph),
+        _Linked(graph),
+    )
+    for distance, reaches in enumerate(steps):
         row = row[open_]
         before = before[open_]
         reached = row[reaches(before, codes[targets][row])]

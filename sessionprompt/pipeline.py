@@ -13,7 +13,14 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from .clustering import ItemAttributes, ItemClusterer
 from .encoding import candidates_of
-from .metrics import RankedTargets, evaluate_pipeline, split_and_transform, transform_steps
+from .metrics import (
+    RankedTargets,
+    Slice,
+    Ties,
+    evaluate_pipeline,
+    split_and_transform,
+    transform_steps,
+)
 from .recommender import PromptedSessionRecommender
 from .recommending import RecommendMixin
 from .sessions import Sessions, as_sessions
@@ -232,8 +239,8 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         X: Any,
         *,
         metrics: str | Iterable[str] = ("mrr@5", "recall@5", "mrr@20", "recall@20"),
-        slices: Iterable[str] | None = None,
-        ties: str = "pessimistic",
+        slices: Slice | Iterable[Slice] | None = None,
+        ties: Ties = "pessimistic",
         sample_weight: Any = None,
         exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
@@ -265,7 +272,7 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         self,
         X: Any,
         *,
-        ties: str = "pessimistic",
+        ties: Ties = "pessimistic",
         top: int = 0,
         exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
@@ -315,7 +322,7 @@ def keeps_tail_out(model: Any) -> bool:
 def make_session_pipeline(
     backbone: str | Callable[..., Any] = "gru4rec",
     *,
-    resolution: float | tuple[float, ...] = 1.0,
+    resolution: float | tuple[float, ...] = (1.0, 8.0, 64.0),
     random_state: Any = None,
     **params: Any,
 ) -> Pipeline:
@@ -324,7 +331,7 @@ def make_session_pipeline(
     Parameters
     ----------
     backbone : str or callable, default="gru4rec"
-    resolution : float or tuple of float, default=1.0
+    resolution : float or tuple of float, default=(1, 8, 64)
         Resolution of the clustering; several give one prompt each, added up.
     random_state : int, RandomState, Generator or None
         For both steps.

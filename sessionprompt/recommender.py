@@ -6,7 +6,7 @@ import copy
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sklearn.base import BaseEstimator
 
@@ -111,7 +111,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         exp(-age / recency), where its age is the share of the sessions that are newer; 1 lets the
         newest count 2.7 times as much as the oldest. None counts all alike, and so does
         `partial_fit`.
-    max_epochs : int, default=5
+    max_epochs : int or "auto", default="auto"
+        ``"auto"`` is 5, and 3 where the sessions have more than 300,000 targets.
     patience : int or None, default=3
         Epochs without a better `monitor` before training stops; None trains all `max_epochs`. The
         weights of the best epoch are restored.
@@ -198,34 +199,34 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         backbone: str | Callable[..., Any] = "gru4rec",
         *,
         prompts: Iterable[str] = ("cluster",),
-        gate: str = "add",
+        gate: Literal["add", "elementwise", "scalar", "none"] = "add",
         prompt_candidates: bool = True,
-        cold_items: str | None = None,
+        cold_items: Literal["attributes"] | None = None,
         withhold: float = 0.1,
-        scoring: str = "cosine",
+        scoring: Literal["cosine", "dot"] = "cosine",
         temperature: float = 0.07,
         dim: int = 64,
         backbone_params: dict[str, Any] | None = None,
-        init: str = "graph",
+        init: Literal["graph", "normal", "reference"] = "graph",
         max_length: int = 50,
-        prefixes: str = "auto",
+        prefixes: Literal["auto", "one_pass", "expanded"] = "auto",
         batch_size: int = 512,
         accumulate: int = 1,
         lr: float = 0.005,
-        lr_schedule: str = "linear",
+        lr_schedule: Literal["linear", "constant"] = "linear",
         weight_decay: float = 0.0,
-        precision: str = "auto",
-        loss: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        loss: Literal["auto", "full", "clusters", "sampled"] = "auto",
         n_negatives: int | None = None,
         negatives_power: float | None = None,
         recency: float | None = None,
-        max_epochs: int = 5,
+        max_epochs: int | str = "auto",
         patience: int | None = 3,
         monitor: str = "mrr@5",
         validation_fraction: float | None = 0.1,
         validation_size: int | None = 20_000,
         refit: bool = True,
-        repeats: str | None = "held_out",
+        repeats: Literal["held_out"] | None = "held_out",
         net_params: dict[str, Any] | None = None,
         device: str = "auto",
         checkpoint_dir: str | os.PathLike[str] | None = None,

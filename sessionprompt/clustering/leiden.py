@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,12 +100,12 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         self,
         resolution: float | tuple[float, ...] = 1.0,
         *,
-        algorithm: str = "igraph",
-        objective: str = "modularity",
+        algorithm: Literal["igraph", "leidenalg"] = "igraph",
+        objective: Literal["modularity", "cpm"] = "modularity",
         n_iterations: int = 2,
-        self_loops: str = "drop",
-        counts: str = "events",
-        attach: str = "session",
+        self_loops: Literal["drop", "keep"] = "drop",
+        counts: Literal["events", "sessions"] = "events",
+        attach: Literal["session", "batch"] = "session",
         random_state: Any = None,
     ) -> None:
         self.resolution = resolution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import repeat
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -54,9 +54,9 @@ class PrecomputedClusters(GraphClusterer, auto_wrap_output_keys=None):  # type: 
         labels: Any,
         *,
         item: str = "item",
-        attach: str = "session",
-        self_loops: str = "drop",
-        counts: str = "events",
+        attach: Literal["session", "batch"] = "session",
+        self_loops: Literal["drop", "keep"] = "drop",
+        counts: Literal["events", "sessions"] = "events",
     ) -> None:
         self.labels = labels
         self.item = item

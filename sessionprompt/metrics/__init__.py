@@ -10,7 +10,7 @@ from .arithmetic import check_arithmetic
 from .flat import flat_metrics, flat_name
 from .lists import cold_coverage, coverage, diversity, gini, novelty
 from .pipelines import evaluate_pipeline, last_step, split_and_transform, transform_steps
-from .ranked import SLICES, RankedTargets, check_labels
+from .ranked import SLICES, RankedTargets, Slice, Ties, check_labels
 from .ranking import ranking_metrics
 from .ranks import target_ranks
 from .registry import (
@@ -34,6 +34,8 @@ __all__ = [
     "SLICES",
     "RankedTargets",
     "SessionScorer",
+    "Slice",
+    "Ties",
     "check_arithmetic",
     "check_labels",
     "check_monitor",

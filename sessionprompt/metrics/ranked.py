@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from .slices import slice_by_cold, slice_by_length, slice_by_popularity, slice_b
 from .values import averages, averages_by_label, metric_values
 from .weights import check_weights
 
-__all__ = ["SLICES", "RankedTargets", "check_labels"]
+__all__ = ["SLICES", "RankedTargets", "Slice", "Ties", "check_labels"]
 
+Ties = Literal["pessimistic", "midpoint", "optimistic"]
+Slice = Literal["length", "popularity", "repeat", "cold"]
 SLICES = ("length", "popularity", "repeat", "cold")
 
 
@@ -149,7 +151,7 @@ class RankedTargets:
             n_missed -= result["n_excluded_targets"]
         result["n_unknown_targets"] = n_missed
         if slices:
-            result["slices"] = averages_by_label(values, self._groups(slices), weights)
+            result["slices"] = averages_by_label(values, self.groups(slices), weights)
         return result
 
     def _quantities(self) -> dict[str, Any]:
@@ -166,8 +168,13 @@ class RankedTargets:
         }
         return {name: value for name, value in quantities.items() if value is not None}
 
-    def _groups(self, slices: Iterable[str]) -> dict[str, np.ndarray]:
-        """Labels of the targets by name of the slice."""
+    def groups(self, slices: Iterable[str]) -> dict[str, np.ndarray]:
+        """Labels of the targets, shape (n,), by name of the slice; a ValueError for others.
+
+        Parameters
+        ----------
+        slices : iterable of {"length", "popularity", "repeat", "cold"}
+        """
         if isinstance(slices, str):
             slices = [slices]
         known = self.known

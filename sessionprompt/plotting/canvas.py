@@ -104,7 +104,7 @@ class Display:
                 "panels; give as many axes, one on a grid, or none."
             )
         self.ax_ = self.axes_[0]
-        self.figure_ = self.ax_.figure
+        self.figure_ = self.ax_.figure.figure  # of which a subfigure is a part
         return list(self.axes_)
 
 

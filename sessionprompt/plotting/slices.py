@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
-from .._checks import check_choice
 from ..comparison import Interval, metric_intervals
-from ..metrics import (
-    RankedTargets,
-    slice_by_length,
-    slice_by_popularity,
-    slice_by_repeat,
-)
+from ..metrics import RankedTargets, Slice
 from .canvas import GREY, PALETTE, Display, plain
 
 __all__ = ["SliceDisplay"]
 
-Slice = Literal["length", "popularity", "repeat"]
 LABELS: dict[str, tuple[str, ...]] = {
     "length": ("1", "2", "3-4", "5-9", "10+"),
     "popularity": ("unknown", "1-5", "6-20", "21-100", "101+"),
     "repeat": ("new", "repeat"),
+    "cold": ("warm", "cold", "unknown"),
 }
 TITLES = {
     "length": "events before the target",
     "popularity": "training events of the target",
     "repeat": "target in its session",
+    "cold": "target in training",
 }
 
 
@@ -76,7 +71,7 @@ class SliceDisplay(Display):
         X : Sessions or list of lists
         metric : str, default="mrr@20"
             ``mrr@k``, ``recall@k``, ``hr@k`` or ``ndcg@k``.
-        slices : list of {"length", "popularity", "repeat"}
+        slices : list of {"length", "popularity", "repeat", "cold"}
         level : float, default=0.95
             Confidence of the intervals, which take sessions as the sample.
         ax : Axes or one per slice, optional
@@ -126,16 +121,10 @@ class SliceDisplay(Display):
         """
         if not slices:
             raise ValueError(f"slices is empty; name some of {list(LABELS)}.")
-        groups = {
-            "length": slice_by_length(ranked.positions),
-            "popularity": slice_by_popularity(ranked.counts),
-            "repeat": slice_by_repeat(ranked.repeated),
-        }
         intervals = {}
-        for name in slices:
-            check_choice("slices", name, groups)
-            found = metric_intervals(ranked, metric, groups[name], level=level)
-            intervals[str(name)] = {label: found[label] for label in LABELS[name] if label in found}
+        for name, labels in ranked.groups(slices).items():
+            found = metric_intervals(ranked, metric, labels, level=level)
+            intervals[name] = {label: found[label] for label in LABELS[name] if label in found}
         overall = metric_intervals(ranked, metric, level=level)["all"]
         return cls(intervals, overall, metric, level).plot(ax)
 

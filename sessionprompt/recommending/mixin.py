@@ -26,6 +26,7 @@ class RecommendMixin:
         as_frame: Backend = "pandas",
         exclude_seen: bool | Sessions = False,
         candidates: Iterable[Any] | None = None,
+        min_new: int = 0,
         per: Literal["session", "user"] = "session",
     ) -> Any:
         """Best next items as a table, one row each.
@@ -40,7 +41,7 @@ class RecommendMixin:
             ``item`` and ``title``.
         as_frame : {"pandas", "polars", "pyarrow"}, default="pandas"
             Library of the table.
-        exclude_seen, candidates
+        exclude_seen, candidates, min_new
             As in ``predict_topk``.
         per : {"session", "user"}, default="session"
             ``"user"`` answers the newest session of each user alone.
@@ -79,6 +80,7 @@ class RecommendMixin:
             return_scores=True,
             exclude_seen=exclude_seen,
             candidates=candidates_of(encoder, candidates, len(sessions), rows),
+            min_new=min_new,
         )
         owners = owner_columns(sessions[rows])
         columns = recommended_columns(owners, items, scores, titles, encoder.vocabulary.ids)

@@ -51,7 +51,7 @@ def _text(value: Any) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     if isinstance(value, float | np.floating):
-        if abs(value) >= WHOLE:
+        if abs(float(value)) >= WHOLE:
             return f"{value:,.0f}"
         return f"{value:.4g}"
     if isinstance(value, list | tuple):

@@ -114,7 +114,7 @@ def test_slices(rules: Pipeline) -> None:
     check_picture(shown)
     one_slice = SliceDisplay.from_results(rules.ranks(TEST), slices=["repeat"])
     assert len(one_slice.axes_) == 1
-    with pytest.raises(ValueError, match="slices='weekday' is not known"):
+    with pytest.raises(ValueError, match="names 'weekday'; known slices are"):
         SliceDisplay.from_results(rules.ranks(TEST), slices=["weekday"])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="slices is empty"):
         SliceDisplay.from_results(rules.ranks(TEST), slices=[])
