@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..sessions import Sessions
+from ..sessions import EventAttribute, Sessions
 
 __all__ = [
     "PROMPT_KINDS",
@@ -14,6 +14,7 @@ __all__ = [
     "attribute_kinds",
     "check_prompts",
     "describer_of",
+    "event_attribute",
     "labelled_by",
 ]
 
@@ -106,8 +107,33 @@ def describer_of(sessions: Sessions, kind: str) -> Any:
     raise ValueError(
         f"prompts names {kind!r}, and the sessions know no attribute of that name (they know "
         f"{known}; other known prompts are {list(PROMPT_KINDS)}): put "
-        f"ItemAttributes(items, columns=[{kind!r}]) before the recommender in a Pipeline."
+        f"ItemAttributes(items, columns=[{kind!r}]) before the recommender in a Pipeline, or read "
+        f"it of the events, Sessions.from_events(..., attributes=[{kind!r}])."
     )
+
+
+def event_attribute(sessions: Sessions, kind: str) -> EventAttribute | None:
+    """Attribute of the events of some sessions that has this name, or None.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    kind : str
+
+    Raises
+    ------
+    ValueError
+        If the items have an attribute of this name, too.
+    """
+    for attribute in sessions.event_attributes:
+        if attribute.name == kind:
+            if any(kind in describer.kinds_ for describer in sessions.item_attributes):
+                raise ValueError(
+                    f"prompts names {kind!r}, an attribute of the events and one of the items; "
+                    "rename one of the columns."
+                )
+            return attribute
+    return None
 
 
 def annotation(sessions: Sessions, kind: str) -> Any:
@@ -135,7 +161,7 @@ def annotation(sessions: Sessions, kind: str) -> Any:
     ['ann', 'bob']
     """
     if kind not in PROMPT_KINDS:
-        return describer_of(sessions, kind)
+        return event_attribute(sessions, kind) or describer_of(sessions, kind)
     columns = {"cluster": sessions.labels, "user": sessions.users, "session": sessions.ids}
     column = columns[kind]
     if column is None:

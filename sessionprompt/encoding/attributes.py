@@ -181,7 +181,7 @@ class LearnedAttributes:
         cls, numberings: Any, kinds: tuple[str, ...], n_items: int, store: ArrayStore
     ) -> LearnedAttributes:
         """The attributes that were packed; a ValueError says which part does not fit."""
-        if not isinstance(numberings, dict) or set(numberings) != set(kinds):
+        if not isinstance(numberings, dict) or not set(numberings) <= set(kinds):
             raise ValueError(f"attributes={numberings!r} do not go with prompts={kinds}.")
         features = {}
         taught = {}

@@ -16,6 +16,7 @@ from ..vocabulary import Vocabulary
 from .annotations import annotation, attribute_kinds, check_prompts
 from .attributes import LearnedAttributes
 from .encoded import EncodedSessions
+from .event_values import event_codes, event_values
 from .labels import GrownLabels, item_labels
 from .owners import joined_numberings, learned_owners, owner_codes
 
@@ -44,7 +45,8 @@ class SessionEncoder:
     cluster_sizes : tuple of int
         Number of clusters of each column.
     owners : dict of str to Vocabulary
-        Known users and known sessions, for the prompts that need them.
+        Known users, known sessions and known values of attributes of events, for the prompts that
+        need them.
     moved_clusters : tuple of ndarray
         By column, the number of each cluster of the encoder that this one has grown from.
     numberings : tuple of str
@@ -105,16 +107,18 @@ class SessionEncoder:
             labels = item_labels(sessions)[known]
         kinds = [kind for kind in OWNERS if kind in prompts]
         owners = {kind: learned_owners(sessions, kind, tokens) for kind in kinds}
+        of_events = event_values(sessions, prompts)
         vocabulary = sessions.vocabulary.subset(known)
+        of_items = tuple(kind for kind in attribute_kinds(prompts) if kind not in of_events)
         return cls(
             vocabulary=vocabulary,
             prompts=prompts,
             item_counts=counts[known],
             item_labels=labels,
             cluster_sizes=tuple(int(n) for n in labels.max(axis=0) + 1),
-            owners=owners,
+            owners=owners | of_events,
             numberings=tokens,
-            attributes=LearnedAttributes.learn(sessions, attribute_kinds(prompts), vocabulary),
+            attributes=LearnedAttributes.learn(sessions, of_items, vocabulary),
         )
 
     def grow(self, sessions: Sessions, prompts: tuple[str, ...]) -> SessionEncoder:
@@ -185,7 +189,7 @@ class SessionEncoder:
         store.put("item_counts", self.item_counts)
         store.put("item_labels", self.item_labels)
         for kind, owners in self.owners.items():
-            store.put_ids(kind, owners)
+            store.put_ids(_stored_name(kind), owners)
         sizes = to_json(list(self.cluster_sizes), "cluster_sizes")
         return {
             "prompts": list(self.prompts),
@@ -208,17 +212,22 @@ class SessionEncoder:
         counts = store.take("item_counts", "i", len(vocabulary))
         if not len(counts) or counts.min() < 0:
             raise ValueError("arrays.npz: 'item_counts' must be 0 or more, of one item or more.")
+        attributes = LearnedAttributes._unpack(
+            packed.get("attributes", {}), attribute_kinds(prompts), len(vocabulary), store
+        )
         return cls(
             vocabulary=vocabulary,
             prompts=prompts,
             item_counts=counts,
             item_labels=labels,
             cluster_sizes=sizes,
-            owners={kind: store.take_ids(kind) for kind in OWNERS if kind in prompts},
+            owners={
+                kind: store.take_ids(_stored_name(kind))
+                for kind in prompts
+                if kind != "cluster" and kind not in attributes.features
+            },
             numberings=_check_numberings(packed.get("numberings", [])),
-            attributes=LearnedAttributes._unpack(
-                packed.get("attributes", {}), attribute_kinds(prompts), len(vocabulary), store
-            ),
+            attributes=attributes,
         )
 
     @property
@@ -294,6 +303,8 @@ class SessionEncoder:
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
         if kind == "cluster":
             return self._cluster_codes(sessions, items)
+        if kind not in OWNERS:
+            return event_codes(sessions, kind, self.owners[kind])
         codes = owner_codes(sessions, kind, self.owners[kind], self.numberings)
         return np.repeat(codes, sessions.lengths)[:, None]
 
@@ -318,6 +329,13 @@ class SessionEncoder:
                 f"X carries {labels.shape[1]} label columns, the model was fitted with "
                 f"{len(self.cluster_sizes)}; annotate with the clusterer it was fitted with."
             )
+
+
+def _stored_name(kind: str) -> str:
+    """Name of the ids of a kind in a file; attributes may be called like other parts of it."""
+    if kind in OWNERS:
+        return kind
+    return f"event_{kind}"
 
 
 def _check_sizes(sizes: Any, prompts: tuple[str, ...]) -> tuple[int, ...]:

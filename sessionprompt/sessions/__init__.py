@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .columns import Describer
 from .container import Sessions, as_sessions
+from .event_attributes import EventAttribute
 from .filters import FilterReport, Survivors
 from .spans import span_seconds
 from .tables import (
@@ -20,6 +21,7 @@ from .times import read_times
 
 __all__ = [
     "Describer",
+    "EventAttribute",
     "FilterReport",
     "Sessions",
     "Survivors",

@@ -18,12 +18,14 @@ from .checks import (
     target_starts,
     time_column,
 )
+from .event_attributes import EventAttribute
 from .filters import FilterReport
 
 __all__ = ["Annotator", "Describer", "Numbering", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
 COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
+TAKEN = ("cluster", "user", "session", "item")  # kinds of prompts that come from elsewhere
 
 
 class Annotator(Protocol):
@@ -92,6 +94,7 @@ class SessionColumns:
     report: FilterReport | None = None
     numbering: Numbering | None = None
     item_attributes: tuple[Describer, ...] = ()
+    event_attributes: tuple[EventAttribute, ...] = ()
 
     def __post_init__(self) -> None:
         offsets = integer_array(self.offsets, "offsets", np.int64)
@@ -117,6 +120,7 @@ class SessionColumns:
             checked["event_times"] = time_column(self.event_times, "event_times", self.n_events)
         if self.labels is not None:
             checked["labels"] = label_columns(self.labels, self.n_events)
+        check_event_attributes(self.event_attributes, self.n_events)
         if self.target_start is not None:
             checked["target_start"] = target_starts(self.target_start, n)
         return checked
@@ -151,6 +155,8 @@ class SessionColumns:
             changes[name] = _taken(getattr(self, name), events)
         for name in ("users", "ids", "target_start"):
             changes[name] = _taken(getattr(self, name), rows)
+        if self.event_attributes:
+            changes["event_attributes"] = tuple(one.taken(events) for one in self.event_attributes)
         return self._replace(**changes)
 
     @property
@@ -192,8 +198,25 @@ class SessionColumns:
             return NotImplemented
         if not all(_equal(getattr(self, name), getattr(other, name)) for name in COMPARED):
             return False
+        if self.event_attributes != other.event_attributes:
+            return False
         items = self.vocabulary.decode(self.codes)
         return np.array_equal(items, other.vocabulary.decode(other.codes))
+
+
+def check_event_attributes(attributes: tuple[EventAttribute, ...], n_events: int) -> None:
+    """Raise a ValueError unless attributes have a value for each event, and names of their own."""
+    names = [one.name for one in attributes]
+    for one in attributes:
+        if one.name in TAKEN or names.count(one.name) > 1:
+            raise ValueError(
+                f"attributes names {one.name!r}, which is taken; the names {list(TAKEN)} are no "
+                "attributes, and each column is named once. Rename the column."
+            )
+        if len(one.codes) != n_events:
+            raise ValueError(
+                f"event_attributes: {one.name!r} has {len(one.codes)} values for {n_events} events."
+            )
 
 
 def _taken(array: NDArray[Any] | None, index: NDArray[np.int64]) -> NDArray[Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,6 +63,8 @@ class Sessions(SessionSelection):
     item_attributes : tuple of ItemAttributes, optional
         What knows attributes of the items, as `with_item_attributes` puts it here. It follows
         slices.
+    event_attributes : tuple of EventAttribute, optional
+        What more is known of each event, as `from_events` reads it.
 
     Raises
     ------
@@ -90,13 +92,14 @@ class Sessions(SessionSelection):
         user: Hashable | None = None,
         session: Hashable | None = None,
         gap: str | float | timedelta | np.timedelta64 | None = None,
-        unit: str = "s",
-        duplicates: str = "keep",
+        unit: Literal["s", "ms", "us", "ns"] = "s",
+        duplicates: Literal["keep", "drop", "error"] = "keep",
         min_length: int = 1,
         min_item_support: int = 1,
         min_user_sessions: int = 1,
         top_items: int | None = None,
         until_stable: bool = False,
+        attributes: Iterable[str] = (),
     ) -> Sessions:
         """Sessions of a table that has one event per row, in any order.
 
@@ -128,6 +131,9 @@ class Sessions(SessionSelection):
             What to do with rows that repeat another in all columns named.
         min_length, min_item_support, min_user_sessions, top_items, until_stable
             As in `filter`; the vocabulary of the result holds only the items that are left.
+        attributes : iterable of str, optional
+            Columns that tell more of an event, such as what was done or on which device. Each is a
+            kind of prompt of its own name for inputs, not for candidates; a missing value is none.
 
         Returns
         -------
@@ -151,7 +157,15 @@ class Sessions(SessionSelection):
         >>> Sessions.from_events(events, user="user", time="ts", gap="30min").to_lists()
         [['tea', 'cup'], ['pot']]
         """
-        table = read_events(events, item=item, time=time, user=user, session=session, unit=unit)
+        table = read_events(
+            events,
+            item=item,
+            time=time,
+            user=user,
+            session=session,
+            unit=unit,
+            attributes=column_names(attributes),
+        )
         limit = gap_limit(gap, table.times, unit)
         rows = table.kept_rows(duplicates)
         cut = table.cut(rows, limit)
@@ -289,8 +303,8 @@ class Sessions(SessionSelection):
         Returns
         -------
         table of that library
-            Columns session, item and position; user and time where known. Empty sessions have no
-            row.
+            Columns session, item and position; user, time and the attributes of events where
+            known. Empty sessions have no row.
 
         Raises
         ------
@@ -314,6 +328,8 @@ class Sessions(SessionSelection):
             columns["user"] = np.repeat(self.users, lengths)
         if self.event_times is not None:
             columns["time"] = self.event_times
+        for attribute in self.event_attributes:
+            columns[attribute.name] = attribute.column()
         return native_table(columns, backend)
 
     def describe(self, *, newest: float = 0.1) -> Summary:
@@ -366,6 +382,7 @@ class Sessions(SessionSelection):
         known = [name for name in ("users", "event_times") if getattr(self, name) is not None]
         if self.labels is not None:
             known.append(f"{self.labels.shape[1]} label columns")
+        known += [attribute.name for attribute in self.event_attributes]
         if not known:
             return f"Sessions({counts})"
         return f"Sessions({counts}; {', '.join(known)})"
@@ -375,6 +392,13 @@ class Sessions(SessionSelection):
             "sessions differ in length and make no array; use .codes and .offsets, or "
             ".to_lists(); Sessions.concat joins some."
         )
+
+
+def column_names(names: Iterable[str]) -> list[str]:
+    """Names of columns, of which a single string is one."""
+    if isinstance(names, str):
+        return [names]
+    return list(names)
 
 
 def as_sessions(X: Any, name: str = "X") -> Sessions:

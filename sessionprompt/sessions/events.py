@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._arrays import ragged_range, repeated, stable_order
 from .._checks import check_choice
+from .event_attributes import EventAttribute, read_attribute
 from .event_columns import Column, read_ids
 from .frames import open_frame
 from .spans import PER_SECOND
@@ -36,6 +38,7 @@ class EventTable:
     users: Column | None
     owners: Column  # whose ids become session ids: the sessions, or the users
     groups: NDArray[np.int64]  # equal for events of the same session, user, or pair of both
+    attributes: tuple[EventAttribute, ...] = ()
 
     @property
     def n_events(self) -> int:
@@ -50,6 +53,7 @@ class EventTable:
         columns: list[NDArray[Any]] = [self.items.codes, self.groups]
         if self.times is not None:
             columns.append(self.times)
+        columns += [one.codes for one in self.attributes]
         repeats = repeated(*columns)
         if duplicates == "error" and repeats.any():
             raise _repeated_row(columns, repeats)
@@ -82,6 +86,7 @@ class EventTable:
         columns = {"codes": codes[cut.rows], "offsets": cut.offsets, "vocabulary": vocabulary}
         if self.times is not None:
             columns["event_times"] = self.times[cut.rows]
+        columns["event_attributes"] = tuple(one.taken(cut.rows) for one in self.attributes)
         return columns
 
     def session_columns(self, cut: EventOrder) -> dict[str, NDArray[Any]]:
@@ -99,7 +104,14 @@ class EventTable:
 
 
 def read_events(
-    events: Any, *, item: Any, time: Any, user: Any, session: Any, unit: str
+    events: Any,
+    *,
+    item: Any,
+    time: Any,
+    user: Any,
+    session: Any,
+    unit: str,
+    attributes: Sequence[Any] = (),
 ) -> EventTable:
     """Columns of these names of a table of events, read and checked."""
     check_choice("unit", unit, PER_SECOND)
@@ -107,7 +119,7 @@ def read_events(
         raise ValueError(
             "nothing says which events belong together; pass session=, or user= (with gap=)."
         )
-    wanted = [name for name in (item, time, user, session) if name is not None]
+    wanted = [name for name in (item, time, user, session, *attributes) if name is not None]
     frame = open_frame(events, wanted)
     if len(frame) == 0:
         raise ValueError("events has no rows; there is nothing to make sessions of.")
@@ -125,7 +137,8 @@ def read_events(
     groups = owners.codes.astype(np.int64)
     if users is not None and session is not None:
         groups += users.codes * np.int64(len(owners.ids))
-    return EventTable(items, times, users, owners, groups)
+    read = tuple(read_attribute(frame.get_column(name)) for name in attributes)
+    return EventTable(items, times, users, owners, groups, read)
 
 
 def _session_starts(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..vocabulary import Vocabulary, id_array
 from .columns import Describer, SessionColumns
+from .event_attributes import EventAttribute, joined_attributes
 
 __all__ = ["joined_columns"]
 
@@ -42,6 +43,7 @@ def joined_columns(parts: Sequence[SessionColumns], renumber: bool) -> dict[str,
     columns["event_times"] = _joined_times(parts)
     columns |= _joined_labels(parts)
     columns["item_attributes"] = _shared_attributes(parts)
+    columns["event_attributes"] = _joined_event_attributes(parts)
     if not renumber:
         columns |= _joined_session_ids(parts, columns["users"])
     if any(part.target_start is not None for part in parts):
@@ -124,6 +126,18 @@ def _shared_attributes(parts: Sequence[SessionColumns]) -> tuple[Describer, ...]
             "transform them."
         )
     return known
+
+
+def _joined_event_attributes(parts: Sequence[SessionColumns]) -> tuple[EventAttribute, ...]:
+    """Attributes of the events of all parts."""
+    names = [[one.name for one in part.event_attributes] for part in parts]
+    for place, own in enumerate(names):
+        if own != names[0]:
+            raise ValueError(
+                f"part 0 has the event attributes {names[0]}, part {place} has {own}; read the "
+                "same ones of all parts."
+            )
+    return joined_attributes([part.event_attributes for part in parts])
 
 
 def _joined_session_ids(
