@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -20,7 +21,47 @@ from .metrics import check_monitor
 from .network import GATES, SCORINGS, resolve_backbone, resolve_device
 from .scoring import PRECISIONS
 
-__all__ = ["check_parameters", "check_windows", "seed_of"]
+__all__ = ["RecommenderParams", "check_parameters", "check_windows", "seed_of"]
+
+
+class RecommenderParams(TypedDict, total=False):
+    """Keywords of PromptedSessionRecommender beside backbone and seed, for who passes them on."""
+
+    prompts: Iterable[str]
+    gate: Literal["add", "elementwise", "scalar", "none"]
+    prompt_candidates: bool
+    cold_items: Literal["attributes"] | None
+    withhold: float
+    scoring: Literal["cosine", "dot"]
+    temperature: float
+    dim: int
+    backbone_params: dict[str, Any] | None
+    init: Literal["graph", "normal", "reference"]
+    max_length: int
+    prefixes: Literal["auto", "one_pass", "expanded"]
+    batch_size: int
+    accumulate: int
+    lr: float
+    lr_schedule: Literal["linear", "constant"]
+    weight_decay: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    loss: Literal["auto", "full", "clusters", "sampled"]
+    n_negatives: int | None
+    negatives_power: float | None
+    recency: float | None
+    max_epochs: int | str
+    patience: int | None
+    monitor: str
+    validation_fraction: float | None
+    validation_size: int | None
+    refit: bool
+    repeats: Literal["held_out"] | None
+    net_params: dict[str, Any] | None
+    device: str
+    checkpoint_dir: str | os.PathLike[str] | None
+    warm_start: bool
+    verbose: int
+
 
 CHOICES = {
     "gate": GATES,
@@ -33,7 +74,7 @@ CHOICES = {
 }
 REPEATS = ("held_out",)
 COLD_ITEMS = ("attributes",)
-COUNTS = ("dim", "max_length", "batch_size", "accumulate", "max_epochs")
+COUNTS = ("dim", "max_length", "batch_size", "accumulate")
 COUNTS_OR_NONE = ("patience", "n_negatives", "validation_size")
 MOST = 2**31 - 1  # a count that 32 bits hold
 MOST_OF = {"dim": 2**16, "n_negatives": 2**24}  # vectors of 256 KB, draws of 128 MB a step
@@ -83,6 +124,8 @@ def check_parameters(params: Any) -> tuple[str, ...]:
 def _check_counts(params: Any) -> None:
     for name in COUNTS:
         _check_count(name, getattr(params, name))
+    if params.max_epochs != "auto":
+        _check_count("max_epochs", params.max_epochs)
     for name in COUNTS_OR_NONE:
         value = getattr(params, name)
         if value is not None:

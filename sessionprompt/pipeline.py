@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
+from ._parameters import RecommenderParams
 from .clustering import ItemAttributes, ItemClusterer
 from .encoding import candidates_of
 from .metrics import (
@@ -324,7 +326,7 @@ def make_session_pipeline(
     *,
     resolution: float | tuple[float, ...] = (1.0, 8.0, 64.0),
     random_state: Any = None,
-    **params: Any,
+    **params: Unpack[RecommenderParams],
 ) -> Pipeline:
     """Clusterer and recommender in a Pipeline, with the step names ``clu`` and ``rec``.
 
@@ -353,3 +355,18 @@ def make_session_pipeline(
             ("rec", PromptedSessionRecommender(backbone, random_state=random_state, **params)),
         ]
     )
+
+
+def _with_names_of_recommender(function: Callable[..., Any]) -> inspect.Signature:
+    """Signature in which the recommender's parameters stand by name, as notebooks complete them."""
+    own = inspect.signature(function)
+    given = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    named = {one.name for one in given}
+    others = inspect.signature(PromptedSessionRecommender).parameters.values()
+    more = [one for one in others if one.name not in named]
+    return own.replace(parameters=[*given, *more])
+
+
+make_session_pipeline.__signature__ = (  # type: ignore[attr-defined]
+    _with_names_of_recommender(make_session_pipeline)
+)

@@ -42,7 +42,7 @@ SMALL = {
 
 
 def pipeline_of(kind: type[SklearnPipeline] = Pipeline, **params: Any) -> Any:
-    steps = make_session_pipeline("gru4rec", **SMALL, random_state=0).steps
+    steps = make_session_pipeline("gru4rec", resolution=1.0, **SMALL, random_state=0).steps
     return kind(steps).set_params(**params)
 
 

@@ -98,7 +98,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             network.to(device),
             replace(train, clusters=clusters),
             valid,
-            replace(TrainingPlan.of(estimator), max_epochs=run.epochs),
+            TrainingPlan.of(estimator, run.epochs),
             seed=run.seed,
             chooses=run.chooses,
             title=run.stage or "",

@@ -49,9 +49,10 @@ class TrainingPlan:
     net_params: dict[str, Any] | None
 
     @classmethod
-    def of(cls, estimator: Any) -> TrainingPlan:
-        """Plan with the parameters of an estimator."""
-        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+    def of(cls, estimator: Any, max_epochs: int = 1) -> TrainingPlan:
+        """Plan with the parameters of an estimator, for so many epochs."""
+        plan = {field.name: getattr(estimator, field.name) for field in fields(cls)}
+        return cls(**{**plan, "max_epochs": max_epochs})
 
     @property
     def column(self) -> str:

@@ -6,6 +6,8 @@ import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..encoding import (
     SessionEncoder,
     annotation,
@@ -20,6 +22,10 @@ from .validation import check_tail, held_out, tail_facts
 
 __all__ = ["Fitted", "fit_stages", "learn_on"]
 
+# what `max_epochs="auto"` stands for, see docs/decisions.md
+EPOCHS = 5
+EPOCHS_OF_MANY = 3
+MANY_PREFIXES = 300_000
 UNFINISHED = ("interrupted", "diverged")
 
 
@@ -88,14 +94,24 @@ def fit_stages(estimator: Any, sessions: Sessions, X_val: Sessions | None, seed:
     previous = None
     if estimator.warm_start:
         previous = _snapshot(estimator)
-    run = TrainingRun(sessions, X_val, seed, estimator.max_epochs, previous, "selection")
+    epochs = _epochs(estimator.max_epochs, sessions)
+    run = TrainingRun(sessions, X_val, seed, epochs, previous, "selection")
     if X_val is None and estimator.validation_fraction is not None:
         return _fit_with_tail(estimator, run)
     facts = None
     if X_val is not None:
         facts = _facts(run)
-        run = replace(run, chooses=check_tail(estimator, facts))
+        run = replace(run, chooses=check_tail(facts, estimator.monitor, epochs))
     return Fitted.of(estimator, run, facts=facts)
+
+
+def _epochs(max_epochs: int | str, sessions: Sessions) -> int:
+    """Most epochs over some sessions."""
+    if max_epochs != "auto":
+        return int(max_epochs)
+    if np.maximum(sessions.lengths - 1, 0).sum() > MANY_PREFIXES:
+        return EPOCHS_OF_MANY
+    return EPOCHS
 
 
 def learn_on(estimator: Any, sessions: Sessions, seed: int) -> Fitted:
@@ -140,7 +156,7 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
     train, tail = held_out(run.train, estimator.validation_fraction)
     selection = replace(run, train=train, valid=tail)
     facts = _facts(selection)
-    selection = replace(selection, chooses=check_tail(estimator, facts))
+    selection = replace(selection, chooses=check_tail(facts, estimator.monitor, run.epochs))
     final = replace(run, valid=None, stage="refit")
     if estimator.refit and not selection.chooses:
         return Fitted.of(estimator, final, facts=facts)

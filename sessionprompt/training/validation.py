@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -93,14 +92,17 @@ def _mean(lengths: np.ndarray) -> float:
     return float(lengths.mean())
 
 
-def check_tail(estimator: Any, facts: dict[str, float]) -> bool:
+def check_tail(facts: dict[str, float], monitor: str, epochs: int) -> bool:
     """Whether validation sessions can choose the epoch; a warning if they tell little.
 
     Parameters
     ----------
-    estimator : PromptedSessionRecommender
     facts : dict
         Of :func:`tail_facts`.
+    monitor : str
+        Metric that is to choose.
+    epochs : int
+        All there are.
     """
     n_targets = facts["n_targets"]
     if not n_targets:
@@ -112,8 +114,8 @@ def check_tail(estimator: Any, facts: dict[str, float]) -> bool:
     )
     if share < LEAST_KNOWN:
         _warn(
-            f"{of_known}, too few to choose the epoch by {estimator.monitor}: all "
-            f"max_epochs={estimator.max_epochs} epochs are trained. Give X_val of known items, "
+            f"{of_known}, too few to choose the epoch by {monitor}: all "
+            f"max_epochs={epochs} epochs are trained. Give X_val of known items, "
             "hold out another share (validation_fraction), or set max_epochs."
         )
         return False

@@ -20,6 +20,7 @@ from sessionprompt.persistence import load, save
 from sessionprompt.pipeline import Pipeline
 from sessionprompt.presets import PAPER, RELEASED_CODE
 from sessionprompt.testing import tiny_world
+from sessionprompt.training import stages
 
 WORLD = tiny_world(120)
 TRAIN, TAIL = temporal_train_test_split(WORLD)
@@ -254,3 +255,19 @@ def test_a_metric_that_stays_0_chooses_nothing() -> None:
         ).fit(news(0), X_val=X_val)
     assert model.best_epoch_ == model.n_epochs_ == 8 and model.best_score_ == 0
     assert model.score(news(0)) > 0.9
+
+
+# ---------------------------------------------------------------------- how many epochs by default
+def test_logs_of_many_targets_take_fewer_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"prompts": (), "max_epochs": "auto", "validation_fraction": None}
+    few = model_of(**params).fit(WORLD)
+    monkeypatch.setattr(stages, "MANY_PREFIXES", int((WORLD.lengths - 1).sum()) - 1)
+    many = model_of(**params).fit(WORLD)
+    assert (few.n_epochs_, many.n_epochs_) == (5, 3)
+    assert model_of(**params).partial_fit(WORLD).n_epochs_ == 1
+
+
+@pytest.mark.parametrize("epochs", ["many", 0, None, 2.5])
+def test_what_max_epochs_must_be(epochs: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="max_epochs"):
+        model_of(prompts=(), max_epochs=epochs).fit(WORLD)
