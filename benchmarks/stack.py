@@ -4,8 +4,9 @@ python benchmarks/stack.py --data FOLDER --file yoochoose_100k [--models rules,r
 
 A model named alone is that model as it is; one that ends in + is a stack of it alone; names joined
 by + are a stack of these. A backbone's name, such as gru4rec, stands for `make_session_pipeline`
-with all defaults; `network` is GRU4Rec with --epochs and without `repeats`. Files without a test
-part are split in time, the newest tenth for testing.
+with all defaults, `gru4rec-` for that without `repeats`; `network` is GRU4Rec with --epochs and
+without `repeats`. Files without a test part are split in time, the newest tenth for testing. Lines
+hold 95 % intervals over the test sessions, and what a model gains over the first of --models.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ from _shared import data_file, data_option, machine, write_line
 from sessionprompt import StackedSessionRecommender, make_session_pipeline
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import VSKNN, SequentialRules
+from sessionprompt.comparison import metric_intervals, paired_bootstrap
 from sessionprompt.datasets import load_parquet
-from sessionprompt.metrics import last_step
+from sessionprompt.metrics import RankedTargets, last_step
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
+HEADLINE = ("mrr@20", "recall@20")
 MODELS = "network,rules,knn,network+,rules+,knn+,rules+knn,network+rules,network+rules+knn"
 
 
@@ -52,6 +56,8 @@ def member(name: str, args: argparse.Namespace) -> Any:
         return VSKNN()
     if name in BACKBONES:
         return make_session_pipeline(name, random_state=args.seed)
+    if name.removesuffix("-") in BACKBONES:
+        return make_session_pipeline(name[:-1], repeats=None, random_state=args.seed)
     return make_session_pipeline(
         "gru4rec",
         lr=0.005,
@@ -80,18 +86,22 @@ def load(args: argparse.Namespace) -> tuple[Sessions, Sessions]:
     return loaded[0], loaded[-1]
 
 
-def run(text: str, args: argparse.Namespace, train: Sessions, test: Sessions) -> dict[str, Any]:
-    """Fit, test once, report."""
+def run(
+    text: str, args: argparse.Namespace, train: Sessions, test: Sessions
+) -> tuple[dict[str, Any], RankedTargets]:
+    """Fit, test once, report; and the ranks."""
     started = time.perf_counter()
     cpu_started = time.process_time()
     model = model_of(text, args).fit(train)
     cpu_fitted = time.process_time()
     fitted = time.perf_counter()
     ranked = model.ranks(test)
+    intervals = {metric: metric_intervals(ranked, metric)["all"] for metric in HEADLINE}
     line = {
         "data": args.file,
         "model": text,
         **measured(ranked),
+        "interval": {metric: [found.low, found.high] for metric, found in intervals.items()},
         "seconds_fit": round(fitted - started, 1),
         "cpu_seconds_fit": round(cpu_fitted - cpu_started, 1),
         "seconds_ranks": round(time.perf_counter() - fitted, 1),
@@ -101,7 +111,15 @@ def run(text: str, args: argparse.Namespace, train: Sessions, test: Sessions) ->
         line["blend"] = last.blend_.to_dict()
     if hasattr(last, "history_"):
         line["history"] = last.history_
-    return line
+    return line, ranked
+
+
+def gains(ranked: RankedTargets, first: RankedTargets) -> dict[str, Any]:
+    """Gains of a model over the first one, with intervals and p-values."""
+    return {
+        metric: asdict(paired_bootstrap(ranked, first, metric, random_state=0))
+        for metric in HEADLINE
+    }
 
 
 def main() -> None:
@@ -112,8 +130,14 @@ def main() -> None:
         "threads": len(os.sched_getaffinity(0)),
         **machine(("numpy", "scipy", "scikit-learn", "torch")),
     }
+    first = None
     for text in args.models.split(","):
-        write_line({**run(text, args, train, test), **about}, args.output)
+        line, ranked = run(text, args, train, test)
+        if first is None:
+            first = text, ranked
+        else:
+            line["gain"] = {"over": first[0], **gains(ranked, first[1])}
+        write_line({**line, **about}, args.output)
 
 
 if __name__ == "__main__":
