@@ -7,14 +7,15 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+# threads of several test processes only wait for each other; read when NumPy and torch are imported
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 import torch
 
 from sessionprompt.scoring import obstacle
 from sessionprompt.sessions import Sessions
-
-torch.set_num_threads(1)  # threads of several test processes only wait for each other
 
 
 @pytest.hookimpl(wrapper=True)
