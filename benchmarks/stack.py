@@ -60,6 +60,7 @@ def member(name: str, args: argparse.Namespace) -> Any:
         return make_session_pipeline(name[:-1], repeats=None, random_state=args.seed)
     return make_session_pipeline(
         "gru4rec",
+        resolution=1.0,
         lr=0.005,
         lr_schedule="linear",
         max_epochs=args.epochs,

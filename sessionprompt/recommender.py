@@ -220,7 +220,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         n_negatives: int | None = None,
         negatives_power: float | None = None,
         recency: float | None = None,
-        max_epochs: int | str = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
         patience: int | None = 3,
         monitor: str = "mrr@5",
         validation_fraction: float | None = 0.1,
