@@ -36,6 +36,7 @@ __all__ = [
     "SessionRecommenderMixin",
     "known_ranks",
     "leave_out",
+    "named_items",
     "refuse_empty",
     "warn_of_unknown",
 ]
@@ -169,7 +170,7 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         codes, scores = self._best_items(sessions, k, items)
         if min_new:
             codes, scores = self._with_new_items(sessions, (codes, scores), items, min_new)
-        named = _named(self.items_, codes)
+        named = named_items(self.items_, codes)
         if return_scores:
             return named, scores
         return named
@@ -422,7 +423,7 @@ def refuse_empty(sessions: Sessions) -> None:
         )
 
 
-def _named(ids: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def named_items(ids: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Ids of codes, blank for -1."""
     if codes.min() >= 0:
         return ids[codes]
