@@ -30,7 +30,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("tagnn", {"steps": 2, "update_gate": "original"}),
     ("gcsan", {"n_layers": 1, "n_heads": 1, "steps": 2}),
     ("gcegnn", {"hops": 2, "n_neighbours": 6, "window": 4}),
-    ("sasrec", {"n_layers": 1, "n_heads": 1, "norm_first": True}),
+    ("sasrec", {"n_layers": 1, "n_heads": 1, "norm_first": False}),
     ("lessr", {"self_loops": False, "batch_norm": False}),
 ]
 

@@ -43,7 +43,7 @@ class SASRec(Backbone):
         Transformer blocks, their heads and the width of their hidden layer.
     dropouts : (float, float), default=(0.2, 0.2)
         On attention weights; on the inputs and on outputs inside the blocks; in training.
-    norm_first : bool, default=False
+    norm_first : bool, default=True
         Whether norms stand before the maps, as in the paper.
     n_positions : int, default=50
         Longest window.
@@ -64,7 +64,7 @@ class SASRec(Backbone):
         n_heads: int = 2,
         inner: int = 256,
         dropouts: tuple[float, float] = (0.2, 0.2),
-        norm_first: bool = False,
+        norm_first: bool = True,
         n_positions: int = 50,
     ) -> None:
         super().__init__(dim)

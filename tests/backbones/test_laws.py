@@ -26,7 +26,7 @@ MODELS = {
     "gcegnn": ("gcegnn", {"n_neighbours": 6}),
     "gcegnn-2": ("gcegnn", {"n_neighbours": 5, "hops": 2}),
     "sasrec": ("sasrec", TRANSFORMER),
-    "sasrec-first": ("sasrec", {**TRANSFORMER, "norm_first": True}),
+    "sasrec-after": ("sasrec", {**TRANSFORMER, "norm_first": False}),
     "lessr": ("lessr", {}),
     "lessr-2": ("lessr", {"n_layers": 2, "self_loops": False, "clip_candidates": False}),
 }
