@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -164,11 +164,22 @@ class PromptBlend(nn.Module):
         """The blend (n, d) scaled to unit length."""
         if not isinstance(self.gate, _Add) or not codes:
             return unit(self(x, codes))
-        prompts = [self._lookup(kind, rows) for kind, rows in codes.items()]
+        prompts = self._sums(codes)
         added = prompts[0]  # (n, d)
         for prompt in prompts[1:]:
             added = added + prompt  # (n, d)
         return unit_sum(x, added)
+
+    def _sums(self, codes: Mapping[str, Tensor | RowSums]) -> list[Tensor]:
+        """Prompts (n, d), or sums of some: kinds of one row each share a product."""
+        single = {kind: rows for kind, rows in codes.items() if _is_single(rows)}
+        if len(single) < 2:
+            return [self._lookup(kind, rows) for kind, rows in codes.items()]
+        tables = torch.cat([unit(self.table_of(kind)) for kind in single])  # (all rows, d)
+        first, *others = single.values()
+        sums = [first.beside(tuple(others)).sum_rows(tables)]  # (n, d)
+        rest = [self._lookup(kind, rows) for kind, rows in codes.items() if kind not in single]
+        return sums + rest
 
     def _lookup(self, kind: str, codes: Tensor | RowSums) -> Tensor:
         """Prompt (n, d) of each row: the sum over its columns, scaled to unit length."""
@@ -185,6 +196,11 @@ class PromptBlend(nn.Module):
         return unit(F.embedding_bag(codes, rows, mode="sum"))  # (n, d)
 
 
+def _is_single(codes: Any) -> TypeGuard[FixedCodes]:
+    """Whether codes are fixed and name at most one row each."""
+    return isinstance(codes, FixedCodes) and codes.n_columns == 1
+
+
 class FixedCodes:
     """Prompt codes that never change, such as the clusters of the candidates.
 
@@ -199,6 +215,8 @@ class FixedCodes:
     n_rows : int
         Rows of the prompt table.
     """
+
+    _beside: tuple[tuple[FixedCodes, ...], FixedCodes] | None = None
 
     def __init__(self, codes: Tensor, n_rows: int) -> None:
         self.n_columns = codes.shape[1]
@@ -218,6 +236,17 @@ class FixedCodes:
         made.transpose = _of_csr(sparse.csr_array(features.T), device)
         return made
 
+    def beside(self, others: tuple[FixedCodes, ...]) -> FixedCodes:
+        """These codes and others, for tables that stand one above the other; made once."""
+        if self._beside is None or self._beside[0] != others:
+            matrices = [codes.matrix for codes in (self, *others)]
+            made = FixedCodes.__new__(FixedCodes)
+            made.n_columns = len(matrices)
+            made.matrix = _hstacked(matrices)
+            made.transpose = made.matrix.to_sparse_coo().t().coalesce().to_sparse_csr()
+            self._beside = (others, made)
+        return self._beside[1]
+
     def sum_rows(self, table: Tensor) -> Tensor:
         """Sum of the table rows that each row of codes names, (n, d)."""
         return _SparseProduct.apply(table, self.matrix, self.transpose)
@@ -227,6 +256,19 @@ class FixedCodes:
         sums = self.transpose.to(values.dtype) @ values  # (n_rows, d)
         counts = self.transpose @ values.new_ones(len(values), 1)  # (n_rows, 1)
         return sums / counts.clamp(min=1)  # (n_rows, d)
+
+
+def _hstacked(matrices: list[Tensor]) -> Tensor:
+    """Sparse matrices of as many rows, side by side."""
+    rows = []
+    columns = []
+    width = 0
+    for matrix in matrices:
+        counts = matrix.crow_indices().diff()  # (n,)
+        rows.append(torch.repeat_interleave(counts))  # (n_known,)
+        columns.append(matrix.col_indices() + width)  # (n_known,)
+        width += matrix.shape[1]
+    return _ones(torch.cat(rows), torch.cat(columns), (len(matrices[0]), width))
 
 
 class DenseRows:
