@@ -27,6 +27,7 @@ NAMES = {
     "package": "import sessionprompt",
     "sessions": "from sessionprompt import Sessions; Sessions.from_lists([['a', 'b']])",
     "clusterer": "from sessionprompt import ItemClusterer",
+    "plotting": "import sessionprompt.plotting",
 }
 FIT = "ItemClusterer(algorithm={!r}).fit([['a', 'b'], ['b', 'c']])"
 WITHOUT_TRAINING = {
