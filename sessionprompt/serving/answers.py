@@ -9,11 +9,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..metrics import last_step
+from ..reranking import RerankedRecommender
 from ..sessions import Sessions
 
-__all__ = ["Answer", "Answers", "Query"]
+__all__ = ["FAULTS", "Answer", "Answers", "Query", "Rules"]
+
+MOST_KEPT = 32  # models with rules: each holds an array of the items, or their vectors
 
 FAULTS = (ValueError, TypeError, OverflowError)  # of a query, as the library reports them
+
+
+class Rules(NamedTuple):
+    """Rules that lists keep to, as :class:`~sessionprompt.reranking.RerankedRecommender` has them.
+
+    Attributes
+    ----------
+    exclude_items : tuple of ids
+    max_per_group : int or None
+    diversify : float
+    """
+
+    exclude_items: tuple[Any, ...] = ()
+    max_per_group: int | None = None
+    diversify: float = 0.0
 
 
 class Query(NamedTuple):
@@ -27,6 +45,8 @@ class Query(NamedTuple):
     exclude_seen : bool
     candidates : list of lists of ids, or None
         One list for each session.
+    min_new : int
+    rules : Rules
     """
 
     sessions: list[list[Any]]
@@ -34,11 +54,17 @@ class Query(NamedTuple):
     users: list[Any] | None = None
     exclude_seen: bool = False
     candidates: list[list[Any]] | None = None
+    min_new: int = 0
+    rules: Rules = Rules()
 
     @property
-    def options(self) -> tuple[bool, bool, bool]:
+    def options(self) -> tuple[Any, ...]:
         """What decides on whether two queries can be answered together."""
-        return self.users is None, self.exclude_seen, self.candidates is None
+        given = (self.users is None, self.candidates is None)
+        k = None
+        if self.min_new or self.rules != Rules():
+            k = self.k  # a shorter list is then no head of a longer one
+        return (*given, self.exclude_seen, self.min_new, self.rules, k)
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,7 @@ class Answers:
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self._kept: dict[Rules, RerankedRecommender] = {}
         self.encoder = last_step(model).encoder_
         ids = self.encoder.vocabulary.ids
         written = ids.dtype.kind in "iuf"
@@ -83,7 +110,7 @@ class Answers:
         others.
         """
         found: list[list[Answer] | Exception] = [[] for _ in queries]
-        places: dict[tuple[bool, ...], list[int]] = {}
+        places: dict[tuple[Any, ...], list[int]] = {}
         for place, query in enumerate(queries):
             places.setdefault(query.options, []).append(place)
         for group in places.values():
@@ -107,7 +134,7 @@ class Answers:
         sessions = [session for query in queries for session in query.sessions]
         users = _joined(query.users for query in queries)
         candidates = _joined(query.candidates for query in queries)
-        items, scores = self._best(sessions, k, users, queries[0].exclude_seen, candidates)
+        items, scores = self._best(queries[0], sessions, k, users, candidates)
         known = [self._count_known(session) for session in sessions]
         first = 0
         answers = []
@@ -119,10 +146,10 @@ class Answers:
 
     def _best(
         self,
+        query: Query,
         sessions: list[list[Any]],
         k: int,
         users: list[Any] | None,
-        exclude_seen: bool,
         candidates: list[list[Any]] | None,
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Ids and scores of the best items of each session; of popular ones without events."""
@@ -131,28 +158,44 @@ class Answers:
         scores = [np.empty(0)] * len(sessions)
         if rows:
             filled = Sessions.from_lists([sessions[row] for row in rows], users=_taken(users, rows))
-            best = self.model.predict_topk(
+            best = self._model_of(query.rules).predict_topk(
                 filled,
                 k=k,
                 return_scores=True,
-                exclude_seen=exclude_seen,
+                exclude_seen=query.exclude_seen,
                 candidates=_taken(candidates, rows),
+                min_new=query.min_new,
             )
             for row, own_items, own_scores in zip(rows, *best, strict=True):
                 items[row] = own_items
                 scores[row] = own_scores
         for row, session in enumerate(sessions):
             if not session:
-                items[row], scores[row] = self._popular(k, _taken(candidates, [row]))
+                own = _taken(candidates, [row])
+                items[row], scores[row] = self._popular(k, own, query.rules.exclude_items)
         return items, scores
 
-    def _popular(self, k: int, candidates: list[list[Any]] | None) -> tuple[np.ndarray, np.ndarray]:
+    def _model_of(self, rules: Rules) -> Any:
+        """The model, or one whose lists keep to rules; the last few of them are kept."""
+        if rules == Rules():
+            return self.model
+        if rules not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[rules] = RerankedRecommender(self.model, **rules._asdict())
+        return self._kept[rules]
+
+    def _popular(
+        self, k: int, candidates: list[list[Any]] | None, blocked: tuple[Any, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Ids and numbers of events of the most frequent items, or of such candidates."""
         vocabulary = self.encoder.vocabulary
         codes = np.arange(len(vocabulary))
         if candidates is not None:
             codes = np.unique(vocabulary.encode(candidates[0], name="candidates"))
             codes = codes[codes >= 0]
+        if blocked:
+            codes = np.setdiff1d(codes, vocabulary.encode(list(blocked), name="exclude_items"))
         counts = self.encoder.item_counts[codes]
         best = np.argsort(-counts, kind="stable")[:k]
         return vocabulary.ids[codes[best]], counts[best]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from .answers import Query
+from .answers import Query, Rules
 from .limits import Limits
 
 __all__ = ["Asked", "Health", "Metadata", "Recommendations", "query_of"]
@@ -34,6 +34,19 @@ class Asked(BaseModel):
         list[Id] | list[list[Id]] | None,
         Field(description="items to choose from: one list for all sessions, or one for each"),
     ] = None
+    min_new: Annotated[
+        StrictInt, Field(ge=0, description="places kept for items that no training session held")
+    ] = 0
+    exclude_items: Annotated[
+        list[Id] | None, Field(description="items that are not recommended")
+    ] = None
+    max_per_group: Annotated[
+        StrictInt | None, Field(ge=1, description="most items of a cluster in a list")
+    ] = None
+    diversify: Annotated[
+        StrictFloat | StrictInt,
+        Field(ge=0, le=1, description="how far apart the items of a list are to be"),
+    ] = 0.0
 
 
 class Recommended(BaseModel):
@@ -91,7 +104,12 @@ def query_of(asked: Asked, limits: Limits) -> Query:
     candidates = _candidates(asked, len(sessions))
     for number, ids in enumerate(candidates or []):
         _check_size(f"candidates of session {number}", len(ids), "items", limits.candidates)
-    return Query(sessions, asked.k, asked.users, asked.exclude_seen, candidates)
+    blocked = asked.exclude_items or []
+    _check_size("exclude_items", len(blocked), "items", limits.candidates)
+    rules = Rules(tuple(blocked), asked.max_per_group, float(asked.diversify))
+    return Query(
+        sessions, asked.k, asked.users, asked.exclude_seen, candidates, asked.min_new, rules
+    )
 
 
 def _check_size(name: str, size: int, what: str, limit: int) -> None:

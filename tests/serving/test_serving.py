@@ -21,6 +21,7 @@ from sessionprompt.baselines import ItemKNN
 from sessionprompt.cli import main
 from sessionprompt.datasets import make_sessions
 from sessionprompt.model_selection import temporal_train_test_split
+from sessionprompt.reranking import RerankedRecommender
 from sessionprompt.serving import Limits, create_app, server
 from sessionprompt.serving.answers import Answer, Answers, Query
 from sessionprompt.serving.batching import Batcher, Busy
@@ -78,6 +79,16 @@ def test_answers_are_the_models(
     assert alone["items"] == model.predict_topk(sessions[:1], k=3)[0].tolist()
 
 
+def test_lists_keep_to_rules(client: TestClient, model: PromptedSessionRecommender) -> None:
+    rules = {"exclude_items": ["item-01", "item-25"], "diversify": 0.5}
+    sessions = Sessions.from_lists(ASKED, users=USERS)
+    expected = RerankedRecommender(model, **rules).predict_topk(sessions, k=6)
+    found = asked(client, sessions=ASKED, users=USERS, k=6, **rules)
+    assert [answer["items"] for answer in found] == expected.tolist()
+    [empty] = asked(client, session=[], k=12, exclude_items=["item-01"])
+    assert len(empty["items"]) == 12 and "item-01" not in empty["items"]
+
+
 def test_sessions_without_events_get_popular_items(client: TestClient) -> None:
     older, _ = temporal_train_test_split(WORLD, test_size=0.1)
     counts = np.bincount(older.codes, minlength=30)
@@ -110,6 +121,9 @@ def test_sessions_without_events_get_popular_items(client: TestClient) -> None:
         ),
         ({"session": ["item-03"]}, "users"),
         ({"session": ["item-03"], "users": ["u"], "candidates": ["tea"]}, "none of which the"),
+        ({"session": ["item-03"], "diversify": 2}, "diversify"),
+        ({"session": ["item-03"], "users": ["u"], "max_per_group": 1}, "needs a model that was"),
+        ({"session": ["item-03"], "users": ["u"], "min_new": 1}, "min_new=1 keeps places for"),
         ({"session": ["item-03"], "candidates": [[], []]}, "candidates holds 2 lists for 1"),
         ({"session": ["item-03"], "candidates": ["item-01"] * 6}, "6 items are more than 5"),
     ],
