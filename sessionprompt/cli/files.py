@@ -6,6 +6,8 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from .items import event_attributes
+
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
     from ..sessions import Sessions
@@ -32,12 +34,18 @@ def read_sessions(
         known = {"item": encoder.vocabulary, **encoder.owners}
     known = {role: vocabulary for role, vocabulary in known.items() if role in roles}
     text = [roles[role] for role, ids in known.items() if ids.ids.dtype == object]
-    events = read_table(given.events, roles.values(), time=given.time, text=text)
+    attributes = event_attributes(given, model)
+    if model is not None:
+        owners = model.steps[-1][1].encoder_.owners
+        text += [name for name in attributes if owners[name].ids.dtype == object]
+    wanted = [*roles.values(), *attributes]
+    events = read_table(given.events, wanted, time=given.time, text=text)
     names: dict[str, dict[int, str]] = {role: {} for role in ROLES}
     for role, vocabulary in known.items():
         if vocabulary.ids.dtype.kind == "i":
             events, names[role] = with_numbers(events, roles[role], vocabulary.ids.tolist())
     options = {**roles, "time": given.time, "gap": given.gap, "unit": given.unit, **filters}
+    options["attributes"] = attributes
     return Sessions.from_events(events, **options), names
 
 

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .files import read_sessions
+from .items import add_items, attribute_step, named_attributes
 from .options import event_command, given_options, literal, words
 
 if TYPE_CHECKING:
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["add_command"]
 
-MODEL_OPTIONS = ("backbone", "prompts", "max_epochs", "dim", "batch_size", "lr", "device")
+MODEL_OPTIONS = (
+    "backbone",
+    "prompts",
+    "max_epochs",
+    "dim",
+    "batch_size",
+    "lr",
+    "device",
+    "cold_items",
+)
+PROMPTS = ("prompts", "rec__prompts")
 FILTERS = ("min_length", "min_item_support")
 
 
@@ -26,6 +37,7 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(run=run)
     _add_filters(parser)
     _add_model(parser)
+    add_items(parser)
     parser.add_argument(
         "--quiet", action="store_true", help="print nothing but warnings and errors"
     )
@@ -88,7 +100,7 @@ def _setting(text: str) -> tuple[str, Any]:
     name, mark, value = text.partition("=")
     if not name or not mark:
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as lr=0.01.")
-    if name in ("prompts", "rec__prompts") and "(" not in value and "[" not in value:
+    if name in PROMPTS and "(" not in value and "[" not in value:
         return name, _prompts(value)
     return name, literal(value)
 
@@ -153,8 +165,11 @@ def _new_pipeline(given: argparse.Namespace) -> Pipeline:
     clusters = given_options(given, ["resolution"])
     settings = given_options(given, ["settings"]).get("settings", [])
     for name, value in settings:
-        if name in ("prompts", "rec__prompts"):  # which say whether there is a clusterer
+        if name in PROMPTS:  # which say whether there is a clusterer
             params["prompts"] = value
+    attributes = named_attributes(given)
+    if attributes:
+        params["prompts"] = (*(params.get("prompts", ("cluster",)) or ()), *attributes)
     if "cluster" in (params.get("prompts", "cluster") or ()):
         pipeline = make_session_pipeline(**params, **clusters)
     elif clusters:
@@ -164,8 +179,10 @@ def _new_pipeline(given: argparse.Namespace) -> Pipeline:
         )
     else:
         pipeline = Pipeline([("rec", PromptedSessionRecommender(**params))])
+    pipeline.steps[-1:-1] = attribute_step(given)
     for name, value in settings:
-        pipeline.set_params(**{_parameter(pipeline, name): value})
+        if name not in PROMPTS:
+            pipeline.set_params(**{_parameter(pipeline, name): value})
     return pipeline
 
 
@@ -186,7 +203,8 @@ def _summary(sessions: Sessions, pipeline: Pipeline) -> str:
     import numpy as np
 
     *front, (_, model) = pipeline.steps
-    sizes = [f"{n:,}" for _, step in front for n in np.ravel(step.n_clusters_)]
+    clusterers = [step for _, step in front if hasattr(step, "n_clusters_")]
+    sizes = [f"{n:,}" for step in clusterers for n in np.ravel(step.n_clusters_)]
     clusters = " + ".join(sizes) or "no"
     return (
         f"{len(sessions):,} sessions, {model.n_items_:,} items, {clusters} clusters\n"

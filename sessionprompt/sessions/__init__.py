@@ -10,6 +10,7 @@ from .spans import span_seconds
 from .tables import (
     check_writable,
     find_backend,
+    read_items,
     read_parquet,
     read_table,
     with_numbers,
@@ -29,6 +30,7 @@ __all__ = [
     "broken_line",
     "check_writable",
     "find_backend",
+    "read_items",
     "read_parquet",
     "read_table",
     "read_times",

@@ -24,6 +24,7 @@ from .text import EventFile, check_columns, decoded, read_json, read_separated
 __all__ = [
     "check_writable",
     "find_backend",
+    "read_items",
     "read_parquet",
     "read_table",
     "with_numbers",
@@ -37,6 +38,7 @@ JSON_LINES = ("jsonl", "ndjson")
 # of one spelling each, so that ids come back as they were written
 WHOLE_NUMBER = r"^(?:0|-?[1-9][0-9]{0,17})$"
 NUMBER = r"^[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
+FRACTION = r"^-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
 LARGEST = 2**63 - 1
 UTC_WORD = re.compile(r"\s*(?:UTC|GMT)$")
 
@@ -93,6 +95,50 @@ def read_table(
     return table.frame.select(**columns).to_native()
 
 
+def read_items(path: str | os.PathLike[str], item: str, names: Collection[str]) -> Any:
+    """Table of items from a file.
+
+    Parameters
+    ----------
+    path : path
+        As of :func:`read_table`.
+    item : str
+        Column of item ids, read as those of events.
+    names : collection of str
+        Further columns; empty fields are missing values. In a text file they are whole numbers or
+        numbers if all of their values are, otherwise strings.
+
+    Returns
+    -------
+    table of polars, pyarrow or pandas, whichever is installed
+
+    Raises
+    ------
+    FileNotFoundError, ImportError, ValueError
+        As of :func:`read_table`.
+    """
+    wanted = [item, *names]
+    if Path(path).suffix == ".parquet":
+        table = _parquet_events(Path(path), wanted)
+    else:
+        table = _text_table(path, wanted)
+        _check_known(table, [item])
+    columns = {item: _ids(table.frame[item], False, item in table.typed)}
+    for name in names:
+        columns[name] = _values(table.frame[name], name in table.typed)
+    return table.frame.select(**columns).to_native()
+
+
+def _values(series: nw.Series[Any], typed: bool) -> nw.Series[Any]:
+    """Values of a column: numbers where all that are there can be."""
+    if typed or series.dtype != nw.String:
+        return series
+    for pattern, dtype in ((WHOLE_NUMBER, nw.Int64), (FRACTION, nw.Float64)):
+        if series.drop_nulls().str.contains(pattern).all():
+            return series.cast(dtype)
+    return series
+
+
 def _parquet_events(path: Path, wanted: Collection[str]) -> EventFile:
     frame = read_parquet(path)
     check_columns(frame.columns, wanted, str(path))
@@ -112,21 +158,30 @@ def read_parquet(path: Path) -> nw.DataFrame[Any]:
 
 def _text_events(path: str | os.PathLike[str], wanted: Collection[str]) -> EventFile:
     """Events of a text file; none lacks a value."""
+    table = _text_table(path, wanted)
+    _check_known(table, wanted)
+    return table
+
+
+def _text_table(path: str | os.PathLike[str], wanted: Collection[str]) -> EventFile:
+    """Columns of a text file."""
     backend = find_backend()
     name, form, data = _contents(path)
     if form in JSON_LINES:
-        table = read_json(data, name, wanted, backend=backend)
-    else:
-        separator = SEPARATORS[form]
-        table = read_separated(data, name, wanted, separator=separator, backend=backend)
-    for column in wanted:
+        return read_json(data, name, wanted, backend=backend)
+    separator = SEPARATORS[form]
+    return read_separated(data, name, wanted, separator=separator, backend=backend)
+
+
+def _check_known(table: EventFile, columns: Collection[str]) -> None:
+    """Raise a ValueError where a column lacks a value."""
+    for column in columns:
         missing = table.frame[column].is_null().to_numpy()
         if missing.any():
             raise ValueError(
                 f"{table.place(int(missing.argmax()))}: column {column!r} has a missing value; "
                 "fill it in or remove the line."
             )
-    return table
 
 
 def _contents(path: str | os.PathLike[str]) -> tuple[str, str, bytes]:
