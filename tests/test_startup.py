@@ -89,7 +89,7 @@ def test_sessions_bring_neither_models_nor_tables(loaded: dict[str, set[str]]) -
 def test_names_bring_no_package_that_only_work_needs(
     loaded: dict[str, set[str]],
 ) -> None:
-    for found in (loaded["clusterer"], loaded["pipeline"]):
+    for found in (loaded["clusterer"], loaded["plotting"], loaded["pipeline"]):
         assert "sklearn" in found
         assert not {"igraph", "leidenalg", "skorch", "matplotlib"} & found
 
