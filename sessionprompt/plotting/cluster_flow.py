@@ -80,14 +80,12 @@ class ClusterFlowDisplay(Display):
         clusterer = fitted_clusterer(estimator)
         sessions = as_sessions(X)
         labels = column_of(clusterer.label_events(sessions), column)  # (n_events,)
-        own = column_of(clusterer._columns(), column)  # (n_items,)
+        own = clusterer.labels_.reshape(len(clusterer.vocabulary_), -1)[:, column]  # (n_items,)
         counts = np.bincount(labels, minlength=own.max() + 1)
         chosen = np.argsort(-counts, kind="stable")[:n_clusters]
         flow = _flow(sessions, labels, chosen, len(counts))
-        items = np.bincount(
-            clusterer.vocabulary_.encode(sessions.vocabulary.decode(sessions.codes)) + 1,
-            minlength=len(own) + 1,
-        )[1:]
+        places = clusterer.vocabulary_.translate(sessions.vocabulary)[sessions.codes]
+        items = np.bincount(places[places >= 0], minlength=len(own))
         item_titles = item_names(clusterer.vocabulary_, titles)
         tops = most_frequent(own, items, chosen.tolist(), 1)
         names = [f"{one}: {item_titles[top[0]]}" for one, top in zip(chosen, tops, strict=True)]

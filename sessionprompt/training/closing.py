@@ -32,7 +32,10 @@ def closing_line(model: Any, seconds: float) -> str:
     str
         Such as ``5 epochs in 12 s, best epoch 4: mrr@5 0.2154``.
     """
-    line = f"{model.n_epochs_} epochs in {duration(seconds)}"
+    unit = "epochs"
+    if model.n_epochs_ == 1:
+        unit = "epoch"
+    line = f"{model.n_epochs_} {unit} in {duration(seconds)}"
     if model.stop_reason_ in ENDINGS:
         line += f", {ENDINGS[model.stop_reason_]}"
     if np.isfinite(model.best_score_):
