@@ -7,7 +7,8 @@ session holds. Where --hold-out names a share, that share of the items is drawn 
 event on them taken out of the training sessions.
 
 Models: "plain" knows no attributes; "prompts" has them, "cold" also recommends the items of the
-table that were never clicked; "shuffled" is "cold" with the rows of the table dealt to other items.
+table that were never clicked; "shuffled" is "cold" with the rows of the table dealt to other items;
+"counter" and "nearest" are the baselines AttributeRules and AttributeKNN.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import pandas as pd
 from _shared import data_file, data_option, machine, write_line
 
 from sessionprompt import ItemAttributes, Pipeline, PromptedSessionRecommender, Sessions
+from sessionprompt.baselines import AttributeKNN, AttributeRules
 from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.metrics import RankedTargets
 from sessionprompt.model_selection import temporal_train_test_split
@@ -114,14 +116,28 @@ def model_of(name: str, args: argparse.Namespace, items: pd.DataFrame, seed: int
         recommender = PromptedSessionRecommender(args.backbone, prompts=(), **common)
         return Pipeline([("rec", recommender)])
     columns = COLUMNS[args.file]
+    if name in ("counter", "nearest"):
+        return Pipeline([("att", _attributes(items, columns)), ("rec", _baseline(name, columns))])
     if name == "shuffled":
         order = np.random.default_rng(seed).permutation(len(items))
         items = items.assign(item_id=items.item_id.to_numpy()[order])
     if name in ("cold", "shuffled"):
         common |= {"cold_items": "attributes", "withhold": args.withhold}
     recommender = PromptedSessionRecommender(args.backbone, prompts=tuple(columns), **common)
-    attributes = ItemAttributes(items, item="item_id", columns=columns)
-    return Pipeline([("att", attributes), ("rec", recommender)])
+    return Pipeline([("att", _attributes(items, columns)), ("rec", recommender)])
+
+
+def _attributes(items: pd.DataFrame, columns: Any) -> ItemAttributes:
+    return ItemAttributes(items, item="item_id", columns=columns)
+
+
+def _baseline(name: str, columns: Any) -> Any:
+    """Counter of all columns but vectors, or the nearest by texts or else the first column."""
+    names = list(columns)
+    if name == "nearest":
+        texts = [one for one in names if one in ("title", "description", "vector")]
+        return AttributeKNN((texts + names)[0])
+    return AttributeRules([one for one in names if one != "vector"])
 
 
 def figures(ranked: RankedTargets, is_cold: np.ndarray) -> dict[str, Any]:
@@ -173,7 +189,7 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
             "part": "validation" if args.valid else "test",
             "n_train": len(train),
             "n_items": model[-1].n_items_,
-            "best_epoch": model[-1].best_epoch_,
+            "best_epoch": getattr(model[-1], "best_epoch_", None),
             **figures(ranked, ~held[codes]),
             **lists_of(ranked),
             "seconds_fit": round(fitted - started, 1),

@@ -205,8 +205,8 @@ class AttributeKNN(NewestEvents, _ByAttributes):
         weights = prefixes.matrix(1 / prefixes.steps, self.n_items_)
         queries = _unit_rows(weights @ self._unit)  # (n_prefixes, n_rows)
         cosines: Any = queries @ self._unit.T
-        if sparse.issparse(cosines):
-            return sparse.csr_array(cosines)
+        if isinstance(cosines, sparse.csr_array):
+            return cosines
         described = self._unit.any(axis=1) & queries.any(axis=1)[:, None]
         return sparse.csr_array(np.where(described, (1 + cosines) / 2, 0))
 
@@ -219,7 +219,7 @@ def _divided(counts: sparse.csr_array) -> sparse.csr_array:
 
 def _unit_rows(rows: Any) -> Any:
     """Rows of length one, or zero."""
-    if sparse.issparse(rows):
+    if isinstance(rows, sparse.csr_array):
         lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
         return sparse.csr_array(sparse.diags_array(1 / np.maximum(lengths, 1e-12)) @ rows)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -41,7 +41,9 @@ class EventAttribute:
         """Value of each event; None where it is not known."""
         if (self.codes >= 0).all():
             return self.values[self.codes]
-        column = np.append(self.values.astype(object), None)[self.codes]
+        column = np.full(len(self.codes), None, dtype=object)
+        known = self.codes >= 0
+        column[known] = self.values[self.codes[known]]
         return column
 
     def numbered(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
