@@ -49,7 +49,7 @@ class RecommenderParams(TypedDict, total=False):
     n_negatives: int | None
     negatives_power: float | None
     recency: float | None
-    max_epochs: int | str
+    max_epochs: int | Literal["auto"]
     patience: int | None
     monitor: str
     validation_fraction: float | None
