@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_count, check_fitted, check_k, check_number
-from ..base import named_items
+from ..base import named_items, refuse_empty
 from ..encoding import CodeLists, SessionEncoder, candidates_of, read_candidates
 from ..metrics import last_step
 from ..recommending import RecommendMixin
@@ -19,6 +19,7 @@ from .greedy import chosen_places
 __all__ = ["RerankedRecommender"]
 
 BLOCK = 2**23  # numbers of the vectors of lists at a time
+WIDER = 4  # times as many items, where rules leave too few
 
 
 class RerankedRecommender(RecommendMixin):
@@ -43,8 +44,8 @@ class RerankedRecommender(RecommendMixin):
         From 0, the order of the scores, to 1, as far apart as can be. It reads the item vectors of
         a network.
     pool : int, default=100
-        Best items among which a list is chosen; at least four times `k` are taken, and all items
-        where rules leave fewer than `k`.
+        Best items among which a list is chosen; at least four times `k` are taken, and more, up to
+        all items, where `max_per_group` leaves fewer than `k`.
 
     Attributes
     ----------
@@ -146,19 +147,24 @@ class RerankedRecommender(RecommendMixin):
         """
         check_k(k, self.n_items_, "known items")
         sessions = as_sessions(X)
-        options = {
-            "exclude_seen": exclude_seen,
-            "candidates": self._candidates(candidates, len(sessions)),
-            "min_new": min_new,
-        }
+        refuse_empty(sessions)
+        options = {"exclude_seen": exclude_seen, "min_new": min_new}
+        allowed = self._candidates(candidates, len(sessions))
+        codes = np.empty((len(sessions), k), dtype=np.int64)
+        scores = np.empty((len(sessions), k), dtype=np.float32)
         size = min(max(self.pool, 4 * k), self.n_items_)
-        codes, scores = self._chosen(sessions, k, size, options)
-        short = np.flatnonzero((codes < 0).any(axis=1))
-        if len(short) and self._groups is not None and size < self.n_items_:
-            own = candidates_of(self.encoder_, options["candidates"], len(sessions), short)
-            options["candidates"] = own
-            wide = self._chosen(sessions[short], k, self.n_items_, options)
-            codes[short], scores[short] = wide
+        rows = np.arange(len(sessions))
+        while len(rows):
+            for part in self._blocks(rows, size):
+                own = candidates_of(self.encoder_, allowed, len(sessions), part)
+                best = self.model.predict_topk(
+                    sessions[part], size, return_scores=True, candidates=own, **options
+                )
+                codes[part], scores[part] = self._lists(*best, k)
+            if self._groups is None or size == self.n_items_:
+                break
+            rows = rows[(codes[rows] < 0).any(axis=1)]
+            size = min(WIDER * size, self.n_items_)
         items = named_items(self.items_, codes)
         if return_scores:
             return items, scores
@@ -183,21 +189,12 @@ class RerankedRecommender(RecommendMixin):
         bounds = np.cumsum(np.bincount(row[kept], minlength=n_sessions))[:-1]
         return np.split(self.items_[code[kept]], bounds)
 
-    def _chosen(
-        self, sessions: Sessions, k: int, size: int, options: dict[str, Any]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and scores (n_sessions, k) of lists chosen among so many of the best items."""
-        codes = np.empty((len(sessions), k), dtype=np.int64)
-        scores = np.empty((len(sessions), k), dtype=np.float32)
+    def _blocks(self, rows: np.ndarray, size: int) -> list[np.ndarray]:
+        """Rows in parts, for lists chosen among so many items."""
         dim = 1
         if self._vectors is not None:
             dim = self._vectors.shape[1]
-        n_rows = max(BLOCK // (size * dim), 1)
-        items, values = self.model.predict_topk(sessions, size, return_scores=True, **options)
-        for first in range(0, len(sessions), n_rows):
-            rows = slice(first, first + n_rows)
-            codes[rows], scores[rows] = self._lists(items[rows], values[rows], k)
-        return codes, scores
+        return np.array_split(rows, -(-len(rows) * size * dim // BLOCK))
 
     def _lists(
         self, items: np.ndarray, values: np.ndarray, k: int
