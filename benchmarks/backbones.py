@@ -24,8 +24,9 @@ from sessionprompt.datasets import load_parquet
 from sessionprompt.presets import PAPER
 
 # A rate, a schedule and a number of epochs for all; the best epoch by validation is tested. The
-# network alone is: without weights of repeats.
-BUDGET = {"lr": 0.005, "lr_schedule": "linear", "max_epochs": 3, "repeats": None}
+# network alone is, trained with the full softmax on sessions that all count alike.
+NETWORK_ALONE = {"repeats": None, "loss": "full", "recency": None}
+BUDGET = {"lr": 0.005, "lr_schedule": "linear", "max_epochs": 3, **NETWORK_ALONE}
 INPUTS = {name: PAPER[name] for name in ("gate", "prompt_candidates", "scoring")}
 VARIANTS: dict[str, tuple[str, str, dict]] = {  # prompts, resolution, parameters
     "plain": ("", "1.0", {"scoring": "dot"}),

@@ -61,6 +61,8 @@ def member(name: str, args: argparse.Namespace) -> Any:
     return make_session_pipeline(
         "gru4rec",
         resolution=1.0,
+        loss="full",
+        recency=None,
         lr=0.005,
         lr_schedule="linear",
         max_epochs=args.epochs,

@@ -106,7 +106,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
     negatives_power : float, optional
         Negatives are drawn in proportion to popularity to this power; None is .75 beside clusters
         and .5 alone.
-    recency : float, optional
+    recency : float or None, default=1.0
         How much more newer training sessions count: a session stands in an epoch in proportion to
         exp(-age / recency), where its age is the share of the sessions that are newer; 1 lets the
         newest count 2.7 times as much as the oldest. None counts all alike, and so does
@@ -219,7 +219,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         loss: Literal["auto", "full", "clusters", "sampled"] = "auto",
         n_negatives: int | None = None,
         negatives_power: float | None = None,
-        recency: float | None = None,
+        recency: float | None = 1.0,
         max_epochs: int | Literal["auto"] = "auto",
         patience: int | None = 3,
         monitor: str = "mrr@5",

@@ -53,7 +53,7 @@ from sessionprompt.recommender import PromptedSessionRecommender
 EXPERIMENTS = ("table2", "figure2", "table3", "figure3")
 ARMS = tomllib.loads((HERE / "arms.toml").read_text())
 # what is compared is the network, at the rate that a block gives it
-NETWORK_ALONE = {"repeats": None, "lr_schedule": "constant"}
+NETWORK_ALONE = {"repeats": None, "loss": "full", "recency": None, "lr_schedule": "constant"}
 SAME_FIGURES = 1e-6  # the report lets a comparison differ by as much from its runs
 ORDER = ("backbones", "arms", "resolutions", "inits", "seeds")  # the last changes slowest
 
