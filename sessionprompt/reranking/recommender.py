@@ -157,10 +157,10 @@ class RerankedRecommender(RecommendMixin):
         while len(rows):
             for part in self._blocks(rows, size):
                 own = candidates_of(self.encoder_, allowed, len(sessions), part)
-                best = self.model.predict_topk(
+                names, values = self.model.predict_topk(
                     sessions[part], size, return_scores=True, candidates=own, **options
                 )
-                codes[part], scores[part] = self._lists(*best, k)
+                codes[part], scores[part] = self._lists(names, values, k)
             if self._groups is None or size == self.n_items_:
                 break
             rows = rows[(codes[rows] < 0).any(axis=1)]

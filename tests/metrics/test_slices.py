@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 
 from sessionprompt.metrics import (
     ranking_metrics,
+    slice_by_cold,
     slice_by_length,
     slice_by_popularity,
-    slice_by_cold,
     slice_by_repeat,
     sliced_metrics,
 )
