@@ -43,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--file", default="yoochoose_100k")
     parser.add_argument("--models", default=MODELS, help="comma-separated")
     parser.add_argument("--epochs", type=int, default=3, help="of the network, its rate falling")
+    parser.add_argument("--recency", type=float, default=1.0, help="of backbones; 0 for none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     return parser.parse_args()
@@ -54,10 +55,11 @@ def member(name: str, args: argparse.Namespace) -> Any:
         return SequentialRules()
     if name == "knn":
         return VSKNN()
+    common = {"recency": args.recency or None, "random_state": args.seed}
     if name in BACKBONES:
-        return make_session_pipeline(name, random_state=args.seed)
+        return make_session_pipeline(name, **common)
     if name.removesuffix("-") in BACKBONES:
-        return make_session_pipeline(name[:-1], repeats=None, random_state=args.seed)
+        return make_session_pipeline(name[:-1], repeats=None, **common)
     return make_session_pipeline(
         "gru4rec",
         resolution=1.0,

@@ -15,7 +15,7 @@ from .storage import ArrayStore, from_json, pack, pack_params, to_json, unpack, 
 
 __all__ = ["pack_own_params", "pack_recommender", "unpack_own_params", "unpack_recommender"]
 
-LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_", "validation_")
+LEARNED = ("history_", "n_epochs_", "best_epoch_", "best_score_", "stop_reason_")
 # what a process decides and no file: code, devices, folders
 OF_PROCESS = {"net_params": None, "device": "auto", "checkpoint_dir": None, "verbose": 0}
 
@@ -39,6 +39,8 @@ def pack_recommender(model: Any, store: ArrayStore) -> dict[str, Any]:
     fitted = model.encoder_._pack(store)
     for name in LEARNED:
         fitted[name] = to_json(getattr(model, name), name)
+    if model.validation_ is not None:
+        fitted["validation_"] = to_json(model.validation_, "validation_")
     if model.blend_ is not None:
         fitted["blend_"] = model.blend_.to_dict()
     store.put_weights(model.network_.state_dict())
@@ -87,6 +89,7 @@ def unpack_recommender(
     network.to(weights["items"].dtype).load_state_dict(weights)
     check_learned(network)
     learned = {name: from_json(fitted[name]) for name in LEARNED}
+    learned["validation_"] = from_json(fitted.get("validation_"))  # older files have none
     _check_history(learned)
     learned["blend_"] = None
     if "blend_" in fitted:
@@ -102,7 +105,8 @@ def _check_history(learned: Mapping[str, Any]) -> None:
     Parameters
     ----------
     learned : mapping of str to object
-        Holds ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_`` and ``stop_reason_``.
+        Holds ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``, ``stop_reason_`` and
+        ``validation_``.
     """
     check_count("n_epochs_", learned["n_epochs_"], 0)
     check_count("best_epoch_", learned["best_epoch_"], 0)

@@ -33,7 +33,8 @@ UNSEEN = [
 
 @pytest.fixture(scope="module")
 def prompted() -> Pipeline:
-    return make_session_pipeline("narm", **SMALL, backbone_params={"hidden": 8}).fit(WORLD)
+    pipeline = make_session_pipeline("narm", resolution=1.0, **SMALL, backbone_params={"hidden": 8})
+    return pipeline.fit(WORLD)
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def test_slices_part_the_targets(model: Any) -> None:
     assert results["slices"]["popularity"]["unknown"]["n"] == results["n_unknown_targets"]
     assert model.evaluate(lists, metrics="mrr@5", slices="repeat")["slices"].keys() == {"repeat"}
     with pytest.raises(
-        ValueError, match=r"names 'size'; known slices are \['length', 'popularity', 'repeat'\]"
+        ValueError, match=r"'size'; known slices are \['length', 'popularity', 'repeat', 'cold'\]"
     ):
         model.evaluate(lists, slices=["size"])
 

@@ -156,7 +156,7 @@ def model(backbone: str = "gru4rec", **params: object) -> PromptedSessionRecomme
 @pytest.mark.parametrize("backbone", sorted(set(BACKBONES) - {"tagnn"}))
 @pytest.mark.parametrize("prompts", [(), ("cluster",)])
 def test_every_backbone_learns(backbone: str, prompts: tuple[str, ...], world: Sessions) -> None:
-    settings = {"n_negatives": 5, "max_epochs": 3, "validation_fraction": None}
+    settings = {"n_negatives": 5, "max_epochs": 3, "validation_fraction": None, "recency": None}
     fitted = model(backbone, prompts=prompts, **settings).fit(world)
     first, last = fitted.history_[0]["train_loss"], fitted.history_[-1]["train_loss"]
     assert math.isfinite(first) and last < first

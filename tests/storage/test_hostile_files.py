@@ -135,7 +135,7 @@ def test_a_file_that_was_saved_gives_no_warning(stored: Any, tmp_path: Path) -> 
         (recommender(lr={"float": "nan"}), "lr=nan"),
         (recommender(monitor="system@5"), "system"),
         (recommender(gate="os.system"), "gate='os.system' is not known"),
-        (recommender(prompts=["cluster", "boss"]), "boss"),
+        (recommender(prompts=["cluster", "item"]), "names 'item'"),
         (recommender(random_state=-1), "random_state|negative"),
         (recommender(random_state="seed"), "random_state='seed'"),
         (recommender(backbone=["gru4rec"]), "backbone .* is not known here"),

@@ -561,7 +561,7 @@ class RateDiary(Callback):
 def rates_of(**params: Any) -> list[tuple[int, float]]:
     """Epoch and rate of all steps of a fit of three epochs with a falling rate."""
     diary = RateDiary([])
-    given = {"max_epochs": 3, "lr": 0.1, "lr_schedule": "linear", **params}
+    given = {"max_epochs": 3, "lr": 0.1, "lr_schedule": "linear", "recency": None, **params}
     model = model_of(**given, net_params={"callbacks": [diary]}).fit(WORLD)
     assert model.net_.lr == 0.1
     return diary.pages
