@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._checks import check_count
-from ..batches import Pairs
+from ..batches import Pairs, SessionBatch
 from ._bounds import check_widths, shares
 from ._layers import Dropout
 
-__all__ = ["AdditiveEnergy", "Block"]
+__all__ = ["AdditiveEnergy", "Block", "start_normal", "states_at_ends", "states_of_events"]
 
 CPU_ROWS = 512  # whose hidden layer is made at a time: half a megabyte of 256 numbers each
 
@@ -148,6 +148,32 @@ def _rows_at_a_time(y: Tensor) -> int:
     if y.device.type == "cpu":
         n = min(n, CPU_ROWS)
     return n
+
+
+def states_of_events(blocks: Any, x: Tensor, batch: SessionBatch) -> Tensor:
+    """Events (T, d) after blocks of as many heads; each attends to itself and to those before."""
+    if not len(blocks):
+        return x
+    events = torch.arange(len(x), device=x.device)  # (T,)
+    pairs = batch.pairs_up_to(events).repeat(blocks[0].n_heads)  # of two events, for each head
+    for block in blocks:
+        x = block(x, x, pairs)  # (T, d)
+    return x
+
+
+def states_at_ends(blocks: Any, x: Tensor, batch: SessionBatch) -> Tensor:
+    """Ends of prefixes (P, d) after some blocks, the last of which is for them alone."""
+    *before, last = blocks
+    x = states_of_events(before, x, batch)  # (T, d)
+    at_ends = x.index_select(0, batch.ends)  # (P, d)
+    pairs = batch.prefix_pairs.repeat(last.n_heads)  # of a prefix and an event, for each head
+    return last(at_ends, x, pairs)  # (P, d)
+
+
+def start_normal(linear: Any) -> None:
+    """Start a linear map at N(0, .02), its biases at zero."""
+    nn.init.normal_(linear.weight, std=0.02)
+    nn.init.zeros_(linear.bias)
 
 
 class AdditiveEnergy(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .._checks import check_choice, check_count
 from ..batches import SessionBatch
-from ._attention import Block
+from ._attention import Block, states_of_events
 from ._base import Backbone
 from ._bounds import check_repeats, shares
 from ._layers import Dropout, position_rows, uniform_rows_
@@ -108,7 +108,6 @@ class _EventLogits(nn.Module):
     ) -> None:
         super().__init__()
         _, on_outputs = shares("dropouts", dropouts, 2)
-        self.n_heads = n_heads
         self.positions = nn.Parameter(uniform_rows_(torch.empty(n_positions, dim)))
         self.norm = nn.LayerNorm(dim, eps=1e-12)
         self.drop = Dropout(on_outputs)
@@ -119,8 +118,5 @@ class _EventLogits(nn.Module):
         """Logits (T,) of the events with vectors `x` (T, d)."""
         placed = x + position_rows(self.positions, batch.position, batch.longest)  # (T, d)
         out = self.drop(self.norm(placed))  # (T, d)
-        events = torch.arange(len(x), device=x.device)  # (T,)
-        pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head
-        for block in self.blocks:
-            out = block(out, out, pairs)  # (T, d)
+        out = states_of_events(self.blocks, out, batch)  # (T, d)
         return self.energy(out).squeeze(1)  # (T,)

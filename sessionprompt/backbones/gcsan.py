@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..batches import SessionBatch, SessionGraph
-from ._attention import Block
+from ._attention import Block, start_normal, states_at_ends
 from ._base import Backbone
 from ._bounds import check_repeats, check_share
 from ._ggnn import GatedGraph
@@ -54,6 +52,7 @@ class GCSAN(Backbone):
     """
 
     start_vectors = staticmethod(partial(nn.init.normal_, std=0.02))
+    start_map = staticmethod(start_normal)
 
     def __init__(
         self,
@@ -71,7 +70,6 @@ class GCSAN(Backbone):
         check_repeats(n_layers=n_layers)
         check_share("omega", omega)
         self.omega = omega
-        self.n_heads = n_heads
         self.graph = GatedGraph(dim, steps, update_gate)
         self.blocks = nn.ModuleList(Block(dim, n_heads, inner, dropouts) for _ in range(n_layers))
         uniform_(self.graph, dim**-0.5)
@@ -79,22 +77,10 @@ class GCSAN(Backbone):
             if isinstance(module, nn.Linear):
                 self.start_map(module)
 
-    @staticmethod
-    def start_map(linear: Any) -> None:
-        """N(0, .02), biases at zero."""
-        nn.init.normal_(linear.weight, std=0.02)
-        nn.init.zeros_(linear.bias)
-
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
         graph = SessionGraph.of(batch)
         states = self.graph(x, graph).index_select(0, graph.node)  # (T, d)
         last = states.index_select(0, batch.ends)  # (P, d)
-        events = torch.arange(len(x), device=x.device)  # (T,)
-        pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head
-        for block in self.blocks[:-1]:
-            states = block(states, states, pairs)  # (T, d)
-        at_ends = states.index_select(0, batch.ends)  # (P, d)
-        pairs = batch.prefix_pairs.repeat(self.n_heads)  # of a prefix and an event, for each head
-        attended = self.blocks[-1](at_ends, states, pairs)  # (P, d)
+        attended = states_at_ends(self.blocks, states, batch)  # (P, d)
         return self.omega * attended + (1 - self.omega) * last  # (P, d)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .._checks import check_count
 from ..batches import SessionBatch
-from ._attention import Block
+from ._attention import Block, start_normal, states_at_ends
 from ._base import Backbone
 from ._bounds import check_flags, check_repeats, shares
 from ._layers import Dropout, position_rows
@@ -55,6 +54,7 @@ class SASRec(Backbone):
 
     causal = True
     start_vectors = staticmethod(partial(nn.init.normal_, std=0.02))
+    start_map = staticmethod(start_normal)
 
     def __init__(
         self,
@@ -72,7 +72,6 @@ class SASRec(Backbone):
         check_count("n_positions", n_positions)
         check_flags(norm_first=norm_first)
         _, on_outputs = shares("dropouts", dropouts, 2)
-        self.n_heads = n_heads
         self.n_positions = n_positions
         self.norm_first = norm_first
         self.positions = nn.Parameter(self.start_vectors(torch.empty(n_positions, dim)))
@@ -85,25 +84,13 @@ class SASRec(Backbone):
             if isinstance(module, nn.Linear):
                 self.start_map(module)
 
-    @staticmethod
-    def start_map(linear: Any) -> None:
-        """N(0, .02), biases at zero."""
-        nn.init.normal_(linear.weight, std=0.02)
-        nn.init.zeros_(linear.bias)
-
     def forward(self, x: Tensor, batch: SessionBatch) -> Tensor:
         """Session embeddings (P, d)."""
         states = x + position_rows(self.positions, batch.position, batch.longest)  # (T, d)
         if not self.norm_first:
             states = self.norm(states)  # (T, d)
         states = self.drop(states)  # (T, d)
-        events = torch.arange(len(x), device=x.device)  # (T,)
-        pairs = batch.pairs_up_to(events).repeat(self.n_heads)  # of two events, for each head
-        for block in self.blocks[:-1]:
-            states = block(states, states, pairs)  # (T, d)
-        at_ends = states.index_select(0, batch.ends)  # (P, d)
-        pairs = batch.prefix_pairs.repeat(self.n_heads)  # of a prefix and an event, for each head
-        embeddings = self.blocks[-1](at_ends, states, pairs)  # (P, d)
+        embeddings = states_at_ends(self.blocks, states, batch)  # (P, d)
         if self.norm_first:
             embeddings = self.norm(embeddings)  # (P, d)
         return embeddings

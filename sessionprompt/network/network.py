@@ -82,6 +82,10 @@ class SessionNetwork(nn.Module):
         self.withhold = withhold
         self._candidate_codes = candidate_codes
         self._item_features = dict(features or {})
+        filled = [filled_rows(one) for one in self._item_features.values()]
+        self._blank = torch.ones(n_items, dtype=torch.bool)  # items without any attribute
+        if filled:
+            self._blank = torch.from_numpy(~np.any(filled, axis=0))
         self._kept: Tensor | None = None
         self._fixed: dict[str, FixedCodes | DenseRows] = {}
         self._features: dict[str, ItemFeatures] = {}
@@ -98,10 +102,9 @@ class SessionNetwork(nn.Module):
         self._kept = None
         if not self.training or not self.withhold or not self._item_features:
             return
-        described = np.any([filled_rows(one) for one in self._item_features.values()], axis=0)
         device = self.items.device
         drawn = torch.rand(len(self.items), device=device, generator=generator_on(device))  # (N,)
-        kept = (drawn >= self.withhold) | ~torch.from_numpy(described).to(device)  # (N,)
+        kept = (drawn >= self.withhold) | self._blank.to(device)  # (N,)
         self._kept = kept.to(self.items.dtype).unsqueeze(1)  # (N, 1)
 
     def _own_vectors(self, items: Tensor | None = None) -> Tensor:

@@ -133,14 +133,11 @@ def _cluster_settings(
     network: SessionNetwork, plan: TrainingPlan, clusters: np.ndarray
 ) -> dict[str, Any]:
     """Criterion and optimizer of the loss over clusters."""
-    optimizer: type[torch.optim.Optimizer] = torch.optim.Adam
-    if ClusterSoftmax.reads_rows(len(clusters)):
-        optimizer = RowAdam
     return {
         "criterion": ClusterSoftmax,
         "criterion__clusters": torch.from_numpy(clusters).to(network.popularity.device),
         **_negatives(network, plan),
-        "optimizer": optimizer,
+        "optimizer": RowAdam,
     }
 
 
