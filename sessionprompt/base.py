@@ -358,7 +358,7 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         cut = NextItemTargets.of(sessions, self.encoder_, last_events)
         if not len(cut.rows):
             raise ValueError(
-                "X holds no session with a next item to rank; sessions need two events."
+                f"X holds no session with a next item to rank; sessions need {sessions.usable_if}."
             )
         items = self._filter_of_prefixes(cut, len(sessions), exclude_seen, candidates)
         return self._rank_targets(cut, ties, top, items)

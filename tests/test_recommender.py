@@ -415,11 +415,11 @@ def test_prompts_need_their_data() -> None:
 @pytest.mark.parametrize(
     ("lists", "params", "message"),
     [
-        ([], {}, "X has 0 sessions of two events or more, too few to train and validate"),
+        ([], {}, "X has 0 sessions with two events, too few to train and validate"),
         (
             [["a", "b"], ["a"]],
             {},
-            "X has 1 sessions of two events or more.* set validation_fraction=None",
+            "X has 1 sessions with two events.* set validation_fraction=None",
         ),
         ([["a"], ["b"]], {"validation_fraction": None}, "X: none of the 2 sessions has two events"),
     ],

@@ -250,7 +250,10 @@ def _all_prefixes(encoded: EncodedSessions) -> tuple[np.ndarray, Windows]:
     """Every prefix that is asked for: the event at which it ends, and its known items."""
     session = np.repeat(np.arange(len(encoded)), encoded.lengths)
     length = np.arange(len(encoded.items)) - encoded.offsets[session] + 1
-    places = np.flatnonzero(length >= encoded.first_prefix[session])
+    is_asked = length >= encoded.first_prefix[session]
+    if encoded.asked is not None:
+        is_asked &= encoded.asked
+    places = np.flatnonzero(is_asked)
     known = ItemRows.of_known(encoded.items, encoded.offsets)
     ends = np.cumsum(encoded.items >= 0)[places]
     return places, Windows(known, ends, ends - known.offsets[session[places]])

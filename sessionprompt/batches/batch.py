@@ -76,10 +76,8 @@ class SessionBatch:
     @classmethod
     def collate(cls, examples: Examples) -> SessionBatch:
         """Batch of the windows and prefixes of some examples."""
-        asked = examples.n_prefixes  # (B,)
-        stops = np.cumsum(examples.lengths)  # (B,)
         events = ragged_range(examples.starts, examples.lengths)  # (T,)
-        ends = ragged_range(stops - asked, asked)  # (P,)
+        ends = examples.places  # (P,)
         columns = examples.sessions.prompts
         prompts = {kind: torch.from_numpy(codes[events]) for kind, codes in columns.items()}
         return cls(

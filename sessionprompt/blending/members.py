@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._arrays import ragged_range
-from ..encoding import NextItemTargets, SessionEncoder
+from ..encoding import NextItemTargets, SessionEncoder, asked_events
 from ..metrics import last_step, transform_steps
 from ..sessions import Sessions
 from .learn import HeldOut
@@ -38,6 +38,11 @@ class MemberScores(NamedTuple):
     own: OwnItems
     scores: list[np.ndarray]
 
+    def take(self, rows: np.ndarray) -> MemberScores:
+        """The same of some of the prefixes, in their order; `rows` rise."""
+        scores = [values[rows] for values in self.scores]
+        return MemberScores(self.sessions[rows], self.lengths[rows], self.own.take(rows), scores)
+
 
 def member_scores(
     members: list[Any],
@@ -59,15 +64,20 @@ def member_scores(
     first, last : ndarray of shape (n_sessions,)
         Lengths of the shortest and the longest prefix of each.
     """
+    asked = asked_events(sessions)
     most = max(BLOCK // (encoder.n_items * len(members)), 1)
     for rows, shortest, longest in _blocks(first, last, most):
-        inputs = replace(sessions.prefixes(rows, longest), target_start=shortest)
+        inputs = replace(sessions.prefixes(rows, longest), target_start=shortest, is_target=None)
         encoded = encoder.encode(inputs)
         own = OwnItems.of_prefixes(encoded.items, encoded.offsets, shortest)
         scores = [_scores_of(member, inputs) for member in members]
         n_prefixes = longest - shortest + 1
         lengths = ragged_range(shortest, n_prefixes)
-        yield MemberScores(np.repeat(rows, n_prefixes), lengths, own, scores)
+        part = MemberScores(np.repeat(rows, n_prefixes), lengths, own, scores)
+        if asked is not None:
+            events = sessions.offsets[part.sessions] + lengths - 1
+            part = part.take(np.flatnonzero(asked[events]))
+        yield part
 
 
 def _scores_of(member: Any, inputs: Sessions) -> np.ndarray:

@@ -11,7 +11,7 @@ from .annotations import (
     labelled_by,
 )
 from .cold import rows_between, warm_encoder, with_cold_items
-from .encoded import EncodedSessions
+from .encoded import EncodedSessions, asked_events
 from .encoder import SessionEncoder
 from .examples import Examples, last_prefixes, prefix_examples
 from .filters import (
@@ -37,6 +37,7 @@ __all__ = [
     "SessionEncoder",
     "annotation",
     "annotator_fitted_on",
+    "asked_events",
     "attribute_kinds",
     "candidates_of",
     "check_prompts",

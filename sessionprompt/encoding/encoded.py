@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from .._arrays import ragged_range
 from ..clustering import Features
+from ..sessions import Sessions
 
-__all__ = ["EncodedSessions"]
+__all__ = ["EncodedSessions", "asked_events"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class EncodedSessions:
     described : dict of str to features
         Attributes of items that the model does not know, by kind. Codes name them after those of
         the known items.
+    asked : ndarray of shape (n_events,), bool, optional
+        True where the prefix that ends with the event is asked for; None stands for all prefixes.
     """
 
     items: np.ndarray
@@ -39,6 +43,7 @@ class EncodedSessions:
     prompts: dict[str, np.ndarray]
     first_prefix: np.ndarray
     described: dict[str, Features] = field(default_factory=dict)
+    asked: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -47,6 +52,24 @@ class EncodedSessions:
     def lengths(self) -> np.ndarray:
         """Number of events of each session."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def asked_events(self) -> np.ndarray:
+        """Events at which a prefix ends that is asked for, where not all of them are."""
+        assert self.asked is not None
+        return np.flatnonzero(self.asked)
+
+    def n_asked(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """Number of prefixes asked for that end between events, the last of these not included."""
+        if self.asked is None:
+            return np.maximum(stops - starts, 0)
+        before = np.searchsorted(self.asked_events, [starts, stops])
+        return np.maximum(before[1] - before[0], 0)
+
+    @property
+    def n_prefixes(self) -> np.ndarray:
+        """Number of prefixes of each session that are asked for."""
+        return self.n_asked(self.offsets[:-1] + self.first_prefix - 1, self.offsets[1:])
 
     def take(self, rows: np.ndarray) -> EncodedSessions:
         """Some of the sessions, in the order of `rows`."""
@@ -58,6 +81,7 @@ class EncodedSessions:
             prompts={kind: codes[events] for kind, codes in self.prompts.items()},
             first_prefix=self.first_prefix[rows],
             described=self.described,
+            asked=_taken(self.asked, events),
         )
 
     @classmethod
@@ -74,4 +98,31 @@ class EncodedSessions:
             prompts=prompts,
             first_prefix=np.concatenate([part.first_prefix for part in parts]),
             described=parts[0].described,
+            asked=_joined([part.asked for part in parts]),
         )
+
+
+def asked_events(sessions: Sessions) -> np.ndarray | None:
+    """Mark the events that a target follows, (n_events,); None where all events are targets.
+
+    What follows the end of a session is asked for.
+    """
+    if sessions.is_target is None:
+        return None
+    asked = np.append(sessions.is_target[1:], True)[: sessions.n_events]
+    asked[sessions.offsets[1:][sessions.lengths > 0] - 1] = True
+    return asked
+
+
+def _taken(asked: np.ndarray | None, events: np.ndarray) -> np.ndarray | None:
+    if asked is None:
+        return None
+    return asked[events]
+
+
+def _joined(masks: list[np.ndarray | None]) -> np.ndarray | None:
+    """Masks one after another; parts of the same sessions have one all or none."""
+    known = [mask for mask in masks if mask is not None]
+    if not known:
+        return None
+    return np.concatenate(known)

@@ -15,7 +15,7 @@ from ..storage import ArrayStore, from_json, to_json
 from ..vocabulary import Vocabulary
 from .annotations import annotation, attribute_kinds, check_prompts
 from .attributes import LearnedAttributes
-from .encoded import EncodedSessions
+from .encoded import EncodedSessions, asked_events
 from .event_values import event_codes, event_values
 from .labels import GrownLabels, item_labels
 from .owners import joined_numberings, learned_owners, owner_codes
@@ -277,7 +277,8 @@ class SessionEncoder:
         first_prefix = np.ones(len(sessions), np.int64)
         if sessions.target_start is not None:
             np.maximum(sessions.target_start, 1, out=first_prefix)
-        return EncodedSessions(items, sessions.offsets, prompts, first_prefix, others)
+        asked = asked_events(sessions)
+        return EncodedSessions(items, sessions.offsets, prompts, first_prefix, others, asked)
 
     def _unknown_described(self, sessions: Sessions) -> dict[str, Features]:
         """What is known of the items of a vocabulary that the model does not know, by kind."""

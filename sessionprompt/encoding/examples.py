@@ -24,7 +24,8 @@ class Examples:
     lengths : ndarray of shape (n,)
         Events of each window.
     n_prefixes : ndarray of shape (n,)
-        The prefixes that end at the last `n_prefixes` positions of the window are asked for.
+        The prefixes that end at the last `n_prefixes` positions of the window are asked for; where
+        sessions ask for some events alone, at the last of these.
     """
 
     sessions: EncodedSessions
@@ -47,7 +48,20 @@ class Examples:
     @property
     def ends(self) -> np.ndarray:
         """Events at which the prefixes asked for end, example by example."""
-        return ragged_range(self.starts + self.lengths - self.n_prefixes, self.n_prefixes)
+        stops = self.starts + self.lengths
+        if self.sessions.asked is None:
+            return ragged_range(stops - self.n_prefixes, self.n_prefixes)
+        asked = self.sessions.asked_events
+        last = np.searchsorted(asked, stops)
+        return asked[ragged_range(last - self.n_prefixes, self.n_prefixes)]
+
+    @property
+    def places(self) -> np.ndarray:
+        """The same ends, counted over the events of all windows, one window after another."""
+        stops = np.cumsum(self.lengths)
+        if self.sessions.asked is None:
+            return ragged_range(stops - self.n_prefixes, self.n_prefixes)
+        return self.ends + np.repeat(stops - self.lengths - self.starts, self.n_prefixes)
 
 
 def last_prefixes(sessions: EncodedSessions, max_length: int) -> Examples:
@@ -88,18 +102,24 @@ def prefix_examples(
     shared_last = np.minimum(_one_pass_lengths(sessions, one_pass), max_length)
     if longest_shared is not None:
         shared_last = np.minimum(shared_last, longest_shared)
-    shared = np.flatnonzero(shared_last >= first)
+    ends = sessions.offsets[:-1] + shared_last
+    n_shared = sessions.n_asked(sessions.offsets[:-1] + first - 1, ends)
+    shared = np.flatnonzero(n_shared)
     own_first = np.maximum(first, shared_last + 1)
     counts = np.maximum(sessions.lengths - own_first + 1, 0)
     owner = np.repeat(np.arange(len(sessions)), counts)
     prefix = ragged_range(own_first, counts)
+    if sessions.asked is not None:
+        kept = sessions.asked[sessions.offsets[owner] + prefix - 1]
+        owner = owner[kept]
+        prefix = prefix[kept]
     window = np.minimum(prefix, max_length)
     own_starts = sessions.offsets[owner] + prefix - window
     return Examples(
         sessions,
         starts=np.concatenate([sessions.offsets[shared], own_starts]),
         lengths=np.concatenate([shared_last[shared], window]),
-        n_prefixes=np.concatenate([(shared_last - first + 1)[shared], np.ones_like(window)]),
+        n_prefixes=np.concatenate([n_shared[shared], np.ones_like(window)]),
     )
 
 

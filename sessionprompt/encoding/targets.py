@@ -62,7 +62,7 @@ class NextItemTargets:
         """
         if last_events is None:
             inputs, _, rows = X.split_last()
-            own_codes = X.codes[X.offsets[rows + 1] - 1]
+            own_codes = X.codes[X.offsets[rows] + inputs.lengths]
             known = encoder.vocabulary.translate(X.vocabulary)[own_codes]
         else:
             rows = np.flatnonzero(X.lengths >= 1)

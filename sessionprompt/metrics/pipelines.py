@@ -43,7 +43,7 @@ def split_and_transform(pipeline: Any, X: Any) -> tuple[Sessions, np.ndarray, np
     inputs, last_events, rows = sessions.split_last()
     if not len(rows):
         raise ValueError(
-            f"none of the {len(sessions)} sessions of X has two events; "
+            f"none of the {len(sessions)} sessions of X has {sessions.usable_if}; "
             "there is nothing to predict."
         )
     return transform_steps(pipeline, inputs), last_events, rows

@@ -20,11 +20,12 @@ from .checks import (
 )
 from .event_attributes import EventAttribute
 from .filters import FilterReport
+from .targets import target_mask
 
 __all__ = ["Annotator", "Describer", "Numbering", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
-COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start")
+COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start", "is_target")
 TAKEN = ("cluster", "user", "session", "item")  # kinds of prompts that come from elsewhere
 
 
@@ -95,6 +96,7 @@ class SessionColumns:
     numbering: Numbering | None = None
     item_attributes: tuple[Describer, ...] = ()
     event_attributes: tuple[EventAttribute, ...] = ()
+    is_target: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         offsets = integer_array(self.offsets, "offsets", np.int64)
@@ -123,6 +125,7 @@ class SessionColumns:
         check_event_attributes(self.event_attributes, self.n_events)
         if self.target_start is not None:
             checked["target_start"] = target_starts(self.target_start, n)
+        checked["is_target"] = target_mask(self.is_target, (), self.n_events)
         return checked
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -151,7 +154,7 @@ class SessionColumns:
         """Sessions of these rows that hold these events, so many each."""
         changes: dict[str, Any] = {"offsets": np.append(0, np.cumsum(lengths)), "report": None}
         changes["numbering"] = self.numbering
-        for name in ("codes", "event_times", "labels"):
+        for name in ("codes", "event_times", "labels", "is_target"):
             changes[name] = _taken(getattr(self, name), events)
         for name in ("users", "ids", "target_start"):
             changes[name] = _taken(getattr(self, name), rows)

@@ -65,6 +65,9 @@ class Sessions(SessionSelection):
         slices.
     event_attributes : tuple of EventAttribute, optional
         What more is known of each event, as `from_events` reads it.
+    is_target : array-like of bool, shape (n_events,), optional
+        Events that a model is to predict, as `with_targets` marks them. None stands for all. The
+        first event of a session is none, as nothing is before it.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Sessions(SessionSelection):
         top_items: int | None = None,
         until_stable: bool = False,
         attributes: Iterable[str] = (),
+        targets: Any = None,
     ) -> Sessions:
         """Sessions of a table that has one event per row, in any order.
 
@@ -134,6 +138,9 @@ class Sessions(SessionSelection):
         attributes : iterable of str, optional
             Columns that tell more of an event, such as what was done or on which device. Each is a
             kind of prompt of its own name for inputs, not for candidates; a missing value is none.
+        targets : dict of str to values, array-like of bool, or None
+            Events that are to be predicted, as in `with_targets`: values of columns, or a mask of
+            the rows.
 
         Returns
         -------
@@ -165,6 +172,7 @@ class Sessions(SessionSelection):
             session=session,
             unit=unit,
             attributes=column_names(attributes),
+            targets=targets,
         )
         limit = gap_limit(gap, table.times, unit)
         rows = table.kept_rows(duplicates)
@@ -177,7 +185,7 @@ class Sessions(SessionSelection):
             "min_user_sessions": min_user_sessions,
         }
         made = made._filtered(table.user_codes(cut), bounds, until_stable, cut.rows)
-        made = made._without_unused_items()
+        made = made._without_unused_items()._with_target()
         if gap is not None:
             made = made._replace(ids=np.arange(len(made)), numbering=Numbering.new(len(made)))
         if duplicates == "drop" and made.report is not None:
@@ -303,8 +311,8 @@ class Sessions(SessionSelection):
         Returns
         -------
         table of that library
-            Columns session, item and position; user, time and the attributes of events where
-            known. Empty sessions have no row.
+            Columns session, item and position; user, time, the attributes of events and is_target
+            where known. Empty sessions have no row.
 
         Raises
         ------
@@ -330,6 +338,8 @@ class Sessions(SessionSelection):
             columns["time"] = self.event_times
         for attribute in self.event_attributes:
             columns[attribute.name] = attribute.column()
+        if self.is_target is not None:
+            columns["is_target"] = self.is_target
         return native_table(columns, backend)
 
     def describe(self, *, newest: float = 0.1) -> Summary:
@@ -383,6 +393,8 @@ class Sessions(SessionSelection):
         if self.labels is not None:
             known.append(f"{self.labels.shape[1]} label columns")
         known += [attribute.name for attribute in self.event_attributes]
+        if self.is_target is not None:
+            known.append(f"{len(self.target_events):,} targets")
         if not known:
             return f"Sessions({counts})"
         return f"Sessions({counts}; {', '.join(known)})"

@@ -15,6 +15,7 @@ from .event_attributes import EventAttribute, read_attribute
 from .event_columns import Column, read_ids
 from .frames import open_frame
 from .spans import PER_SECOND
+from .targets import target_columns, target_mask
 from .times import read_times
 
 __all__ = ["EventOrder", "EventTable", "read_events"]
@@ -39,6 +40,7 @@ class EventTable:
     owners: Column  # whose ids become session ids: the sessions, or the users
     groups: NDArray[np.int64]  # equal for events of the same session, user, or pair of both
     attributes: tuple[EventAttribute, ...] = ()
+    is_target: NDArray[np.bool_] | None = None
 
     @property
     def n_events(self) -> int:
@@ -54,6 +56,8 @@ class EventTable:
         if self.times is not None:
             columns.append(self.times)
         columns += [one.codes for one in self.attributes]
+        if self.is_target is not None:
+            columns.append(self.is_target)
         repeats = repeated(*columns)
         if duplicates == "error" and repeats.any():
             raise _repeated_row(columns, repeats)
@@ -87,6 +91,8 @@ class EventTable:
         if self.times is not None:
             columns["event_times"] = self.times[cut.rows]
         columns["event_attributes"] = tuple(one.taken(cut.rows) for one in self.attributes)
+        if self.is_target is not None:
+            columns["is_target"] = self.is_target[cut.rows]
         return columns
 
     def session_columns(self, cut: EventOrder) -> dict[str, NDArray[Any]]:
@@ -112,6 +118,7 @@ def read_events(
     session: Any,
     unit: str,
     attributes: Sequence[Any] = (),
+    targets: Any = None,
 ) -> EventTable:
     """Columns of these names of a table of events, read and checked."""
     check_choice("unit", unit, PER_SECOND)
@@ -119,7 +126,8 @@ def read_events(
         raise ValueError(
             "nothing says which events belong together; pass session=, or user= (with gap=)."
         )
-    wanted = [name for name in (item, time, user, session, *attributes) if name is not None]
+    of_events = [*attributes, *(one for one in target_columns(targets) if one not in attributes)]
+    wanted = [name for name in (item, time, user, session, *of_events) if name is not None]
     frame = open_frame(events, wanted)
     if len(frame) == 0:
         raise ValueError("events has no rows; there is nothing to make sessions of.")
@@ -137,8 +145,9 @@ def read_events(
     groups = owners.codes.astype(np.int64)
     if users is not None and session is not None:
         groups += users.codes * np.int64(len(owners.ids))
-    read = tuple(read_attribute(frame.get_column(name)) for name in attributes)
-    return EventTable(items, times, users, owners, groups, read)
+    read = tuple(read_attribute(frame.get_column(name)) for name in of_events)
+    is_target = target_mask(targets, read, len(frame))
+    return EventTable(items, times, users, owners, groups, read[: len(attributes)], is_target)
 
 
 def _session_starts(

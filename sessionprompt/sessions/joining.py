@@ -49,6 +49,8 @@ def joined_columns(parts: Sequence[SessionColumns], renumber: bool) -> dict[str,
     if any(part.target_start is not None for part in parts):
         starts = [_target_starts(part) for part in parts]
         columns["target_start"] = np.concatenate(starts)
+    if any(part.is_target is not None for part in parts):
+        columns["is_target"] = np.concatenate([_targets(part) for part in parts])
     return columns
 
 
@@ -173,3 +175,9 @@ def _target_starts(part: SessionColumns) -> NDArray[np.int32]:
     if part.target_start is None:
         return np.ones(len(part), dtype=np.int32)
     return part.target_start
+
+
+def _targets(part: SessionColumns) -> NDArray[np.bool_]:
+    if part.is_target is None:
+        return np.ones(part.n_events, dtype=bool)
+    return part.is_target

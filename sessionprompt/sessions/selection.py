@@ -12,6 +12,7 @@ from ..vocabulary import Vocabulary
 from .checks import integer_array, label_columns, row_numbers
 from .columns import Annotator, Describer, SessionColumns
 from .filters import Survivors, run_filters
+from .targets import target_mask
 
 __all__ = ["SessionSelection"]
 
@@ -116,7 +117,8 @@ class SessionSelection(SessionColumns):
     def split_last(self) -> tuple[Self, NDArray[Any], NDArray[np.int64]]:
         """Last event of every session, parted from what comes before it.
 
-        Sessions of a single event, or of none, are left out.
+        Sessions of a single event, or of none, are left out. Where some events alone are targets,
+        the last one of these counts, and what follows it is left out.
 
         Returns
         -------
@@ -135,12 +137,48 @@ class SessionSelection(SessionColumns):
         >>> inputs.to_lists(), last_events.tolist(), rows.tolist()
         ([['b', 'c']], ['d'], [1])
         """
-        rows = np.flatnonzero(self.lengths >= 2)
-        inputs = self.prefixes(rows, self.lengths[rows] - 1)
+        rows, last = self._last_targets()
+        inputs = self.prefixes(rows, last - self.offsets[rows])
         if self.target_start is not None:
             inputs = inputs._replace(target_start=self.target_start[rows])
-        last_events = self.vocabulary.decode(self.codes[self.offsets[rows + 1] - 1])
-        return inputs, last_events, rows
+        return inputs, self.vocabulary.decode(self.codes[last]), rows
+
+    @property
+    def target_events(self) -> NDArray[np.int64]:
+        """Events that are targets, by their number, shape (n_targets,)."""
+        first = np.ones(len(self), dtype=np.int64)
+        if self.target_start is not None:
+            np.maximum(self.target_start, 1, out=first)
+        starts = np.minimum(self.offsets[:-1] + first, self.offsets[1:])
+        events = ragged_range(starts, self.offsets[1:] - starts)
+        if self.is_target is None:
+            return events
+        return events[self.is_target[events]]
+
+    @property
+    def usable_rows(self) -> NDArray[np.int64]:
+        """Sessions that hold a target, by their number: those of two events, unless some are none.
+
+        Where there are none of these, `usable_if` has the words for what they need.
+        """
+        return self._last_targets()[0]
+
+    @property
+    def usable_if(self) -> str:
+        """What a session needs to hold a target, in words."""
+        if self.is_target is None:
+            return "two events"
+        return "a target after its first event"
+
+    def _last_targets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sessions that hold a target, and the last one of each, by its number."""
+        if self.is_target is None:
+            rows = np.flatnonzero(self.lengths >= 2)
+            return rows, self.offsets[rows + 1] - 1
+        events = self.target_events
+        session = np.searchsorted(self.offsets, events, side="right") - 1
+        is_last = np.diff(session, append=len(self)) != 0
+        return session[is_last], events[is_last]
 
     def filter(
         self,
@@ -219,6 +257,50 @@ class SessionSelection(SessionColumns):
         Sessions(1 sessions, 2 events, 2 items; 1 label columns)
         """
         return self._replace(labels=label_columns(labels, self.n_events), annotator=annotator)
+
+    def with_targets(self, targets: Any) -> Self:
+        """The same sessions with word on which events a model is to predict.
+
+        The others are context alone: inputs of the prefixes that end with them or later, items of
+        the catalogue, edges of the item graph and counts. Training, validation, the weights of
+        repeats and evaluation ask for targets alone.
+
+        Parameters
+        ----------
+        targets : dict of str to values, array-like of bool, or None
+            In a dict, the values of attributes of the events that a target must have, one of each
+            attribute. An array has a value for each event. None stands for all events.
+
+        Returns
+        -------
+        Sessions
+
+        Raises
+        ------
+        TypeError
+            If `targets` is something else.
+        ValueError
+            If an attribute is not known, no event has one of its values, an array has another
+            shape, or every target is the first event of its session.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> sessions = Sessions.from_lists([["tea", "cup", "pot"]])
+        >>> sessions.with_targets([False, True, False]).split_last()[1].tolist()
+        ['cup']
+        """
+        mask = target_mask(targets, self.event_attributes, self.n_events)
+        return self._replace(is_target=mask)._with_target()
+
+    def _with_target(self) -> Self:
+        """The sessions themselves, once it is sure that some event is a target."""
+        if self.is_target is not None and not len(self.target_events):
+            raise ValueError(
+                f"targets leaves none of {self.n_events:,} events to predict; the first event of "
+                "a session is no target. Name other values, or give longer sessions."
+            )
+        return self
 
     def with_item_attributes(self, describer: Describer) -> Self:
         """The same sessions with something that knows attributes of their items.

@@ -376,9 +376,9 @@ def _targets(
     tail: Sessions, encoder: SessionEncoder, size: int | None, seed: int
 ) -> NextItemTargets:
     """Targets of at most so many prefixes, drawn session by session; of at least one session."""
-    usable = tail[np.flatnonzero(tail.lengths >= 2)]
+    usable = tail[tail.usable_rows]
     cut = NextItemTargets.of(usable, encoder)
-    n_targets = np.maximum(cut.encoded.lengths - cut.encoded.first_prefix + 1, 0)
+    n_targets = cut.encoded.n_prefixes
     if size is not None and n_targets.sum() > size:
         order = np.random.default_rng([seed, 0]).permutation(len(usable))
         n_drawn = np.searchsorted(np.cumsum(n_targets[order]), size, side="right")

@@ -230,8 +230,8 @@ def _examples(
     targets = NextItemTargets.of(sessions, encoder)
     if not len(targets.rows):
         raise ValueError(
-            f"{name}: none of the {len(sessions)} sessions has two events, so there is no next "
-            "item to learn from; give longer ones, or leave out sessions of a single event "
+            f"{name}: none of the {len(sessions)} sessions has {sessions.usable_if}, so there is "
+            "no next item to learn from; give longer ones, or leave out sessions of a single event "
             "beforehand."
         )
     return prefix_data(targets, encoder, max_length, one_pass)[0]

@@ -67,5 +67,10 @@ def _columns(sessions: Sessions) -> Iterator[np.ndarray | str | None]:
     yield sessions.users
     yield sessions.ids
     yield sessions.target_start
+    yield sessions.is_target
+    for attribute in sessions.event_attributes:
+        yield attribute.name
+        yield attribute.values
+        yield attribute.codes
     for describer in sessions.item_attributes:
         yield describer.digest()

@@ -33,10 +33,10 @@ def held_out(sessions: Sessions, fraction: float) -> tuple[Sessions, Sessions]:
     ValueError
         If fewer than two sessions have an example.
     """
-    n_usable = np.count_nonzero(sessions.lengths >= 2)
+    n_usable = len(sessions.usable_rows)
     if n_usable < 2:
         raise ValueError(
-            f"X has {n_usable} sessions of two events or more, too few to train and "
+            f"X has {n_usable} sessions with {sessions.usable_if}, too few to train and "
             "validate; give more sessions, or set validation_fraction=None to train without "
             "validation."
         )
@@ -77,12 +77,9 @@ def tail_facts(
 
 def _targets(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
     """Events that are targets, (n,), and the number of events before each in its session, (n,)."""
-    first = np.ones(len(sessions), dtype=np.int64)
-    if sessions.target_start is not None:
-        np.maximum(sessions.target_start, 1, out=first)
-    position = np.arange(sessions.n_events) - np.repeat(sessions.offsets[:-1], sessions.lengths)
-    places = np.flatnonzero(position >= np.repeat(first, sessions.lengths))
-    return places, position[places]
+    places = sessions.target_events
+    session = np.searchsorted(sessions.offsets, places, side="right") - 1
+    return places, places - sessions.offsets[session]
 
 
 def _mean(lengths: np.ndarray) -> float:
