@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .._checks import check_choice, check_seed, is_integer, is_number
-from ..graphs import strengths
+from .._checks import check_choice, check_count, check_seed, is_integer, is_number
+from ..pairs import checked_graph, pair_graph, sparsified
+from ..vocabulary import Vocabulary
 from .base import GraphClusterer
 from .numbering import by_falling_size
+from .searches import SEARCHES, Problem
 
 __all__ = ["ItemClusterer"]
 
 OBJECTIVES = ("modularity", "cpm")
-IGRAPH_GENERATOR = Lock()  # igraph draws from one random generator per process
 
 
 class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -35,19 +32,26 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
     resolution : float or tuple of float, default=1.0
         Larger values give more and smaller clusters. A tuple gives one column of labels for each
         value.
-    algorithm : {"igraph", "leidenalg"}, default="igraph"
-        Package that runs the Leiden algorithm. igraph is an order of magnitude faster at equal
-        modularity.
+    algorithm : {"igraph", "leidenalg", "sknetwork", "cugraph"}, default="igraph"
+        Package that runs the Leiden algorithm. igraph is an order of magnitude faster than
+        leidenalg at equal modularity; both are under the GPL. scikit-network (BSD, extra
+        ``sknetwork``) does without them; cuGraph runs on a GPU and knows modularity alone.
     objective : {"modularity", "cpm"}, default="modularity"
         Modularity with the resolution as the weight of the expected edges, or the constant Potts
         model, for which the resolution is the least density of edge weight inside a cluster.
     n_iterations : int, default=2
         Runs of the algorithm, each beginning with the result of the one before; -1 for as many as
-        improve it.
+        improve it. ``"sknetwork"`` and ``"cugraph"`` run once, until nothing improves.
     self_loops : {"drop", "keep"}, default="drop"
         Whether an item that follows itself counts as an edge.
     counts : {"events", "sessions"}, default="events"
         Weight of an edge: how often two items are adjacent, or in how many sessions they are.
+    min_count : int, default=1
+        Least weight of an edge that the algorithm sees; `graph_` and `modularity_` are of all.
+    top_neighbors : int, optional
+        The algorithm sees an edge if it is among so many heaviest ones of one of its ends; None is
+        all. Fewer edges are searched in less memory and time, see
+        :func:`sessionprompt.pairs.sparsified`.
     attach : {"session", "batch"}, default="session"
         Whether an item that `fit` did not see joins a cluster by the edges of its own session
         alone, or by those of all sessions given at once.
@@ -100,11 +104,13 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         self,
         resolution: float | tuple[float, ...] = 1.0,
         *,
-        algorithm: Literal["igraph", "leidenalg"] = "igraph",
+        algorithm: Literal["igraph", "leidenalg", "sknetwork", "cugraph"] = "igraph",
         objective: Literal["modularity", "cpm"] = "modularity",
         n_iterations: int = 2,
         self_loops: Literal["drop", "keep"] = "drop",
         counts: Literal["events", "sessions"] = "events",
+        min_count: int = 1,
+        top_neighbors: int | None = None,
         attach: Literal["session", "batch"] = "session",
         random_state: Any = None,
     ) -> None:
@@ -114,12 +120,22 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         self.n_iterations = n_iterations
         self.self_loops = self_loops
         self.counts = counts
+        self.min_count = min_count
+        self.top_neighbors = top_neighbors
         self.attach = attach
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
         check_choice("algorithm", self.algorithm, SEARCHES)
         check_choice("objective", self.objective, OBJECTIVES)
+        if self.algorithm == "cugraph" and self.objective != "modularity":
+            raise ValueError(
+                f"algorithm='cugraph' cannot search by objective={self.objective!r}; set "
+                "objective='modularity', or another algorithm."
+            )
+        check_count("min_count", self.min_count)
+        if self.top_neighbors is not None:
+            check_count("top_neighbors", self.top_neighbors)
         super()._check_parameters()
         if not self._resolutions():
             raise ValueError(
@@ -151,10 +167,11 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
         check_seed(self.random_state)
         rng = np.random.default_rng(self.random_state)
         seeds = rng.integers(2**31 - 1, size=len(resolutions)).tolist()
-        if self.graph_.nnz == 0:
+        seen = sparsified(self.graph_, min_count=self.min_count, top_neighbors=self.top_neighbors)
+        if seen.nnz == 0:
             alone = np.arange(len(self.vocabulary_), dtype=np.int32)
             return [alone] * len(resolutions)
-        problem = _Problem.of_graph(self.graph_, self.objective)
+        problem = Problem.of_graph(seen, self.objective)
         search = SEARCHES[self.algorithm]
         partitions = []
         for resolution, seed in zip(resolutions, seeds, strict=True):
@@ -163,78 +180,65 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
             partitions.append(by_falling_size(membership))
         return partitions
 
+    def fit_graph(self, graph: Any, vocabulary: Any = None) -> Self:
+        """Learn the clusters of a graph that was counted elsewhere.
 
-@dataclass(frozen=True)
-class _Problem:
-    """A graph as both packages take it, and the masses that the objective gives its nodes.
+        Parameters
+        ----------
+        graph : sparse array of shape (n_items, n_items), table or sequence of tables
+            Symmetric counts, as of :func:`sessionprompt.graphs.item_graph`, or tables of pairs, as
+            of :func:`sessionprompt.pairs.count_pairs`.
+        vocabulary : Vocabulary or array-like of shape (n_items,), optional
+            Ids of the items, of a matrix in the order of its rows. Of tables, None is the items
+            that have a pair.
 
-    The objective is the constant Potts model with masses of nodes, summed over clusters: twice the
-    edge weight inside, less a penalty times the squared mass. Modularity is this with strengths as
-    masses and a penalty of ``resolution / unit``.
-    """
+        Returns
+        -------
+        self
+            As `fit` leaves it on sessions of that graph, but for `item_counts_`, which is None.
 
-    network: Any  # igraph.Graph
-    weights: list[int]  # of the edges
-    masses: list[int]  # of the nodes
-    unit: int
+        Raises
+        ------
+        ValueError
+            If a parameter is out of bounds, there are no items, or the graph is not symmetric, not
+            of whole counts or not of these items.
 
-    @classmethod
-    def of_graph(cls, graph: sparse.csr_array, objective: str) -> _Problem:
-        edges = sparse.triu(graph, format="coo")
-        masses = np.ones(graph.shape[0], dtype=np.int64)
-        unit = 1
-        if objective == "modularity":
-            masses = strengths(graph).astype(np.int64)
-            unit = masses.sum()
-        return cls(_igraph_network(edges), edges.data.tolist(), masses.tolist(), unit)
-
-
-def _igraph_network(edges: sparse.coo_array) -> Any:
-    import igraph
-
-    # igraph reads a list of tuples faster than an array
-    rows, columns = edges.coords
-    ends = zip(rows.tolist(), columns.tolist(), strict=True)
-    return igraph.Graph(edges.shape[0], list(ends))
-
-
-def _search_igraph(problem: _Problem, penalty: float, n_iterations: int, seed: int) -> list[int]:
-    """Cluster of each node, found by igraph."""
-    import igraph
-
-    with IGRAPH_GENERATOR:
-        igraph.set_random_number_generator(random.Random(seed))
-        try:
-            # its "modularity" leaves self-loops out of the strengths
-            found = problem.network.community_leiden(
-                "CPM",
-                weights=problem.weights,
-                node_weights=problem.masses,
-                resolution=penalty,
-                n_iterations=n_iterations,
-            )
-        finally:
-            igraph.set_random_number_generator(random)  # igraph's default
-    return found.membership
+        Examples
+        --------
+        >>> graph = sparse.csr_array([[0, 3, 0, 0], [3, 0, 1, 0], [0, 1, 0, 2], [0, 0, 2, 0]])
+        >>> clusterer = ItemClusterer(random_state=0).fit_graph(graph, ["a", "b", "x", "y"])
+        >>> clusterer.labels_
+        array([0, 0, 1, 1], dtype=int32)
+        """
+        self._check_parameters()
+        if sparse.issparse(graph):
+            self.graph_, self.vocabulary_ = _of_matrix(graph, vocabulary)
+        else:
+            if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
+                vocabulary = Vocabulary(vocabulary)
+            self.graph_, self.vocabulary_ = pair_graph(graph, vocabulary)
+        if not len(self.vocabulary_):
+            raise ValueError("graph has no items, so there is nothing to cluster; count some.")
+        if self.self_loops == "drop":
+            loops = sparse.diags_array(self.graph_.diagonal(), format="csr", dtype=np.int64)
+            self.graph_ = self.graph_ - loops
+            self.graph_.eliminate_zeros()
+        self.item_counts_ = None
+        self.attached_ = np.zeros(len(self.vocabulary_), dtype=bool)
+        self._learn(self._partitions())
+        return self
 
 
-def _search_leidenalg(problem: _Problem, penalty: float, n_iterations: int, seed: int) -> list[int]:
-    """Cluster of each node, found by leidenalg."""
-    import leidenalg
-
-    found = leidenalg.find_partition(
-        problem.network,
-        leidenalg.CPMVertexPartition,
-        weights=problem.weights,
-        node_sizes=problem.masses,
-        resolution_parameter=penalty,
-        n_iterations=n_iterations,
-        seed=seed,
-    )
-    return found.membership
-
-
-SEARCHES: dict[str, Callable[..., list[int]]] = {
-    "igraph": _search_igraph,
-    "leidenalg": _search_leidenalg,
-}
+def _of_matrix(graph: Any, ids: Any) -> tuple[sparse.csr_array, Vocabulary]:
+    """Graph with its rows in the order of the vocabulary of their ids."""
+    if ids is None:
+        raise ValueError(
+            "vocabulary=None: a matrix does not say whose rows it has; give their ids."
+        )
+    vocabulary = ids
+    order = slice(None)
+    if not isinstance(ids, Vocabulary):
+        vocabulary = Vocabulary(ids)
+        order = np.argsort(vocabulary.encode(ids))
+    counts = checked_graph(graph, len(vocabulary))
+    return counts[order][:, order].tocsr(), vocabulary
