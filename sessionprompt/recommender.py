@@ -46,7 +46,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Prompt kinds; ``()`` is the plain backbone. Clusters need sessions annotated by an
         :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does. Attributes are
         the columns of an :class:`~sessionprompt.clustering.ItemAttributes`, such as ``"brand"``.
-    gate : {"add", "elementwise", "scalar", "none"}, default="add"
+    gate : {"add", "elementwise", "scalar", "frequency", "none"}, default="add"
         How prompts and item embeddings are blended, see
         :class:`~sessionprompt.prompts.PromptBlend`.
     prompt_candidates : bool, default=True
@@ -199,7 +199,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         backbone: str | Callable[..., Any] = "gru4rec",
         *,
         prompts: Iterable[str] = ("cluster",),
-        gate: Literal["add", "elementwise", "scalar", "none"] = "add",
+        gate: Literal["add", "elementwise", "scalar", "frequency", "none"] = "add",
         prompt_candidates: bool = True,
         cold_items: Literal["attributes"] | None = None,
         withhold: float = 0.1,
@@ -296,7 +296,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         KeyboardInterrupt
             After Ctrl-C, once the best weights so far are in place: the model can be used.
         """
-        from .training import closing_line, fit_stages, without_cold_items  # skorch is slow
+        from .training import closing_line, fit_stages, is_first, without_cold_items
 
         start = time.perf_counter()
         check_parameters(self)
@@ -309,7 +309,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
             start_from = without_cold_items(self)
         fitted = fit_stages(start_from, sessions, valid, seed_of(self.random_state))
         self._take(fitted, sessions)
-        if self.verbose:
+        if self.verbose and is_first():
             print(closing_line(self, time.perf_counter() - start))
         return self
 

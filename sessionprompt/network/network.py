@@ -95,7 +95,8 @@ class SessionNetwork(nn.Module):
         """Encoded prefixes, which a criterion scores against all candidates or a sample of them."""
         self._withhold()
         last_items = batch.items[batch.ends]  # (P,)
-        return EncodedPrefixes(self.states(batch), self.candidate_vectors, last_items)
+        states = self.states(batch)
+        return EncodedPrefixes(states, self.candidate_vectors, last_items, batch.elsewhere)
 
     def _withhold(self) -> None:
         """Draw the items whose own vectors this step does without; none outside of training."""
@@ -117,6 +118,20 @@ class SessionNetwork(nn.Module):
         if items is None:
             return x * self._kept
         return x * self._kept[items]
+
+    def _counts(self, items: Tensor | None = None) -> Tensor | None:
+        """Events of all items (N,), or of some codes (n,): 0 if unknown or withheld.
+
+        None where nothing depends on them.
+        """
+        if self.blend is None or not self.blend.needs_counts:
+            return None
+        counts = self.popularity  # (N,)
+        if self._kept is not None and self.training:
+            counts = counts * self._kept.squeeze(1)  # (N,)
+        if items is None:
+            return counts
+        return counts[items.clamp(min=0)] * (items >= 0)  # (n,)
 
     def states(
         self, batch: SessionBatch, input_vectors: Tensor | None = None
@@ -150,14 +165,14 @@ class SessionNetwork(nn.Module):
         codes: dict[str, Any] = dict(batch.prompts)
         for kind, features in self._features_here().items():
             codes[kind] = features.some(codes[kind].squeeze(1), batch.described.get(kind))
-        return self.blend(x, codes)  # (T, d)
+        return self.blend(x, codes, self._counts(batch.items))  # (T, d)
 
     def lookup(self, items: Tensor) -> Tensor:
         """Vectors (n, d) of known items, prompted like inputs by what is known of an item alone."""
         x = self._own_vectors(items)  # (n, d)
         if self.blend is None:
             return x
-        return self.blend(x, self._codes_of(items))  # (n, d)
+        return self.blend(x, self._codes_of(items), self._counts(items))  # (n, d)
 
     def input_vectors(self) -> Tensor | None:
         """Input vectors of all items, (N, d), where nothing but the item decides on them."""
@@ -168,7 +183,8 @@ class SessionNetwork(nn.Module):
     def candidate_vectors(self, items: Tensor | None = None) -> Tensor:
         """Candidate vectors of all items, (N, d), or of some item codes, (n, d)."""
         if self.blend is not None and self._unit_blend:
-            return self.blend.unit_vectors(self._own_vectors(items), self._codes_for(items))
+            x = self._own_vectors(items)  # (N or n, d)
+            return self.blend.unit_vectors(x, self._codes_for(items), self._counts(items))
         if items is None:
             vectors = self._all_items()  # (N, d)
         elif self.prompt_candidates:
@@ -197,7 +213,7 @@ class SessionNetwork(nn.Module):
         """Vectors (N, d) of all items, prompted if candidates are."""
         if not self.prompt_candidates or self.blend is None:
             return self._own_vectors()
-        return self.blend(self._own_vectors(), self._fixed_codes())
+        return self.blend(self._own_vectors(), self._fixed_codes(), self._counts())
 
     @torch.no_grad()
     def center_prompts(self, noise: float) -> None:

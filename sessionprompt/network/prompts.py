@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeGuard
@@ -17,6 +18,7 @@ from ..encoding import PROMPT_KINDS
 
 __all__ = ["GATES", "DenseRows", "FixedCodes", "PromptBlend", "scaled_table", "table_name"]
 
+TRUSTED_FROM = 5  # events of an item, the usual least support of the field's preparations
 RIDGE = 0.1  # of the mean of the squares, in the map from which prompts of vectors start
 
 
@@ -72,6 +74,29 @@ class _Add(nn.Module):
         return sum(parts.values())  # type: ignore[return-value]
 
 
+class _Frequency(nn.Module):
+    """g x^ + (1 - g) times the sum over kinds v of v^, with g = n / (n + k) for n events of an item.
+
+    An item of few events rests on its prompts, one of many on itself. k is learned, from
+    `TRUSTED_FROM`. Items of fewer events than that send no gradient into the prompts.
+    """
+
+    def __init__(self, dim: int, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.log_k = nn.Parameter(torch.tensor(math.log(TRUSTED_FROM)))
+
+    def forward(self, parts: dict[str, Tensor], counts: Tensor) -> Tensor:
+        """Blend (n, d) of parts (n, d) of items of so many events (n,), 0 for withheld ones."""
+        item, *prompts = parts.values()
+        if not prompts:
+            return item
+        own = (counts / (counts + self.log_k.exp())).unsqueeze(1)  # (n, 1)
+        added = sum(prompts[1:], prompts[0])  # (n, d)
+        is_rare = (counts > 0) & (counts < TRUSTED_FROM)  # (n,)
+        added = torch.where(is_rare.unsqueeze(1), added.detach(), added)  # (n, d)
+        return own * item + (1 - own) * added
+
+
 class _ItemOnly(nn.Module):
     """x^ alone: the control that tells what normalising does without any prompt."""
 
@@ -86,6 +111,7 @@ class _ItemOnly(nn.Module):
 GATES: dict[str, type[nn.Module]] = {
     "add": _Add,
     "elementwise": _Elementwise,
+    "frequency": _Frequency,
     "scalar": _Scalar,
     "none": _ItemOnly,
 }
@@ -117,7 +143,8 @@ class PromptBlend(nn.Module):
     With x^ and v^ the item embedding and the prompt of kind v, scaled to unit length, a gate is one
     of ``"add"`` (x^ + sum of v^), ``"elementwise"`` (each part times the sigmoid of its own linear
     map: the form of the released code), ``"scalar"`` (shares that sum to one: the form of the
-    paper's text) and ``"none"`` (x^ alone, a control). The prompt of a kind with several columns,
+    paper's text), ``"frequency"`` (x^ by its events n, n / (n + k), and the sum of v^ by the rest;
+    k is learned) and ``"none"`` (x^ alone, a control). The prompt of a kind with several columns,
     such as clusters at several resolutions, is the sum of their rows. A prompt that is absent (code
     -1) is a zero vector.
 
@@ -127,7 +154,7 @@ class PromptBlend(nn.Module):
         Size of the embeddings.
     sizes : mapping of str to int
         Rows of the table of each prompt kind.
-    gate : {"add", "elementwise", "scalar", "none"}
+    gate : {"add", "elementwise", "scalar", "frequency", "none"}
 
     References
     ----------
@@ -153,17 +180,31 @@ class PromptBlend(nn.Module):
         """Learned vectors (n_rows, d) of a kind."""
         return self.tables[table_name(kind)]
 
-    def forward(self, x: Tensor, codes: Mapping[str, Tensor | RowSums]) -> Tensor:
-        """Item embeddings (n, d) blended with the prompts that `codes` (each (n, columns)) name."""
+    @property
+    def needs_counts(self) -> bool:
+        """Whether the blend depends on how many events an item has."""
+        return isinstance(self.gate, _Frequency)
+
+    def forward(
+        self, x: Tensor, codes: Mapping[str, Tensor | RowSums], counts: Tensor | None = None
+    ) -> Tensor:
+        """Item embeddings (n, d) blended with the prompts that `codes` (each (n, columns)) name.
+
+        `counts` (n,) are the events of the items, where `needs_counts`.
+        """
         parts = {"item": unit(x)}
         for kind, rows in codes.items():
             parts[table_name(kind)] = self._lookup(kind, rows)
+        if self.needs_counts:
+            return self.gate(parts, counts)  # (n, d)
         return self.gate(parts)  # (n, d)
 
-    def unit_vectors(self, x: Tensor, codes: Mapping[str, Tensor | RowSums]) -> Tensor:
+    def unit_vectors(
+        self, x: Tensor, codes: Mapping[str, Tensor | RowSums], counts: Tensor | None = None
+    ) -> Tensor:
         """The blend (n, d) scaled to unit length."""
         if not isinstance(self.gate, _Add) or not codes:
-            return unit(self(x, codes))
+            return unit(self(x, codes, counts))
         prompts = self._sums(codes)
         added = prompts[0]  # (n, d)
         for prompt in prompts[1:]:

@@ -101,7 +101,7 @@ def test_looked_up_items_are_like_inputs() -> None:
     torch.testing.assert_close(plain.lookup(torch.tensor([2])), plain.items[[2]])
 
 
-@pytest.mark.parametrize("gate", [None, "add", "elementwise"])
+@pytest.mark.parametrize("gate", [None, "add", "elementwise", "frequency"])
 def test_states_from_vectors_made_beforehand(gate: str | None) -> None:
     network = network_of(GRU4Rec(3, hidden=4), gate=gate).eval()
     inputs = network.input_vectors()
@@ -115,6 +115,24 @@ def test_vectors_that_depend_on_users_are_not_made_beforehand() -> None:
     blend = PromptBlend(3, {"cluster": 2, "user": 5})
     network = SessionNetwork(Last(3), 4, {"cluster": CODES}, torch.ones(4), blend, True, "dot", 1.0)
     assert network.input_vectors() is None
+
+
+def test_items_rest_on_prompts_by_their_events() -> None:
+    network = network_of(gate="frequency", scoring="dot")
+    k = network.blend.gate.log_k.exp().item()
+    counts = network.popularity.numpy()
+    own = unit(network.items)
+    prompts = unit(network.blend.tables["cluster"])[CODES[:, 0]]
+    shares = torch.tensor(counts / (counts + k))[:, None]
+    expected = shares * own + (1 - shares) * prompts
+    every = torch.arange(4)
+    torch.testing.assert_close(network.lookup(every), expected)
+    torch.testing.assert_close(network.states(batch_of([2], [1])), expected[[2, 1]])
+    for items in (None, every, torch.tensor([3, 1])):
+        rows = slice(None) if items is None else items
+        torch.testing.assert_close(network.candidate_vectors(items), expected[rows])
+    cosine = network_of(gate="frequency", scoring="cosine")
+    torch.testing.assert_close(cosine.candidate_vectors(), unit(expected))
 
 
 @pytest.mark.parametrize("gate", ["add", "elementwise", "scalar"])

@@ -80,12 +80,15 @@ def test_closed_elementwise_gates_recover_the_item() -> None:
     torch.testing.assert_close(blend(ITEM, ONE), unit(ITEM))
 
 
+MANY = torch.tensor([9.0])  # events of each item
+
+
 @pytest.mark.parametrize("gate", sorted(GATES))
 def test_items_of_a_cluster_share_its_prompt(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 3}, gate).double()
     x = torch.randn(1, 4).double().expand(3, 4)
-    first, second, other = blend(x, {"cluster": torch.tensor([[1], [1], [2]])})
+    first, second, other = blend(x, {"cluster": torch.tensor([[1], [1], [2]])}, MANY)
     assert torch.equal(first, second)
     assert torch.equal(first, other) == (gate == "none")
 
@@ -108,6 +111,8 @@ def test_several_kinds_and_columns(gate: str) -> None:
         expected = parts["item"] + parts["cluster"] + parts["user"]
     elif gate == "none":
         expected = parts["item"]
+    elif gate == "frequency":
+        expected = (9 * parts["item"] + 5 * (parts["cluster"] + parts["user"])) / 14
     elif gate == "elementwise":
         gates = blend.gate.gates
         expected = sum(
@@ -119,7 +124,7 @@ def test_several_kinds_and_columns(gate: str) -> None:
         odds = torch.cat([logits.exp(), torch.ones(2, 1)], dim=1)
         shares = odds / odds.sum(1, keepdim=True)
         expected = sum(shares[:, [i]] * part for i, part in enumerate(parts.values()))
-    torch.testing.assert_close(blend(x, codes), expected)
+    torch.testing.assert_close(blend(x, codes, MANY), expected)
 
 
 @pytest.mark.parametrize("gate", sorted(GATES))
@@ -128,28 +133,46 @@ def test_candidates_may_lack_a_kind(gate: str) -> None:
     x = torch.randn(2, 4)
     clusters = torch.tensor([[0], [1]])
     absent = torch.full((2, 1), -1)
-    without = blend(x, {"cluster": clusters})
-    blank = blend(x, {"cluster": clusters, "user": absent})
+    without = blend(x, {"cluster": clusters}, MANY)
+    blank = blend(x, {"cluster": clusters, "user": absent}, MANY)
     torch.testing.assert_close(without, blank)
 
 
 @pytest.mark.parametrize("gate", sorted(GATES))
 def test_nothing_known_is_a_zero_vector(gate: str) -> None:
     blend = PromptBlend(4, {"cluster": 5}, gate)
-    assert blend(torch.zeros(1, 4), {"cluster": torch.tensor([[-1]])}).abs().max() == 0
+    assert not blend(torch.zeros(1, 4), {"cluster": torch.tensor([[-1]])}, MANY).any()
 
 
-@pytest.mark.parametrize("gate", ["add", "elementwise", "scalar"])
+@pytest.mark.parametrize("gate", ["add", "elementwise", "scalar", "frequency"])
 def test_gradients_reach_prompts_items_and_gates(gate: str) -> None:
     torch.manual_seed(0)
     blend = PromptBlend(4, {"cluster": 3, "user": 2}, gate).double()
     x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
     codes = {"cluster": torch.tensor([[0], [2], [2]]), "user": torch.tensor([[1], [0], [-1]])}
-    out = blend(x, codes)
+    out = blend(x, codes, MANY)
     (out * torch.randn_like(out)).sum().backward()
     for name, parameter in [("x", x), *blend.named_parameters()]:
         assert parameter.grad is not None and parameter.grad.any(), name
     assert not blend.tables["cluster"].grad[1].any()  # nobody of this cluster was there
+
+
+def test_the_fewer_events_the_more_an_item_rests_on_its_prompts() -> None:
+    blend = PromptBlend(3, {"cluster": 2}, "frequency").double()
+    x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    codes = {"cluster": torch.tensor([[0], [0], [1], [1]])}
+    own = unit(x)
+    prompt = unit(blend.tables["cluster"])[codes["cluster"][:, 0]]
+    with torch.no_grad():
+        blend.gate.log_k.fill_(np.log(2.0))
+    out = blend(x, codes, torch.tensor([0.0, 2.0, 1.0, 4.0]))
+    shares = torch.tensor([0, 1 / 2, 1 / 3, 2 / 3], dtype=torch.float64)[:, None]
+    torch.testing.assert_close(out, shares * own + (1 - shares) * prompt)
+    out.sum().backward()
+    gradient = blend.tables["cluster"].grad
+    assert gradient[0].any()  # by the item without events, which has nothing else
+    assert not gradient[1].any()  # one and four events are few
+    assert x.grad[1:].any(dim=1).all() and not x.grad[0].any()
 
 
 # ---------------------------------------------------------------------- unit and the sparse product
@@ -173,9 +196,9 @@ def test_unit_vectors_are_the_blend_at_unit_length(gate: str, n_columns: int) ->
     blend = PromptBlend(3, {"cluster": 6}, gate).double()
     x = torch.randn(5, 3, dtype=torch.float64)
     codes = CODES[:, :n_columns]
-    expected = unit(blend(x, {"cluster": codes}))
+    expected = unit(blend(x, {"cluster": codes}, MANY))
     for rows in (codes, FixedCodes(codes, 6)):
-        torch.testing.assert_close(blend.unit_vectors(x, {"cluster": rows}), expected)
+        torch.testing.assert_close(blend.unit_vectors(x, {"cluster": rows}, MANY), expected)
 
 
 CODES = torch.tensor([[0, 4], [-1, 2], [2, -1], [-1, -1], [3, 3]])
