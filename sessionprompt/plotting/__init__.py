@@ -11,6 +11,7 @@ from .canvas import Display
 from .cluster_flow import ClusterFlowDisplay
 from .cluster_map import ClusterMapDisplay
 from .comparisons import ComparisonDisplay
+from .explanations import ExplanationDisplay
 from .reach import ReachDisplay
 from .resolution import ResolutionCurveDisplay
 from .slices import SliceDisplay
@@ -22,6 +23,7 @@ __all__ = [
     "ClusterMapDisplay",
     "ComparisonDisplay",
     "Display",
+    "ExplanationDisplay",
     "ReachDisplay",
     "ResolutionCurveDisplay",
     "SliceDisplay",

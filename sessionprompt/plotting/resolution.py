@@ -202,6 +202,8 @@ class ResolutionCurveDisplay(Display):
 
     def _draw_sizes(self, panel: Any) -> None:
         """Largest cluster, and the one in which the median item lies."""
+        from matplotlib.ticker import LogLocator
+
         largest = [sizes.max() for sizes in self._sizes()]
         median = [_size_of_median_item(sizes) for sizes in self._sizes()]
         panel.plot(self.resolutions, largest, "^-", color=PALETTE[5], label="largest", markersize=4)
@@ -214,6 +216,7 @@ class ResolutionCurveDisplay(Display):
             markersize=4,
         )
         panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
         panel.legend(frameon=False, fontsize="small", ncols=2)
         plain(panel, y="items in cluster")

@@ -13,7 +13,7 @@ from ..tables import Titles, titles_of
 from ..vocabulary import Vocabulary
 from .canvas import shortened
 
-__all__ = ["column_of", "fitted_clusterer", "item_names", "most_frequent"]
+__all__ = ["column_of", "fitted_clusterer", "item_names", "most_frequent", "names_of"]
 
 
 def fitted_clusterer(estimator: Any) -> GraphClusterer:
@@ -40,8 +40,12 @@ def column_of(labels: np.ndarray, column: int) -> np.ndarray:
 
 
 def item_names(vocabulary: Vocabulary, titles: Titles | None) -> list[str]:
+    """Names of all items of a vocabulary."""
+    return names_of(vocabulary.ids, titles)
+
+
+def names_of(ids: np.ndarray, titles: Titles | None) -> list[str]:
     """Title of each item, or its id where there is none, shortened."""
-    ids = vocabulary.ids
     names = ids.tolist()
     if titles is not None:
         found = titles_of(ids, titles)

@@ -18,6 +18,7 @@ from sessionprompt.baselines import Popularity, SequentialRules
 from sessionprompt.blending import Blend, StackBlend
 from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.datasets import make_sessions
+from sessionprompt.explaining import explain
 from sessionprompt.graphs import FARTHER
 from sessionprompt.model_selection import TemporalSessionSplit
 from sessionprompt.plotting import (
@@ -26,6 +27,7 @@ from sessionprompt.plotting import (
     ClusterMapDisplay,
     ComparisonDisplay,
     Display,
+    ExplanationDisplay,
     ReachDisplay,
     ResolutionCurveDisplay,
     SliceDisplay,
@@ -160,6 +162,24 @@ def test_reach(rules: Pipeline) -> None:
         ReachDisplay.from_sessions(train, [["a"]])
     with pytest.raises(ValueError, match="has no clusterer"):
         ReachDisplay.from_estimator(SequentialRules().fit(train), test)
+
+
+def test_explanations(model: Pipeline, rules: Pipeline) -> None:
+    session = TEST.to_lists()[0][:4]
+    shown = ExplanationDisplay.from_estimator(model, session, "item-03", titles=TITLES)
+    found = explain(model, session, "item-03")
+    events, parts = shown.axes_
+    assert [bar.get_width() for bar in events.patches] == pytest.approx(found.shares.tolist())
+    assert [bar.get_width() for bar in parts.patches] == pytest.approx([*found.parts.values()])
+    names = [label.get_text() for label in events.get_yticklabels()]
+    assert names == [f"{place}  {TITLES[item]}" for place, item in enumerate(session, 1)]
+    assert events.get_title(loc="left").startswith("Title of item-03: a score of")
+    check_picture(shown)
+    long = explain(rules, LOG.vocabulary.ids[:10].tolist(), "item-03")
+    shown = ExplanationDisplay.from_results(long)
+    assert shown.axes_[0].get_yticklabels()[-1].get_text() == "together"
+    assert shown.axes_[0].patches[-1].get_width() == long.rest
+    check_picture(shown)
 
 
 def test_resolution_curve() -> None:
