@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from .files import open_model, read_sessions
+from .items import add_targets
 from .options import event_command, given_options, words
 
 __all__ = ["add_command"]
@@ -18,6 +19,7 @@ def add_command(commands: Any) -> None:
     parser = event_command(commands, "evaluate", text)
     parser.set_defaults(run=run)
     _add_measures(parser)
+    add_targets(parser)
 
 
 def _add_measures(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .items import event_attributes
+from .items import event_attributes, targets_in
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -38,7 +38,8 @@ def read_sessions(
     if model is not None:
         owners = model.steps[-1][1].encoder_.owners
         text += [name for name in attributes if owners[name].ids.dtype == object]
-    wanted = [*roles.values(), *attributes]
+    of_targets = [name for name, _ in getattr(given, "targets", None) or ()]
+    wanted = list(dict.fromkeys([*roles.values(), *attributes, *of_targets]))
     events = read_table(given.events, wanted, time=given.time, text=text)
     names: dict[str, dict[int, str]] = {role: {} for role in ROLES}
     for role, vocabulary in known.items():
@@ -46,6 +47,7 @@ def read_sessions(
             events, names[role] = with_numbers(events, roles[role], vocabulary.ids.tolist())
     options = {**roles, "time": given.time, "gap": given.gap, "unit": given.unit, **filters}
     options["attributes"] = attributes
+    options["targets"] = targets_in(events, given)
     return Sessions.from_events(events, **options), names
 
 

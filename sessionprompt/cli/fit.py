@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from .files import read_sessions
-from .items import add_items, attribute_step, named_attributes
+from .items import add_items, add_targets, attribute_step, named_attributes
 from .options import event_command, given_options, literal, words
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add_command(commands: Any) -> None:
     _add_filters(parser)
     _add_model(parser)
     add_items(parser)
+    add_targets(parser)
     parser.add_argument(
         "--quiet", action="store_true", help="print nothing but warnings and errors"
     )
@@ -106,11 +108,28 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Learn a model from the events and save it."""
+    """Learn a model from the events and save it, together with others that torchrun started."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("WORLD_SIZE") == "1":
+        _fit(given, first=True)
+        return
+    from ..training import joined
+
+    if given.events == "-":
+        raise ValueError("standard input reaches one of several processes alone; name a file.")
+    with joined() as first:
+        given.quiet |= not first
+        _fit(given, first)
+
+
+def _fit(given: argparse.Namespace, first: bool) -> None:
+    """Learn a model; of several processes, the first one warns and saves it."""
     from ..persistence import check_storable
     from ..storage import PARTS, try_target
 
-    try_target(given.model, PARTS)  # before the work, not after it
+    if first:
+        try_target(given.model, PARTS)  # before the work, not after it
+    else:
+        warnings.simplefilter("ignore")
     pipeline = _new_pipeline(given)
     sessions, _ = read_sessions(given, **given_options(given, FILTERS))
     if not given.quiet:
@@ -119,7 +138,8 @@ def run(given: argparse.Namespace) -> None:
     pipeline.fit(sessions)
     if not given.quiet:
         print(_summary(sessions, pipeline))
-    _save(pipeline, given.model)
+    if first:
+        _save(pipeline, given.model)
 
 
 def _save(pipeline: Pipeline, path: str) -> None:

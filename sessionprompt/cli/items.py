@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .options import words
+from .options import literal, words
 
 if TYPE_CHECKING:
     import narwhals as nw
 
-__all__ = ["add_items", "attribute_step", "event_attributes", "named_attributes"]
+__all__ = [
+    "add_items",
+    "add_targets",
+    "attribute_step",
+    "event_attributes",
+    "named_attributes",
+    "targets_in",
+]
 
 
 def add_items(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +36,39 @@ def add_items(parser: argparse.ArgumentParser) -> None:
         const="attributes",
         help="recommend items of the table, too, that no event names",
     )
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says which events are targets."""
+    text = "events to predict, by values of a column; the others are context; may be repeated"
+    parser.add_argument(
+        "--targets", action="append", type=_targets, metavar="COLUMN=VALUES", help=text
+    )
+
+
+def _targets(text: str) -> tuple[str, tuple[str, ...]]:
+    """Column and values of targets."""
+    name, mark, values = text.partition("=")
+    if not name or not mark or not values:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no COLUMN=VALUES, such as action=buy or action=buy,cart."
+        )
+    return name, words(values)
+
+
+def targets_in(events: Any, given: argparse.Namespace) -> dict[str, list[Any]] | None:
+    """Values that targets must have, of the kinds that their columns hold; None for all events."""
+    import narwhals as nw
+
+    named = getattr(given, "targets", None) or ()
+    frame = nw.from_native(events, eager_only=True)
+    wanted: dict[str, list[Any]] = {}
+    for name, values in named:
+        read: Callable[[str], Any] = str
+        if frame[name].dtype.is_numeric() or frame[name].dtype == nw.Boolean:
+            read = literal
+        wanted.setdefault(name, []).extend(map(read, values))
+    return wanted or None
 
 
 def event_attributes(given: argparse.Namespace, model: Any = None) -> list[str]:

@@ -75,7 +75,7 @@ class _Add(nn.Module):
 
 
 class _Frequency(nn.Module):
-    """g x^ + (1 - g) times the sum over kinds v of v^, with g = n / (n + k) for n events of an item.
+    """g x^ + (1 - g) times the sum over kinds v of v^; g = n / (n + k) for an item of n events.
 
     An item of few events rests on its prompts, one of many on itself. k is learned, from
     `TRUSTED_FROM`. Items of fewer events than that send no gradient into the prompts.

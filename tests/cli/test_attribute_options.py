@@ -42,6 +42,8 @@ def test_fit_evaluate_and_recommend(folder: Path, capsys: pytest.CaptureFixture[
     evaluate = ["evaluate", events, "--model", model, *COLUMNS, "--slices", "cold"]
     assert main([str(word) for word in evaluate]) == 0
     assert json.loads(capsys.readouterr().out)["slices"]["cold"]["warm"]["n"] == 40
+    assert main([str(word) for word in [*evaluate, "--targets", "action=1"]]) == 0
+    assert json.loads(capsys.readouterr().out)["n_targets"] == 24
     recommend = ["recommend", events, "--model", model, *COLUMNS, "-k", "3"]
     assert main([str(word) for word in recommend]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 40
@@ -55,6 +57,8 @@ def test_fit_evaluate_and_recommend(folder: Path, capsys: pytest.CaptureFixture[
         (["--items", "none.csv", "--attributes", "brand"], "none.csv: there is no such file"),
         (["--items", "items.csv", "--attributes", "colour"], "colour"),
         (["--event-attributes", "device"], "device"),
+        (["--targets", "device=app"], "device"),
+        (["--targets", "action=9"], "{'action': [9]}: no event has such a value; there are 1, 2"),
     ],
 )
 def test_faults(
