@@ -29,6 +29,7 @@ templates_path = ["_templates"]
 default_role = "literal"
 nitpicky = True  # a reference that leads nowhere is a warning
 nitpick_ignore_regex = [
+    ("py:obj", ".*"),  # tables of the doors of packages, whose names have no page of their own
     ("py:.*", r"(?!sessionprompt\.).*"),  # types in words, and other libraries
 ]
 
@@ -53,6 +54,9 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "download_all_examples": False,
     "min_reported_time": 1,
+    "image_scrapers": ("matplotlib", "displays.scraper"),
+    "ignore_repr_types": r"sessionprompt\.plotting",
+    "within_subsection_order": "FileNameSortKey",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -61,6 +65,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
+    "collapse_navigation": True,
     "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "navigation_with_keys": False,

@@ -44,11 +44,11 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         **backbone_params)``.
     prompts : tuple of {"cluster", "user", "session"} and attributes, default=("cluster",)
         Prompt kinds; ``()`` is the plain backbone. Clusters need sessions annotated by an
-        :class:`~sessionprompt.clustering.ItemClusterer`, which a Pipeline does. Attributes are
-        the columns of an :class:`~sessionprompt.clustering.ItemAttributes`, such as ``"brand"``.
+        :class:`~sessionprompt.ItemClusterer`, which a Pipeline does. Attributes are the columns of
+        an :class:`~sessionprompt.ItemAttributes`, such as ``"brand"``.
     gate : {"add", "elementwise", "scalar", "frequency", "none"}, default="add"
         How prompts and item embeddings are blended, see
-        :class:`~sessionprompt.prompts.PromptBlend`.
+        :class:`~sessionprompt.network.PromptBlend`.
     prompt_candidates : bool, default=True
         Whether the scored items carry the prompts of their clusters and attributes too.
     cold_items : {"attributes"} or None, default=None
@@ -69,7 +69,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
     init : {"graph", "normal", "reference"}, default="graph"
         Where the item table starts: ``"graph"`` at a spectral embedding of who stands next to whom
         in the training sessions, clusters at the mean of their items, see
-        :func:`~sessionprompt.initialization.graph_vectors`; ``"normal"`` at random, N(0, 1/dim);
+        :func:`~sessionprompt.network.graph_vectors`; ``"normal"`` at random, N(0, 1/dim);
         ``"reference"`` items, prompts and gates as the published code of the backbone starts them,
         often much shorter. From the graph, training needs a fraction of the epochs.
     max_length : int, default=50

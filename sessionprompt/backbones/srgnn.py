@@ -21,7 +21,7 @@ class SRGNN(Backbone):
         alpha_p = q . sigmoid(W_1 h_t + W_2 h_p + b)
         z_t = W_3 [sum_p alpha_p h_p ; h_t] + b_3
 
-    See :class:`~sessionprompt.backbones._ggnn.GatedGraph` for the graph and the choices in it. With
+    See ``GatedGraph`` for the graph and the choices in it. With
     one step an event changes the states of two nodes at most, so one pass over a session serves all
     its prefixes exactly; with more, every prefix needs a graph of its own. Parameters start at
     U(-1/sqrt d, 1/sqrt d).

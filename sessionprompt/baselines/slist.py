@@ -31,7 +31,7 @@ class SLIST(ItemToItem):
 
     The inverse would be dense (7 GB in float32 for 43,000 items). Instead B is found by an
     iteration that keeps the `n_neighbors` largest entries of each row throughout, see
-    :func:`~sessionprompt.baselines.ridge.sparse_ridge`; memory is that of the pairs of items that
+    ``sparse_ridge`` in ``baselines/ridge.py``; memory is that of the pairs of items that
     share a session, of three times ``n_items * n_neighbors`` entries, and of one block of rows.
 
     Parameters
