@@ -1,4 +1,4 @@
-"""Pictures of the gallery: displays that are the last value of a block, which pyplot knows nothing of."""
+"""Pictures of displays for the gallery; pyplot, where sphinx-gallery looks, does not know them."""
 
 from __future__ import annotations
 

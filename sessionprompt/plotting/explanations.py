@@ -126,7 +126,8 @@ def _bars(panel: Any, names: Sequence[str], shares: Sequence[float]) -> None:
     colors = np.where(values < 0, PALETTE[5], PALETTE[0])
     places = np.arange(len(values))
     bars = panel.barh(places, values, color=colors, height=0.7)
-    panel.bar_label(bars, fmt="%+.2f", padding=3, fontsize="small")
+    figures = [f"{value:+.2f}" for value in values.round(2) + 0.0]  # which makes -0.0 a 0.0
+    panel.bar_label(bars, figures, padding=3, fontsize="small")
     panel.set_yticks(places, names)
     panel.invert_yaxis()
     panel.axvline(0, color=GREY, linewidth=0.8)
