@@ -145,12 +145,12 @@ def _trusts(panel: Any, weights: Mapping[str, float]) -> None:
 
 
 def _note_factors(panel: Any, weights: Mapping[str, float]) -> None:
-    """Weights that multiply what differs from item to item, as text."""
+    """Weights that multiply what differs from item to item, as text below the panel."""
     lines = [
         f"{name}: {value:+.2f}"
         for name, value in weights.items()
         if name.startswith("own score") or name == "share of events"
     ]
     text = "\n".join(["factors", *lines])
-    style = {"fontsize": "small", "color": "0.35", "va": "bottom"}
-    panel.text(0.03, 0.04, text, transform=panel.transAxes, **style)
+    style = {"fontsize": "small", "color": "0.35", "va": "top"}
+    panel.text(0, -0.25, text, transform=panel.transAxes, **style)
