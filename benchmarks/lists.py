@@ -1,8 +1,8 @@
 """Price of rules and of approximate search: recall of lists beside what they gain.
 
-python benchmarks/lists.py --data FOLDER --output FILE [--fraction .05]
+python benchmarks/lists.py --data FOLDER --output FILE [--file yoochoose_100k --fraction 1]
 
-GRU4Rec with clusters is fitted on the newest share of Diginetica's training sessions; lists of 20
+GRU4Rec with clusters is fitted on the newest share of a log's training sessions; lists of 20
 for the test sessions without their last item are compared with that item. ``rules``: recall, mean
 cosine of the pairs of items of a list, and clusters in a list, by block list (the hundred most
 frequent items), most items of a cluster, and diversity. ``index``: recall of the exact best items
@@ -75,14 +75,14 @@ def index_line(model: Pipeline, inputs: Sessions, effort: int) -> dict[str, Any]
 def main() -> None:
     """Fit, and write a line for every rule and effort."""
     parser = arguments(__doc__ or "")
-    parser.set_defaults(fraction=0.05)
+    parser.add_argument("--file", default="yoochoose_100k", help="log, by the name of its file")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    train, test = load_parquet(data_file(args.data, "diginetica"))
+    train, test = load_parquet(data_file(args.data, args.file))
     train = newest(train, args.fraction)
     model = make_session_pipeline("gru4rec", max_epochs=3, random_state=args.seed).fit(train)
     inputs, targets = test.split_last()[:2]
-    head = {"data": "diginetica", "fraction": args.fraction, "seed": args.seed, "k": K}
+    head = {"data": args.file, "fraction": args.fraction, "seed": args.seed, "k": K}
     head |= {"n_items": model[-1].n_items_, "n_lists": len(inputs)}
     tail = machine(("torch", "numpy", "faiss-cpu")) | {"threads": args.threads}
     counts = model[-1].encoder_.item_counts
