@@ -3,10 +3,11 @@
 python benchmarks/stack.py --data FOLDER --file yoochoose_100k [--models rules,rules+network]
 
 A model named alone is that model as it is; one that ends in + is a stack of it alone; names joined
-by + are a stack of these. A backbone's name, such as gru4rec, stands for `make_session_pipeline`
-with all defaults, `gru4rec-` for that without `repeats`; `network` is GRU4Rec with --epochs and
-without `repeats`. Files without a test part are split in time, the newest tenth for testing. Lines
-hold 95 % intervals over the test sessions, and what a model gains over the first of --models.
+by + are a stack of these, gru4rec*3 three with seeds of their own. A backbone's name, such as
+gru4rec, stands for `make_session_pipeline` with all defaults, `gru4rec-` for that without
+`repeats`; `network` is GRU4Rec with --epochs and without `repeats`. Files without a test part are
+split in time, the newest tenth for testing. Lines hold 95 % intervals over the test sessions, and
+what a model gains over the first of --models.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def member(name: str, args: argparse.Namespace) -> Any:
+def member(name: str, args: argparse.Namespace, seed: int) -> Any:
     """Model of a name."""
     if name == "rules":
         return SequentialRules()
     if name == "knn":
         return VSKNN()
-    common = {"recency": args.recency or None, "random_state": args.seed}
+    common = {"recency": args.recency or None, "random_state": seed}
     if name in BACKBONES:
         return make_session_pipeline(name, **common)
     if name.removesuffix("-") in BACKBONES:
@@ -70,16 +71,20 @@ def member(name: str, args: argparse.Namespace) -> Any:
         max_epochs=args.epochs,
         patience=None,
         repeats=None,
-        random_state=args.seed,
+        random_state=seed,
     )
 
 
 def model_of(text: str, args: argparse.Namespace) -> Any:
     """Model of an entry of --models."""
-    names = [name for name in text.split("+") if name]
     if "+" not in text:
-        return member(text, args)
-    members = [(name, member(name, args)) for name in names]
+        return member(text, args, args.seed)
+    members = []
+    for part in filter(None, text.split("+")):
+        name, _, copies = part.partition("*")
+        members.append((name, member(name, args, args.seed)))
+        for n in range(1, int(copies or 1)):
+            members.append((f"{name}_{n}", member(name, args, args.seed + n)))
     return StackedSessionRecommender(members, random_state=args.seed)
 
 
