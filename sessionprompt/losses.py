@@ -168,9 +168,10 @@ class SampledSoftmax(_Negatives):
         """Mean loss of states (B, d) against targets and negatives, which the function embeds."""
         if isinstance(scored, tuple):
             scored = EncodedPrefixes(*scored)
-        drawn = torch.cat([targets, self.draw()])  # (B + n,)
+        asked = scored.all_targets(targets)  # (B,), in several processes more
+        drawn = torch.cat([asked, self.draw()])  # (B + n,)
         items, place, counts = torch.unique(drawn, return_inverse=True, return_counts=True)  # (m,)
-        expected = self.drawn[items] + len(targets) * self.met[items]  # (m,)
+        expected = self.drawn[items] + len(asked) * self.met[items]  # (m,)
         log_weights = (counts / expected).log()  # (m,)
         right = place[: len(targets)]  # (B,)
         return scored.against(items).cross_entropy(right, self.precision, log_weights)
@@ -257,7 +258,8 @@ class ClusterSoftmax(_Negatives):
                 "loss='clusters' needs one embedding for each prefix and its last item, and this "
                 "backbone's embedding depends on the candidate; set loss='full', or 'sampled'."
             )
-        candidates = self.candidates(scored.last_items, targets)
+        all_last_items = scored.all_last_items(scored.last_items)
+        candidates = self.candidates(scored.last_items, targets, all_last_items)
         if not self.reads_rows(len(self.clusters)):
             table = scored.candidate_vectors()  # (N, d)
             return cluster_cross_entropy(scored.states, table, targets, candidates)
@@ -268,15 +270,19 @@ class ClusterSoftmax(_Negatives):
         table = scored.candidate_vectors(items)  # (n, d)
         return cluster_cross_entropy(scored.states, table, right, candidates)
 
-    def candidates(self, last_items: Tensor, targets: Tensor) -> BlockCandidates:
-        """Item codes of the candidates of a batch, drawn anew."""
-        known = last_items >= 0  # (B,)
-        cluster = self.clusters[last_items.clamp(min=0)].masked_fill(~known, -1)  # (B,)
+    def candidates(
+        self, last_items: Tensor, targets: Tensor, all_last_items: Tensor | None = None
+    ) -> BlockCandidates:
+        """Item codes of the candidates of a batch, drawn anew; of a share, as for all of it."""
+        cluster = self._cluster(last_items)  # (B,)
         present = torch.unique(cluster[cluster >= 0])  # (C,)
         block_of = torch.full((len(self.sizes) + 1,), -1, device=cluster.device)  # last for none
         block_of[present] = torch.arange(len(present), device=cluster.device)
         sizes = self.sizes[present]  # (C,)
         most = self._most_of_each(sizes)
+        if all_last_items is not None and len(all_last_items) > len(last_items):
+            met = torch.unique(self._cluster(all_last_items))  # (clusters,), -1 for none
+            most = self._most_of_each(self.sizes[met[met >= 0]])
         inside = self.clusters[targets] == cluster  # (B,)
         own_target = self._place(targets, most).masked_fill(~inside | (cluster < 0), -1)  # (B,)
         drawn, counts = torch.unique(self.draw(), return_counts=True)  # (S,)
@@ -293,6 +299,10 @@ class ClusterSoftmax(_Negatives):
             drawn_target=_places_in(drawn, by_block, targets),
             log_weights=(counts / self.drawn[drawn]).log()[by_block],
         )
+
+    def _cluster(self, items: Tensor) -> Tensor:
+        """Cluster of items (n,), -1 for none and for unknown ones."""
+        return self.clusters[items.clamp(min=0)].masked_fill(items < 0, -1)
 
     def _most_of_each(self, sizes: Tensor) -> int:
         """Items of each cluster, of these sizes, that are candidates by themselves at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import pickle
 import subprocess
@@ -38,6 +39,14 @@ WITHOUT_TRAINING = {
         "assert SLIST().fit([['a', 'b'], ['b', 'c']]).score([['a', 'b']]) == 1"
     ),
 }
+FREE_OF_GPL = """
+from sessionprompt import Pipeline, PromptedSessionRecommender
+sessions = [["a", "b", "a"], ["x", "y", "x"], ["b", "x"]] * 2
+clusterer = ItemClusterer(algorithm="sknetwork", random_state=0)
+settings = dict(dim=4, max_epochs=1, loss="clusters", refit=False, random_state=0)
+pipeline = Pipeline([("clu", clusterer), ("rec", PromptedSessionRecommender(**settings))])
+assert pipeline.fit(sessions).predict([["a"], ["new", "x"]], k=2).shape == (2, 2)
+"""
 WITHOUT_CLUSTERING = {
     "pipeline": "from sessionprompt import make_session_pipeline",
     "training": (
@@ -72,7 +81,10 @@ def loaded() -> dict[str, set[str]]:
     lines = ["import json, os, pickle, sys", *lines_of(NAMES), "child = os.fork()", "if not child:"]
     lines += [f"    {line}" for line in [*lines_of(WITHOUT_TRAINING), "os._exit(0)"]]
     lines += ["assert os.waitpid(child, 0)[1] == 0"]
-    lines += lines_of({**WITHOUT_CLUSTERING, "training": training})
+    steps = {**WITHOUT_CLUSTERING, "training": training}
+    if importlib.util.find_spec("sknetwork") is not None:
+        steps["free of GPL"] = FREE_OF_GPL
+    lines += lines_of(steps)
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return {name: set(found) for name, found in map(json.loads, done.stdout.splitlines())}
@@ -109,3 +121,11 @@ def test_baselines_need_no_torch(loaded: dict[str, set[str]]) -> None:
 def test_training_brings_no_clustering(loaded: dict[str, set[str]]) -> None:
     assert {"torch", "skorch"} <= loaded["training"]
     assert not {"igraph", "leidenalg", "matplotlib"} & loaded["training"]
+
+
+def test_clusters_and_recommendations_can_do_without_packages_under_the_gpl(
+    loaded: dict[str, set[str]],
+) -> None:
+    if "free of GPL" not in loaded:
+        pytest.skip("scikit-network is not installed")
+    assert not {"igraph", "leidenalg"} & loaded["free of GPL"]

@@ -170,7 +170,7 @@ def dropped_out(x: Tensor, p: float) -> Tensor:
         return x * 0
     n_numbers = -(-x.numel() // 4)
     numbers = torch.empty(n_numbers, dtype=torch.int64, device=x.device)
-    numbers.random_(-(2**63), None, generator=generator_on(x.device))
+    numbers.random_(-(2**63), None, generator=generator_on(x.device, of_rows=True))
     parts = numbers.view(torch.int16)[: x.numel()].view(x.shape)
     kept = parts >= dropped - 2**15
     scale = 2**16 / (2**16 - dropped)

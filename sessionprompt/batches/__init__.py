@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from .batch import SessionBatch, batches_of
+from .batch import Elsewhere, SessionBatch, batches_of
 from .draws import SeededDraws, alone_drawing, drawing, generator_on
 from .pairs import Pairs, segment_softmax, segment_sum
 from .session_graphs import SessionGraph
 
 __all__ = [
+    "Elsewhere",
     "Pairs",
     "SeededDraws",
     "SessionBatch",

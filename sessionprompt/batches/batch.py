@@ -17,7 +17,7 @@ from ..clustering import Features
 from ..encoding import Examples, PrefixData
 from .pairs import Pairs
 
-__all__ = ["SessionBatch", "batches_of"]
+__all__ = ["Elsewhere", "SessionBatch", "batches_of"]
 
 
 def batches_of(
@@ -44,6 +44,30 @@ def batches_of(
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """Prefixes of the same batch that other processes read.
+
+    Attributes
+    ----------
+    targets : LongTensor of shape (P,)
+        Code of the item after each.
+    last_items : LongTensor of shape (P,)
+        Code of the last item of each, below 0 where it is unknown.
+    counted : bool
+        Whether this process's own prefixes count; else another one counts them too.
+    """
+
+    targets: Tensor
+    last_items: Tensor
+    counted: bool = True
+
+    def to(self, device: torch.device | str) -> Elsewhere:
+        """The same prefixes on another device."""
+        targets = self.targets.to(device)
+        return replace(self, targets=targets, last_items=self.last_items.to(device))
+
+
+@dataclass(frozen=True)
 class SessionBatch:
     """Ragged torch columns of some windows: all their events one after another, no padding.
 
@@ -60,7 +84,9 @@ class SessionBatch:
     events : ndarray of shape (P,)
         The same places, counted over all events of the encoded sessions.
     described : dict of str to features
-        Attributes of unknown items, see :class:`~sessionprompt.encoding.EncodedSessions`.
+        Attributes of unknown items, see ``encoding.EncodedSessions``.
+    elsewhere : Elsewhere or None
+        The rest of the batch, where several processes share it.
     """
 
     items: Tensor
@@ -69,6 +95,7 @@ class SessionBatch:
     ends: Tensor
     events: np.ndarray
     described: dict[str, Features] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -94,8 +121,12 @@ class SessionBatch:
         if self.items.device == torch.device(device):
             return self
         moved = {kind: codes.to(device) for kind, codes in self.prompts.items()}
+        elsewhere = self.elsewhere
+        if elsewhere is not None:
+            elsewhere = elsewhere.to(device)
         return replace(
             self,
+            elsewhere=elsewhere,
             items=self.items.to(device),
             prompts=moved,
             lengths=self.lengths.to(device),

@@ -21,7 +21,8 @@ from torch.overrides import TorchFunctionMode
 __all__ = ["SeededDraws", "alone_drawing", "drawing", "generator_on"]
 
 _Generators = dict[torch.device, torch.Generator]
-_current: ContextVar[tuple[int, _Generators] | None] = ContextVar("_current", default=None)
+_Draws = tuple[int, _Generators]
+_current: ContextVar[tuple[_Draws, _Draws] | None] = ContextVar("_current", default=None)
 _process = threading.RLock()
 
 # functions of torch that draw, and take a generator; an initializer calls one of the others, which
@@ -51,13 +52,16 @@ DRAWING = {
 
 
 @contextmanager
-def drawing(seed: int) -> Iterator[None]:
+def drawing(seed: int, seed_of_rows: int | None = None) -> Iterator[None]:
     """Context, of this thread alone, in which :func:`generator_on` gives generators of a seed.
 
     Parameters
     ----------
     seed : int
         Of 63 bits.
+    seed_of_rows : int, optional
+        Of another generator, for what is drawn row by row. Processes that share a batch have `seed`
+        in common, so what they draw for all rows together stays the same in all of them.
 
     Examples
     --------
@@ -65,19 +69,25 @@ def drawing(seed: int) -> Iterator[None]:
     ...     torch.rand(1, generator=generator_on(torch.device("cpu"))).item() == 1.0
     False
     """
-    token = _current.set((seed, {}))
+    of_all: _Draws = (seed, {})
+    of_rows = of_all
+    if seed_of_rows is not None:
+        of_rows = (seed_of_rows, {})
+    token = _current.set((of_all, of_rows))
     try:
         yield
     finally:
         _current.reset(token)
 
 
-def generator_on(device: torch.device) -> torch.Generator | None:
+def generator_on(device: torch.device, of_rows: bool = False) -> torch.Generator | None:
     """Generator of the running context for a device, or None outside of any: torch's own.
 
     Parameters
     ----------
     device : torch.device
+    of_rows : bool, default=False
+        Whether numbers are drawn for the rows at hand, not for all rows of a batch together.
 
     Returns
     -------
@@ -86,7 +96,7 @@ def generator_on(device: torch.device) -> torch.Generator | None:
     found = _current.get()
     if found is None:
         return None
-    seed, generators = found
+    seed, generators = found[of_rows]
     if device not in generators:
         generators[device] = torch.Generator(device).manual_seed(seed)
     return generators[device]

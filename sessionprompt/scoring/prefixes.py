@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ..batches import Elsewhere
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct
 from .protocol import AroundScores, Rows, Scores, ScoresInBlocks
@@ -53,14 +55,29 @@ class EncodedPrefixes:
         Vectors (n, d) of item codes (n,), or those of all items, (N, d), if called with nothing.
     last_items : LongTensor of shape (B,), optional
         Code of the last item of each prefix, below 0 where it is unknown.
+    elsewhere : Elsewhere, optional
+        The rest of the batch, where several processes share it.
     """
 
     states: Tensor | TargetAttention
     candidate_vectors: Callable[..., Tensor]
     last_items: Tensor | None = None
+    elsewhere: Elsewhere | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.states, self.candidate_vectors()))
+
+    def all_targets(self, targets: Tensor) -> Tensor:
+        """Targets (B,) of these prefixes, and after them those of the rest of the batch."""
+        if self.elsewhere is None:
+            return targets
+        return torch.cat([targets, self.elsewhere.targets])
+
+    def all_last_items(self, last_items: Tensor) -> Tensor:
+        """Last items (B,) of these prefixes, and after them those of the rest of the batch."""
+        if self.elsewhere is None:
+            return last_items
+        return torch.cat([last_items, self.elsewhere.last_items])
 
     def against_all(self) -> Scores:
         """Scores against all candidates, (B, N)."""

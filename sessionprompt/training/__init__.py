@@ -12,6 +12,7 @@ from .callbacks import (
     StopWhenOutOfPatience,
 )
 from .closing import closing_line
+from .distributed import add_up, is_first, joined
 from .extended import describing, without_cold_items
 from .fit import TrainingRun, fit_network
 from .identity import fit_identity
@@ -35,12 +36,15 @@ __all__ = [
     "TrainingPlan",
     "TrainingRun",
     "build_net",
+    "add_up",
     "closing_line",
     "describing",
     "fit_identity",
     "fit_network",
     "fit_stages",
     "held_out",
+    "is_first",
+    "joined",
     "learn_on",
     "train_network",
     "without_cold_items",

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from ..encoding import PrefixData
 from ..losses import FullSoftmax
 from ..storage import read_with_digest, write_with_digest
+from .distributed import is_first
 
 __all__ = [
     "BestWeights",
@@ -218,8 +219,11 @@ class CheckpointFile(Callback):
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Replace the file by the new state; the old one stays whole until then.
 
-        Where that fails, such as on a full disk, training goes on and a warning tells.
+        Where that fails, such as on a full disk, training goes on and a warning tells. Of several
+        processes, the first one writes.
         """
+        if not is_first():
+            return
         state = self._state(net)
         try:
             write_with_digest(self.path, lambda file: torch.save(state, file))

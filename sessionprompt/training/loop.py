@@ -23,6 +23,7 @@ from .callbacks import (
     ProgressBar,
     StopWhenOutOfPatience,
 )
+from .distributed import check_alike, is_first, share_weights
 from .net import SessionNet, metric_column
 from .optimizers import RowAdam
 
@@ -199,6 +200,8 @@ def train_network(
     epochs_left = plan.max_epochs - done
     if best.out_of_patience(done):
         epochs_left = 0
+    check_alike(train, valid, seed, done, epochs_left, plan.column, plan.batch_size, plan.loss)
+    share_weights(net.module_)
     with workspace():
         net.partial_fit((train, valid), epochs=epochs_left)
     net.optimizer_.state.clear()  # its moments are as large as two more models
@@ -265,7 +268,7 @@ def _callbacks(
     callbacks: list[Callback] = [best, timer]
     if file is not None:
         callbacks.append(file)
-    if plan.verbose:
+    if plan.verbose and is_first():
         callbacks.append(ProgressBar(plan.column, timer, title))
     callbacks.extend((plan.net_params or {}).get("callbacks", ()))
     if plan.lr_schedule == "linear":

@@ -15,12 +15,13 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughSco
 from torch import Tensor
 
 from .._checks import check_choice
-from ..batches import SessionBatch, alone_drawing, batches_of, drawing
+from ..batches import SessionBatch, alone_drawing, drawing
 from ..encoding import PrefixData
 from ..metrics import flat_name, ranking_metrics
 from ..network import SessionNetwork, rank_targets
 from ..scoring import EncodedPrefixes
 from .callbacks import EndOfTraining
+from .distributed import add_up, common, measured_together, own_rank, shared_batches
 
 __all__ = ["SessionNet", "metric_column"]
 
@@ -142,17 +143,31 @@ class SessionNet(NeuralNet):
         if training and iterator is not None:
             epoch = len(self.history)
             rng = np.random.default_rng([self.seed, epoch])
-            groups = self._groups(batches_of(iterator, self.batch_size, rng))
+            groups = self._groups(shared_batches(iterator, self.batch_size, rng))
             self.n_steps_ = 0
-            with drawing(_mix(self.seed, epoch)):
+            with drawing(_mix(self.seed, epoch), self._seed_of_rows(epoch)):
                 super().run_single_epoch(groups, training, prefix, step_fn, **fit_params)
             self._check_weights()
         elif iterator is not None:
             self._validate(iterator)
 
+    def _seed_of_rows(self, epoch: int) -> int | None:
+        """Seed of what is drawn row by row, such as dropout, where processes share the rows."""
+        rank = own_rank()
+        if rank is None:
+            return None
+        return _mix(self.seed, epoch, rank)
+
+    def on_batch_end(
+        self, net: NeuralNet, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Weigh the mean loss of a step by the whole batch, where processes share it."""
+        if training and batch[0][0].elsewhere is not None:
+            self.history.record_batch("train_batch_size", _whole_size(*batch[0]))
+
     def _validate(self, data: PrefixData) -> None:
         """Write loss and monitored metric of the validation targets into the history."""
-        ranks, losses, _ = rank_targets(self.network, data, self.batch_size)
+        ranks, losses = measured_together(data, self._ranks_and_losses)
         valid_loss = float("nan")
         if np.isfinite(losses).any():
             valid_loss = float(np.nanmean(losses))
@@ -162,7 +177,12 @@ class SessionNet(NeuralNet):
         popularity = self.network.popularity.cpu().numpy()
         counts = np.where(targets < 0, 0, popularity[np.maximum(targets, 0)])
         values = ranking_metrics(ranks, [self.monitor], target_counts=counts)
-        self.history.record(self.column, float(values[self.monitor]))
+        self.history.record(self.column, common(float(values[self.monitor])))
+
+    def _ranks_and_losses(self, data: PrefixData) -> tuple[np.ndarray, np.ndarray]:
+        """Ranks and losses of the targets, both (n_prefixes,)."""
+        ranks, losses, _ = rank_targets(self.network, data, self.batch_size)
+        return ranks, losses
 
     def _groups(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, ...]]:
         """Batches of each step."""
@@ -199,18 +219,32 @@ class SessionNet(NeuralNet):
     def train_step_single(self, group: tuple[Batch, ...], **fit_params: Any) -> dict[str, Any]:
         """Add up the gradients of the mean loss over the examples of some batches."""
         self._set_training(True)
-        total = sum(len(targets) for _, targets in group)
+        total = sum(_whole_size(batch, targets) for batch, targets in group)
         losses = []
         for batch, targets in group:
             mean_loss = self.get_loss(self.infer(batch), targets, training=True)
-            loss = mean_loss * (len(targets) / total)
+            loss = mean_loss * (_own_size(batch, targets) / total)
             loss.backward()
             losses.append(loss.detach())
-        return {"loss": sum(losses), "y_pred": None}
+        return {"loss": add_up(self.get_all_learnable_params(), sum(losses)), "y_pred": None}
 
     def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:
         """Encoded prefixes of a batch, ready to be scored by the criterion."""
         return self.module_(x.to(self.device))
+
+
+def _own_size(batch: SessionBatch, targets: Tensor) -> int:
+    """Prefixes of a batch that this process counts."""
+    if batch.elsewhere is not None and not batch.elsewhere.counted:
+        return 0
+    return len(targets)
+
+
+def _whole_size(batch: SessionBatch, targets: Tensor) -> int:
+    """Prefixes of a batch, with those that other processes read."""
+    if batch.elsewhere is None:
+        return len(targets)
+    return len(targets) + len(batch.elsewhere.targets)
 
 
 def _uncompiled(module: Any) -> Any:

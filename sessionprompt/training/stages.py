@@ -17,6 +17,7 @@ from ..encoding import (
 )
 from ..losses import loss_name
 from ..sessions import Sessions
+from .distributed import common
 from .fit import TrainingRun, fit_network
 from .validation import check_tail, held_out, tail_facts
 
@@ -95,7 +96,7 @@ def fit_stages(estimator: Any, sessions: Sessions, X_val: Sessions | None, seed:
     if estimator.warm_start:
         previous = _snapshot(estimator)
     epochs = _epochs(estimator.max_epochs, sessions)
-    run = TrainingRun(sessions, X_val, seed, epochs, previous, "selection")
+    run = TrainingRun(sessions, X_val, common(seed), epochs, previous, "selection")
     if X_val is None and estimator.validation_fraction is not None:
         return _fit_with_tail(estimator, run)
     facts = None
@@ -134,7 +135,7 @@ def learn_on(estimator: Any, sessions: Sessions, seed: int) -> Fitted:
             own.partial_fit(sessions)
         sessions = labelled_by(sessions, own)
     _check_annotations(estimator, sessions)
-    run = TrainingRun(sessions, None, seed, 1, _snapshot(estimator))
+    run = TrainingRun(sessions, None, common(seed), 1, _snapshot(estimator))
     return Fitted.of(estimator, run, own, getattr(estimator, "validation_", None))
 
 
