@@ -1,6 +1,7 @@
 """Attributes as prompts and cold items: the same models with, without and with shuffled attributes.
 
-taskset -c 1 python benchmarks/attributes.py --data FOLDER --file jdata_demo [--seeds 0,1,2]
+python benchmarks/attributes.py --data FOLDER --file jdata_demo [--seeds 0,1,2]
+python benchmarks/attributes.py --table benchmarks/results/attributes.jsonl
 
 Sessions are split in time, the newest tenth for testing. Cold are the targets that no training
 session holds. Where --hold-out names a share, that share of the items is drawn by seed and every
@@ -8,12 +9,14 @@ event on them taken out of the training sessions.
 
 Models: "plain" knows no attributes; "prompts" has them, "cold" also recommends the items of the
 table that were never clicked; "shuffled" is "cold" with the rows of the table dealt to other items;
-"counter" and "nearest" are the baselines AttributeRules and AttributeKNN.
+"clusters" has those of the item graph in the place of attributes; "counter" and "nearest" are the
+baselines AttributeRules and AttributeKNN.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 import warnings
@@ -23,16 +26,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _shared import data_file, data_option, machine, write_line
+from _shared import data_file, data_option, machine, markdown_table, write_line
 
-from sessionprompt import ItemAttributes, Pipeline, PromptedSessionRecommender, Sessions
+from sessionprompt import (
+    ItemAttributes,
+    Pipeline,
+    PromptedSessionRecommender,
+    Sessions,
+    make_session_pipeline,
+)
 from sessionprompt.baselines import AttributeKNN, AttributeRules
 from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.metrics import RankedTargets
 from sessionprompt.model_selection import temporal_train_test_split
 
 METRICS = ["recall@20", "mrr@20"]
+GAIN = "gain_recall@20"
 MODELS = ("plain", "prompts", "cold", "shuffled")
+ORDER = (*MODELS, "clusters", "counter", "nearest")
 COLUMNS: dict[str, Any] = {
     "jdata_demo": ["category", "brand", "shop", "market_month"],
     "movietweetings": {"genres": "category", "year": "category", "title": "text"},
@@ -40,6 +51,7 @@ COLUMNS: dict[str, Any] = {
     "globo_day1": ["vector"],
     "online_retail": {"description": "text", "price": "number"},
     "diginetica": ["category"],
+    "yoochoose_100k": [],
 }
 
 
@@ -56,15 +68,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the sessions")
     parser.add_argument("--backbone", default="gru4rec")
     parser.add_argument("--withhold", type=float, default=0.1)
+    parser.add_argument("--gate", default="add")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--valid", action="store_true", help="test on the newest training sessions")
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
+    parser.add_argument("--table", type=Path, help="print the lines of a file as a table, run none")
     return parser.parse_args()
 
 
 def events_of(name: str, folder: str | None) -> pd.DataFrame:
     """Events of a set, as its description says that they are to be taken."""
-    if name == "diginetica":
+    if name in ("diginetica", "yoochoose_100k"):
         return pd.read_parquet(data_file(folder, name))
     events = pd.read_parquet(data_file(folder, f"{name}_events"))
     if name == "online_retail":
@@ -111,10 +125,12 @@ def without_items(sessions: Sessions, share: float, seed: int) -> Sessions:
 
 def model_of(name: str, args: argparse.Namespace, items: pd.DataFrame, seed: int) -> Pipeline:
     """Pipeline of a model's name."""
-    common = {"random_state": seed, "max_epochs": args.epochs}
+    common = {"random_state": seed, "max_epochs": args.epochs, "gate": args.gate}
     if name == "plain":
         recommender = PromptedSessionRecommender(args.backbone, prompts=(), **common)
         return Pipeline([("rec", recommender)])
+    if name == "clusters":
+        return make_session_pipeline(args.backbone, **common)
     columns = COLUMNS[args.file]
     if name in ("counter", "nearest"):
         return Pipeline([("att", _attributes(items, columns)), ("rec", _baseline(name, columns))])
@@ -168,7 +184,9 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
     if args.valid:
         train, test = temporal_train_test_split(train, test_size=0.1)
     train = without_items(train, args.hold_out, seed)
-    items = pd.read_parquet(data_file(args.data, f"{args.file}_items"))
+    items = pd.DataFrame()
+    if COLUMNS[args.file]:
+        items = pd.read_parquet(data_file(args.data, f"{args.file}_items"))
     held = np.bincount(train.codes, minlength=len(sessions.vocabulary)) > 0
     first: RankedTargets | None = None
     for name in args.models.split(","):
@@ -185,7 +203,10 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
             "backbone": args.backbone,
             "seed": seed,
             "withhold": args.withhold,
+            "gate": args.gate,
             "hold_out": args.hold_out,
+            "fraction": args.fraction,
+            "epochs": args.epochs,
             "part": "validation" if args.valid else "test",
             "n_train": len(train),
             "n_items": model[-1].n_items_,
@@ -204,9 +225,50 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
         write(line)
 
 
+def table(path: Path) -> str:
+    """Recall@20 in percent by log and model, of the newest lines, means over seeds."""
+    newest: dict[Any, dict[str, Any]] = {}
+    for text in path.read_text().splitlines():
+        line = {"gate": "add", "fraction": 1.0, "epochs": 5, **json.loads(text)}
+        if line["part"] == "test":
+            setting = tuple(line[name] for name in ("data", "fraction", "hold_out", "epochs"))
+            newest[(*setting, line["model"], line["gate"], line["seed"])] = line
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for key, line in newest.items():
+        groups.setdefault(key[:-1], []).append(line)
+    heads = ["log", "model", "seeds", "all", "cold", "warm", "gain on the first model of the run"]
+    order = sorted(groups, key=lambda key: (key[:4], ORDER.index(key[4]), key[5]))
+    return markdown_table(heads, [_row(key, groups[key]) for key in order])
+
+
+def _row(key: tuple[Any, ...], lines: list[dict[str, Any]]) -> list[str]:
+    data, fraction, hold_out, epochs, model, gate = key
+    if fraction < 1:
+        data += f", newest {fraction:.0%}"
+    if hold_out:
+        data += f", {hold_out:.0%} of the items held out"
+    if epochs != 5:
+        data += f", {epochs} epochs"
+    if gate != "add":
+        model += f", gate {gate}"
+    cells = []
+    for part in ("all", "cold", "warm"):
+        values = [line[part]["recall@20"] for line in lines]
+        cells.append(f"{100 * np.mean(values):.1f}")
+    gains = [line[GAIN] for line in lines if GAIN in line]
+    gain = ""
+    if gains:
+        middle, low, high = 100 * np.mean(gains, axis=0)[:3]
+        gain = f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
+    return [data, model, str(len(lines)), *cells, gain]
+
+
 def main() -> None:
     """Run all seeds, one after another."""
     args = arguments()
+    if args.table is not None:
+        print(table(args.table))
+        return
     about = {
         "threads": len(os.sched_getaffinity(0)),
         **machine(("numpy", "scipy", "scikit-learn", "torch")),

@@ -19,6 +19,8 @@ from .rows import ItemRows
 
 __all__ = ["AttributeKNN", "AttributeRules"]
 
+MASS = 100.0  # transitions as they are everywhere, beside those of a value; as good as 10 or better
+
 
 class _ByAttributes(Baseline):
     """Base of both: the items of the attribute table are known, clicked or not."""
@@ -46,16 +48,19 @@ class _ByAttributes(Baseline):
 
 
 class AttributeRules(_ByAttributes):
-    """Transitions between values of attributes, and popularity inside a value.
+    """Transitions between values of attributes, and popularity among the items of like values.
 
     Let T count how often a value b followed a value a, from one event to the next. With n_j the
     training events of item j and s_j in (0, 1] the share of the training that was over when it
     came up, 1 for an item that never did, ::
 
-        score(j | i) = sum over kinds, a of i, b of j of
-                       T(a, b) / T(a, .) * (n_j + s_j) / sum over items j' of b of (n_j' + s_j')
+        score(j | i) = (n_j + s_j) * product over kinds of the mean over a of i, b of j of
+                       (T(a, b) T(., .) / T(., b) + m) / (T(a, .) + m)
 
-    so that of equally popular items the newest comes first.
+    Each factor is how many times as often as elsewhere b follows a, drawn to 1 by m = `MASS`
+    transitions; it is 1 where an item has no value. Of equally popular items the newest comes
+    first. Items that never came up share as many events as there are items with a single one: the
+    estimate of Good and Turing for what was not seen.
 
     Parameters
     ----------
@@ -73,15 +78,20 @@ class AttributeRules(_ByAttributes):
     transitions_ : dict of str to csr_array of shape (n_values, n_values)
         T of each kind.
 
+    References
+    ----------
+    Good, The population frequencies of species and the estimation of population parameters,
+    Biometrika 1953.
+
     Examples
     --------
     >>> from sessionprompt import ItemAttributes
     >>> items = {"item": ["tea", "milk", "jam", "pen"], "aisle": ["drink", "drink", "food", "desk"]}
     >>> attributes = ItemAttributes(items, min_support=1)
-    >>> sessions = [["tea", "jam"], ["tea", "pen"], ["pen", "tea"], ["tea", "jam"]]
+    >>> sessions = [["tea", "jam"], ["tea", "pen"], ["pen", "tea"], ["tea", "jam"]] * 50
     >>> model = AttributeRules("aisle").fit(attributes.fit_transform(sessions))
     >>> model.predict([["milk"]], k=3)
-    array([['jam', 'pen', 'tea']], dtype=object)
+    array([['pen', 'jam', 'tea']], dtype=object)
     """
 
     transitions_: dict[str, sparse.csr_array]
@@ -113,7 +123,7 @@ class AttributeRules(_ByAttributes):
         first = np.full(self.n_items_, len(rows.items), dtype=np.float64)
         np.minimum.at(first, rows.items, np.arange(len(rows.items)))
         self.newness_ = (first + 1) / (len(rows.items) + 1)  # (n_items,), 1 for cold ones
-        self._inside = self._shares()
+        self._set_factors()
 
     def _values(self, kind: str) -> sparse.csr_array:
         features = self._features(kind)
@@ -124,22 +134,28 @@ class AttributeRules(_ByAttributes):
             )
         return features
 
-    def _shares(self) -> dict[str, sparse.csr_array]:
-        """Share of each item in the popularity of each value, (n_values, n_items), by kind."""
-        weights = sparse.diags_array(self.encoder_.item_counts + self.newness_)
-        shares = {}
-        for kind in self._kinds():
-            popularity = sparse.csr_array(self._values(kind).T @ weights)
-            shares[kind] = _divided(popularity)
-        return shares
+    def _set_factors(self) -> None:
+        """Popularity (n_items,); by kind, shares of values in items and lifts of transitions."""
+        counts = self.encoder_.item_counts
+        n_once = np.count_nonzero(counts == 1)
+        unseen = counts == 0
+        self._popularity = np.where(unseen, n_once / max(unseen.sum(), 1), counts) + self.newness_
+        self._mixed = {kind: _divided(self._values(kind)) for kind in self._kinds()}
+        self._lifts = {kind: _lifts(counts) for kind, counts in self.transitions_.items()}
 
     def _relevance(self, prefixes: ItemRows) -> sparse.csr_array:
-        scores = sparse.csr_array((len(prefixes), self.n_items_))
         last = prefixes.matrix(np.ones(len(prefixes.items)), self.n_items_)
-        for kind, counts in self.transitions_.items():
-            of_last = last @ self._values(kind)  # (n_prefixes, n_values)
-            scores = scores + of_last @ _divided(counts) @ self._inside[kind]
-        return scores
+        scores = np.tile(self._popularity, (len(prefixes), 1))  # (n_prefixes, n_items)
+        for kind, (lifts, least) in self._lifts.items():
+            mixed = self._mixed[kind]  # (n_items, n_values)
+            of_last = last @ mixed  # (n_prefixes, n_values)
+            factors = (of_last @ lifts @ mixed.T).toarray()  # (n_prefixes, n_items)
+            factors += (of_last @ least)[:, None]
+            factors[_are_empty(of_last)] = 1
+            factors[:, _are_empty(mixed)] = 1
+            scores *= factors
+        scores[_are_empty(last)] = 0
+        return sparse.csr_array(scores)
 
     def _put_learned(self, store: ArrayStore) -> None:
         store.put("newness", self.newness_)
@@ -152,7 +168,7 @@ class AttributeRules(_ByAttributes):
         self.transitions_ = {}
         for number, kind in enumerate(self._kinds()):
             self.transitions_[kind] = store.take_graph(f"transitions_{number}", sizes[kind])
-        self._inside = self._shares()
+        self._set_factors()
 
 
 class AttributeKNN(NewestEvents, _ByAttributes):
@@ -215,6 +231,22 @@ def _divided(counts: sparse.csr_array) -> sparse.csr_array:
     """Rows that add up to 1, or are empty."""
     totals = np.asarray(counts.sum(axis=1)).ravel()
     return sparse.csr_array(sparse.diags_array(1 / np.maximum(totals, 1e-12)) @ counts)
+
+
+def _lifts(counts: sparse.csr_array) -> tuple[sparse.csr_array, np.ndarray]:
+    """Lift of each transition, (n_values, n_values), above that of any that never was, (n_values,).
+
+    The latter depends on the first value alone.
+    """
+    of_first = np.asarray(counts.sum(axis=1)).ravel() + MASS
+    of_second = np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1e-12)
+    scaled = sparse.diags_array(1 / of_first) @ counts @ sparse.diags_array(1 / of_second)
+    return sparse.csr_array(scaled * counts.sum()), MASS / of_first
+
+
+def _are_empty(rows: sparse.csr_array) -> np.ndarray:
+    """Whether each row holds nothing, (n_rows,)."""
+    return np.diff(rows.indptr) == 0
 
 
 def _unit_rows(rows: Any) -> Any:

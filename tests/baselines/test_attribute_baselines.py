@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from sessionprompt import ItemAttributes, PromptedSessionRecommender, load
 from sessionprompt.baselines import AttributeKNN, AttributeRules
+from sessionprompt.baselines.attributes import MASS
 from sessionprompt.testing import check_session_estimator
 
 TABLE = {
@@ -24,21 +27,67 @@ def scores_of(model, session):
     return dict(zip(items[0].tolist(), scores[0].tolist(), strict=True))
 
 
-def test_transitions_times_popularity_inside_the_value() -> None:
+def by_loops(clicked: str) -> dict[str, float]:
+    """Scores of AttributeRules on the aisles above."""
+    aisle = dict(zip(TABLE["item"], TABLE["aisle"], strict=True))
+    steps = [(aisle[one], aisle[other]) for one, other in LISTS]
+    of_first = Counter(one for one, _ in steps)
+    of_second = Counter(other for _, other in steps)
+    events = [item for items in LISTS for item in items]
+    scores = {}
+    for item in ("tea", "milk", "jam", "pen"):
+        newness = 1.0
+        if item in events:
+            newness = (events.index(item) + 1) / (len(events) + 1)
+        step = (aisle[clicked], aisle[item])
+        lift = MASS
+        if step in steps:
+            lift += steps.count(step) * len(steps) / of_second[step[1]]
+        scores[item] = (events.count(item) + newness) * lift / (of_first[step[0]] + MASS)
+    return scores
+
+
+def test_lifts_of_transitions_times_popularity() -> None:
     model = AttributeRules("aisle").fit(SESSIONS)
     assert model.items_.tolist() == ["jam", "milk", "pen", "tea"]
-    newness = {"tea": 1 / 9, "jam": 2 / 9, "pen": 4 / 9, "milk": 1}
-    inside = 4 + newness["tea"] + newness["milk"]
-    for clicked in ("tea", "milk"):  # of one aisle, one of them never clicked
-        scores = scores_of(model, [clicked])
-        assert scores["jam"] == pytest.approx(2 / 3)
-        assert scores["pen"] == pytest.approx(1 / 3)
-    scores = scores_of(model, ["pen"])
-    assert scores["tea"] == pytest.approx((4 + newness["tea"]) / inside)
-    assert scores["milk"] == pytest.approx(newness["milk"] / inside)
+    for clicked in ("tea", "milk", "pen", "jam"):  # milk was never clicked
+        assert scores_of(model, [clicked]) == pytest.approx(by_loops(clicked), rel=1e-6)
     ranked = model.ranks(ATTRIBUTES.transform([["pen", "milk"], ["pen", "blank"]]))
-    assert ranked.ranks.tolist() == [2, np.inf]
+    assert np.isfinite(ranked.ranks).tolist() == [True, False]
     assert "milk" not in AttributeRules("aisle", cold_items=False).fit(SESSIONS).items_
+
+
+def test_items_that_never_came_up_share_as_many_events_as_items_came_up_once() -> None:
+    table = {"item": list("abcdef"), "brand": ["x"] * 6}
+    with pytest.warns(UserWarning, match="one value for all"):
+        attributes = ItemAttributes(table, min_support=1)
+        sessions = attributes.fit_transform([["a", "b", "a"], ["c", "a"], ["d", "a"]])
+    scores = scores_of(AttributeRules("brand").fit(sessions), ["a"])
+    assert scores["e"] == scores["f"] == pytest.approx(3 / 2 + 1)  # once came b, c and d
+    assert scores["a"] == pytest.approx(4 + 1 / 8)
+
+
+def test_kinds_confirm_each_other_and_those_without_a_value_say_nothing() -> None:
+    table = {
+        "item": ["a", "b", "new", "other", "bare"],
+        "brand": ["x", "x", "x", "y", "y"],
+        "colour": ["red", "red", "red", "blue", None],
+    }
+    attributes = ItemAttributes(table, min_support=1)
+    lists = [["a", "b"]] * 5 + [["other", "bare"]] * 5 + [["bare", "other"]]
+    sessions = attributes.fit_transform(lists)
+    both = AttributeRules(("brand", "colour")).fit(sessions)
+    one = AttributeRules("brand").fit(sessions)
+    colour = AttributeRules("colour").fit(sessions)
+    alone = scores_of(colour, ["bare"])  # of no colour: popularity and newness
+    newness = {"a": 1, "b": 2, "other": 11, "bare": 12, "new": 23}
+    counts = {"a": 5, "b": 5, "other": 6, "bare": 6, "new": 0}
+    assert alone == pytest.approx({item: counts[item] + newness[item] / 23 for item in counts})
+    product = {
+        item: scores_of(one, ["a"])[item] * scores_of(colour, ["a"])[item] / alone[item]
+        for item in alone
+    }
+    assert scores_of(both, ["a"]) == pytest.approx(product, rel=1e-5)
 
 
 def test_cosines_of_the_session_and_all_items() -> None:
