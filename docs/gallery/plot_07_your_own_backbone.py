@@ -9,8 +9,8 @@ everything else, prompts, losses, early stopping, saving, comes with the library
 # %%
 # The idea
 # --------
-# A session is the mean of its items' vectors, in which each event counts less the longer ago it is;
-# how much less is learned.
+# A session is the mean of its items' vectors, in which each event counts less the longer ago it
+# is; how much less is learned.
 #
 # ``x`` has one row for each event of the batch, windows one after another and without padding.
 # ``prefix_pairs`` are all prefixes, each with every event of it.

@@ -9,8 +9,8 @@ Weights & Biases, TensorBoard or Neptune in the same way.
 # %%
 # A file in the place of a server
 # -------------------------------
-# The runs of this page go to a database in a temporary folder. A team would give the address of its
-# server.
+# The runs of this page go to a database in a temporary folder. A team would give the address of
+# its server.
 import tempfile
 from pathlib import Path
 
@@ -27,12 +27,14 @@ experiment = mlflow.set_experiment(
 # One run for each learning rate
 # ------------------------------
 # ``net_params`` reach the skorch net. MLflow allows no @ in names of metrics; with
-# ``metric_names="flat"`` they are written without it. The logger would pickle the trained module,
-# too (``create_artifact``); a model of this library is better kept by its own ``save``.
+# ``metric_names="flat"`` they are written without it, and ``flat_metrics`` does the same to what
+# ``evaluate`` returns. The logger would pickle the trained module, too (``create_artifact``); a
+# model of this library is better kept by its own ``save``.
 from skorch.callbacks import MlflowLogger
 
 from sessionprompt import make_session_pipeline
 from sessionprompt.datasets import make_sessions
+from sessionprompt.metrics import flat_metrics
 from sessionprompt.model_selection import temporal_train_test_split
 
 sessions = make_sessions(1200, n_items=120, n_clusters=8, predictability=0.4, random_state=0)
@@ -51,14 +53,14 @@ for lr in (0.0005, 0.005, 0.05):
         )
         model.fit(train)
         mlflow.log_params({"lr": lr, "backbone": "stamp"})
-        mlflow.log_metric("test_mrr_at_5", model.score(test))
+        mlflow.log_metrics(flat_metrics(model.evaluate(test), prefix="test_"))
 
 # %%
 # What was logged
 # ---------------
 # The figures of all runs as one table:
 runs = mlflow.search_runs(order_by=["params.lr"])
-columns = ["tags.mlflow.runName", "metrics.train_loss", "metrics.mrr_at_5", "metrics.test_mrr_at_5"]
+columns = ["tags.mlflow.runName", "metrics.train_loss", "metrics.mrr_5", "metrics.test_mrr_5"]
 runs[columns].round(4)
 
 # %%
@@ -68,7 +70,7 @@ import matplotlib.pyplot as plt
 client = mlflow.MlflowClient()
 figure, panel = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 for run_id, name in zip(runs["run_id"], runs["tags.mlflow.runName"], strict=True):
-    values = [entry.value for entry in client.get_metric_history(run_id, "mrr_at_5")]
+    values = [entry.value for entry in client.get_metric_history(run_id, "mrr_5")]
     panel.plot(range(1, len(values) + 1), values, "o-", label=name)
 panel.set_xlabel("epoch")
 panel.set_ylabel("mrr@5 on validation")

@@ -47,9 +47,9 @@ from sessionprompt.plotting import ComparisonDisplay
 ComparisonDisplay.from_estimators(models, test, baseline="stack", metric="mrr@20")
 
 # %%
-# In this world the last item says most of what comes next, so rules alone are as good at the top of
-# the list (the grey interval), and the stack, which need not know that beforehand, finds more of
-# the targets within twenty places.
+# In this world the last item says most of what comes next, so rules alone are as good at the top
+# of the list (the grey interval), and the stack, which need not know that beforehand, finds more
+# of the targets within twenty places.
 
 # %%
 # Whom does it trust?
