@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..batches import generator_on, segment_sum
+from ..batches import generator_on, rows_drawn, segment_sum
 from ._bounds import check_share
 
 __all__ = [
@@ -168,10 +168,14 @@ def dropped_out(x: Tensor, p: float) -> Tensor:
         return x
     if dropped == 2**16:
         return x * 0
-    n_numbers = -(-x.numel() // 4)
+    known = rows_drawn(len(x))
+    before, total = known or (0, len(x))
+    width = x[:1].numel()
+    n_numbers = -(-total * width // 4)
     numbers = torch.empty(n_numbers, dtype=torch.int64, device=x.device)
-    numbers.random_(-(2**63), None, generator=generator_on(x.device, of_rows=True))
-    parts = numbers.view(torch.int16)[: x.numel()].view(x.shape)
+    numbers.random_(-(2**63), None, generator=generator_on(x.device, of_rows=known is None))
+    start = before * width
+    parts = numbers.view(torch.int16)[start : start + x.numel()].view(x.shape)
     kept = parts >= dropped - 2**15
     scale = 2**16 / (2**16 - dropped)
     return x * kept.to(x.dtype).mul_(scale)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .batch import Elsewhere, SessionBatch, batches_of
-from .draws import SeededDraws, alone_drawing, drawing, generator_on
+from .draws import (
+    SeededDraws,
+    alone_drawing,
+    drawing,
+    drawing_shares,
+    generator_on,
+    rows_drawn,
+)
 from .pairs import Pairs, segment_softmax, segment_sum
 from .session_graphs import SessionGraph
 
@@ -16,7 +23,9 @@ __all__ = [
     "alone_drawing",
     "batches_of",
     "drawing",
+    "drawing_shares",
     "generator_on",
+    "rows_drawn",
     "segment_softmax",
     "segment_sum",
 ]

@@ -18,11 +18,20 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["SeededDraws", "alone_drawing", "drawing", "generator_on"]
+__all__ = [
+    "SeededDraws",
+    "alone_drawing",
+    "drawing",
+    "drawing_shares",
+    "generator_on",
+    "rows_drawn",
+]
 
 _Generators = dict[torch.device, torch.Generator]
 _Draws = tuple[int, _Generators]
 _current: ContextVar[tuple[_Draws, _Draws] | None] = ContextVar("_current", default=None)
+_Shares = dict[int, tuple[int, int]]
+_shares: ContextVar[_Shares | None] = ContextVar("_shares", default=None)
 _process = threading.RLock()
 
 # functions of torch that draw, and take a generator; an initializer calls one of the others, which
@@ -60,8 +69,8 @@ def drawing(seed: int, seed_of_rows: int | None = None) -> Iterator[None]:
     seed : int
         Of 63 bits.
     seed_of_rows : int, optional
-        Of another generator, for what is drawn row by row. Processes that share a batch have `seed`
-        in common, so what they draw for all rows together stays the same in all of them.
+        Of another generator, for what is drawn for rows that other processes do not know of.
+        Processes that share a batch have `seed` in common and draw the same numbers from it.
 
     Examples
     --------
@@ -87,7 +96,7 @@ def generator_on(device: torch.device, of_rows: bool = False) -> torch.Generator
     ----------
     device : torch.device
     of_rows : bool, default=False
-        Whether numbers are drawn for the rows at hand, not for all rows of a batch together.
+        Whether numbers are drawn for rows that other processes do not know of.
 
     Returns
     -------
@@ -100,6 +109,49 @@ def generator_on(device: torch.device, of_rows: bool = False) -> torch.Generator
     if device not in generators:
         generators[device] = torch.Generator(device).manual_seed(seed)
     return generators[device]
+
+
+@contextmanager
+def drawing_shares(shares: _Shares) -> Iterator[None]:
+    """Context, of this thread alone, in which rows are a share of those of several processes.
+
+    Parameters
+    ----------
+    shares : dict of int to (int, int)
+        By the number of rows at hand, how many rows of the others stand before them, and how many
+        rows there are in all.
+    """
+    token = _shares.set(shares)
+    try:
+        yield
+    finally:
+        _shares.reset(token)
+
+
+def rows_drawn(n: int) -> tuple[int, int] | None:
+    """Rows before some n rows and rows in all, for which numbers are to be drawn.
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    (before, total) : tuple of int, or None
+        0 and n for a process alone; None where other processes do not know of such rows.
+
+    Examples
+    --------
+    >>> rows_drawn(5)
+    (0, 5)
+    >>> with drawing_shares({5: (3, 12)}):
+    ...     rows_drawn(5), rows_drawn(6)
+    ((3, 12), None)
+    """
+    shares = _shares.get()
+    if shares is None:
+        return 0, n
+    return shares.get(n)
 
 
 class SeededDraws(TorchFunctionMode):

@@ -165,10 +165,30 @@ def shared_batches(
         elsewhere = Elsewhere(
             targets=torch.from_numpy(data.next_items[ends]),
             last_items=torch.from_numpy(part.sessions.items[ends]),
+            shares=_row_shares(part, owner, rank),
             counted=bool(counted),
         )
         batch = replace(batch, elsewhere=elsewhere)
         yield batch, torch.from_numpy(data.next_items[batch.events])
+
+
+def _row_shares(part: Examples, owner: np.ndarray, rank: int) -> dict[int, tuple[int, int]]:
+    """Rows before and rows in all, by the number of own rows, of events and of prefixes.
+
+    Nothing where a process could not tell the two by their numbers.
+    """
+    found = {}
+    numbers = []
+    for sizes in (part.lengths, part.n_prefixes):
+        counts = np.bincount(owner, weights=sizes, minlength=dist.get_world_size()).astype(int)
+        before = np.where(counts, np.cumsum(counts) - counts, 0)  # (K,)
+        rows = np.where(counts, counts, sizes[0])  # (K,); who has no window reads the first one
+        found[int(rows[rank])] = (int(before[rank]), int(counts.sum()))
+        numbers.append(rows)
+    alike = numbers[0] == numbers[1]  # (K,)
+    if alike.any() and not alike.all():
+        return {}
+    return found
 
 
 def _owners(part: Examples) -> np.ndarray:

@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PassthroughSco
 from torch import Tensor
 
 from .._checks import check_choice
-from ..batches import SessionBatch, alone_drawing, drawing
+from ..batches import SessionBatch, alone_drawing, drawing, drawing_shares
 from ..encoding import PrefixData
 from ..metrics import flat_name, ranking_metrics
 from ..network import SessionNetwork, rank_targets
@@ -222,7 +222,8 @@ class SessionNet(NeuralNet):
         total = sum(_whole_size(batch, targets) for batch, targets in group)
         losses = []
         for batch, targets in group:
-            mean_loss = self.get_loss(self.infer(batch), targets, training=True)
+            with _shares_of(batch):
+                mean_loss = self.get_loss(self.infer(batch), targets, training=True)
             loss = mean_loss * (_own_size(batch, targets) / total)
             loss.backward()
             losses.append(loss.detach())
@@ -231,6 +232,13 @@ class SessionNet(NeuralNet):
     def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:
         """Encoded prefixes of a batch, ready to be scored by the criterion."""
         return self.module_(x.to(self.device))
+
+
+def _shares_of(batch: SessionBatch) -> AbstractContextManager[None]:
+    """Context in which numbers are drawn for all rows of a batch that processes share."""
+    if batch.elsewhere is None:
+        return nullcontext()
+    return drawing_shares(batch.elsewhere.shares)
 
 
 def _own_size(batch: SessionBatch, targets: Tensor) -> int:

@@ -21,16 +21,22 @@ from sessionprompt import PromptedSessionRecommender, losses
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import make_sessions
 
-COMMON = {"dim": 8, "batch_size": 64, "max_epochs": 2, "precision": "float32", "random_state": 0}
+COMMON = {
+    "dim": 8,
+    "batch_size": 64,
+    "max_epochs": 2,
+    "precision": "float32",
+    "random_state": 0,
+}
 ROWS = {"optimizer__whole": 0}  # so that rows of the table are moved, and travel
 FITS: dict[str, dict[str, Any]] = {
     "full": {"loss": "full", "repeats": None, "accumulate": 2},
     "sampled": {"loss": "sampled", "n_negatives": 4, "refit": False, "net_params": ROWS},
     "clusters": {"loss": "clusters", "n_negatives": 4, "refit": False, "net_params": ROWS},
-    "dropout": {"backbone": "narm", "refit": False, "random_state": None},
+    "own draws": {"backbone": "sasrec", "refit": False, "random_state": None},
     "few windows": {"loss": "full", "batch_size": 4, "refit": False, "validation_fraction": None},
 }
-EXACT = ("full", "sampled", "clusters", "few windows")  # dropout draws for the rows at hand
+EXACT = ("full", "sampled", "clusters", "few windows")  # weights of attention are dropped apart
 SESSIONS = make_sessions(120, n_items=30, n_clusters=3, random_state=0)
 ANNOTATED = ItemClusterer(random_state=0).fit_transform(SESSIONS)
 

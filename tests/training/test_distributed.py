@@ -49,7 +49,7 @@ def test_three_processes_take_them_too(found: dict[str, Any]) -> None:
         assert_same_training(shared["clusters"], found["alone"]["clusters"])
 
 
-@pytest.mark.parametrize("name", [*EXACT, "dropout"])
+@pytest.mark.parametrize("name", [*EXACT, "own draws"])
 def test_processes_end_with_the_same_weights(found: dict[str, Any], name: str) -> None:
     first, second = (shared[name] for shared in found["shared"])
     np.testing.assert_array_equal(first["weights"], second["weights"])
