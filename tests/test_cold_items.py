@@ -226,8 +226,15 @@ def test_faults_of_parameters(params, words) -> None:
         pipe.fit(world(20, 2))
 
 
-@pytest.mark.parametrize("gate", ["elementwise", "scalar"])
-@pytest.mark.parametrize("loss", ["full", "sampled"])
+@pytest.mark.parametrize(
+    ("gate", "loss"),
+    [
+        ("elementwise", "full"),
+        ("scalar", "sampled"),
+        ("frequency", "full"),
+        ("frequency", "clusters"),
+    ],
+)
 def test_gates_and_losses(gate, loss) -> None:
     pipe = pipeline(gate=gate, loss=loss, max_epochs=1, validation_fraction=None).fit(world(60, 3))
     assert set(COLD) <= set(pipe[-1].items_)

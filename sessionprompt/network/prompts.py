@@ -85,13 +85,9 @@ class _Frequency(nn.Module):
         super().__init__()
         self.log_k = nn.Parameter(torch.tensor(math.log(TRUSTED_FROM)))
 
-    def forward(self, parts: dict[str, Tensor], counts: Tensor) -> Tensor:
-        """Blend (n, d) of parts (n, d) of items of so many events (n,), 0 for withheld ones."""
-        item, *prompts = parts.values()
-        if not prompts:
-            return item
+    def forward(self, item: Tensor, added: Tensor, counts: Tensor) -> Tensor:
+        """Blend (n, d) of the parts of items and of all prompts, (n, d), by events (n,)."""
         own = (counts / (counts + self.log_k.exp())).unsqueeze(1)  # (n, 1)
-        added = sum(prompts[1:], prompts[0])  # (n, d)
         is_rare = (counts > 0) & (counts < TRUSTED_FROM)  # (n,)
         added = torch.where(is_rare.unsqueeze(1), added.detach(), added)  # (n, d)
         return own * item + (1 - own) * added
@@ -193,10 +189,12 @@ class PromptBlend(nn.Module):
         `counts` (n,) are the events of the items, where `needs_counts`.
         """
         parts = {"item": unit(x)}
+        if self.needs_counts and codes:
+            return self.gate(parts["item"], self._added(codes), counts)  # (n, d)
+        if self.needs_counts:
+            return parts["item"]
         for kind, rows in codes.items():
             parts[table_name(kind)] = self._lookup(kind, rows)
-        if self.needs_counts:
-            return self.gate(parts, counts)  # (n, d)
         return self.gate(parts)  # (n, d)
 
     def unit_vectors(
@@ -205,11 +203,14 @@ class PromptBlend(nn.Module):
         """The blend (n, d) scaled to unit length."""
         if not isinstance(self.gate, _Add) or not codes:
             return unit(self(x, codes, counts))
-        prompts = self._sums(codes)
-        added = prompts[0]  # (n, d)
-        for prompt in prompts[1:]:
+        return unit_sum(x, self._added(codes))
+
+    def _added(self, codes: Mapping[str, Tensor | RowSums]) -> Tensor:
+        """Sum (n, d) of the prompts of all kinds."""
+        added, *others = self._sums(codes)  # (n, d) each
+        for prompt in others:
             added = added + prompt  # (n, d)
-        return unit_sum(x, added)
+        return added
 
     def _sums(self, codes: Mapping[str, Tensor | RowSums]) -> list[Tensor]:
         """Prompts (n, d), or sums of some: kinds of one row each share a product."""

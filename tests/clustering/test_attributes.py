@@ -204,6 +204,12 @@ def test_copies_and_files_describe_alike(tmp_path) -> None:
             ValueError,
             "row 1 of 'v' is a vector with a number that is not finite",
         ),
+        (
+            {"item": ["tea", "pen"], "v": np.array([[1.0, 2.0], [1.0, np.inf]])},
+            {},
+            ValueError,
+            "row 1 of 'v' is a vector with a number that is not finite",
+        ),
         ({"item": ["tea"], "a": [1, 2]}, {}, ValueError, "has 2 rows, the ids have 1"),
         ({"item": ["tea"], "a": [1]}, {"min_support": 0}, ValueError, "min_support=0 is below 1"),
         ({"item": [1], "a": [1]}, {}, TypeError, "convert one of them"),
