@@ -74,4 +74,4 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }
-html_sidebars = {"index": [], "benchmarks": [], "paper": []}
+html_sidebars = {"index": [], "benchmarks": [], "paper": [], "paper-report": []}
