@@ -9,7 +9,7 @@ import tomllib
 from house import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-BOUND = re.compile(r"([\w-]+)(?:>=([\d.]+))?")
+BOUND = re.compile(r"([\w-]+)(?:\[\w+\])?(?:>=([\d.]+))?")
 PIN = re.compile(r"^([\w-]+)==([\d.]+)$", re.MULTILINE)
 
 

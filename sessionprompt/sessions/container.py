@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import ragged_range
+from ..engines import find_engine
 from ..tables import Backend, Summary, native_table
 from ..vocabulary import Vocabulary
 from .checks import time_column
@@ -19,7 +20,9 @@ from .columns import Numbering
 from .describe import describe, html_of
 from .events import read_events
 from .joining import joined_columns
+from .lazy import EventRules, read_lazy_events
 from .lists import check_lists, read_lists
+from .names import EventNames
 from .selection import SessionSelection
 from .spans import gap_limit
 
@@ -114,8 +117,10 @@ class Sessions(SessionSelection):
         Parameters
         ----------
         events : table
-            Of pandas, polars or pyarrow, a relation of DuckDB, a dataset of pyarrow, or anything
-            else that has ``__arrow_c_stream__``.
+            Of pandas, polars or pyarrow, a dataset of pyarrow, or anything else that has
+            ``__arrow_c_stream__``. A lazy frame of polars, a relation of DuckDB, or a frame of
+            Spark or Dask stays where it is: the engine sorts, cuts, filters and numbers, and
+            integers come back in pieces (``docs/scale-out.md``).
         item : str, or whatever the columns are called
             Column of item ids.
         time : str, optional
@@ -150,8 +155,8 @@ class Sessions(SessionSelection):
         Raises
         ------
         TypeError
-            If `events` is no table, or its rows are not computed yet (lazy frames, Spark, Dask), or
-            a column holds no times or mixed ids.
+            If `events` is no table, or of an engine that is none of these, or a column holds no
+            times or mixed ids.
         ValueError
             If a column is not there, a value is missing, times are no dates in the unit but in
             another, a parameter is not possible, or no event is left.
@@ -164,26 +169,22 @@ class Sessions(SessionSelection):
         >>> Sessions.from_events(events, user="user", time="ts", gap="30min").to_lists()
         [['tea', 'cup'], ['pot']]
         """
-        table = read_events(
-            events,
-            item=item,
-            time=time,
-            user=user,
-            session=session,
-            unit=unit,
-            attributes=column_names(attributes),
-            targets=targets,
-        )
-        limit = gap_limit(gap, table.times, unit)
-        rows = table.kept_rows(duplicates)
-        cut = table.cut(rows, limit)
-        made = cls(**table.event_columns(cut))._replace(**table.session_columns(cut))
+        names = EventNames(item, time, user, session, column_names(attributes))
         bounds = {
             "top_items": top_items,
             "min_item_support": min_item_support,
             "min_length": min_length,
             "min_user_sessions": min_user_sessions,
         }
+        engine = find_engine(events)
+        if engine is not None:
+            rules = EventRules(gap, unit, duplicates, bounds, until_stable, targets)
+            return cls(**read_lazy_events(engine, names, rules))._with_target()
+        table = read_events(events, names, unit, targets)
+        limit = gap_limit(gap, table.times, unit)
+        rows = table.kept_rows(duplicates)
+        cut = table.cut(rows, limit)
+        made = cls(**table.event_columns(cut))._replace(**table.session_columns(cut))
         made = made._filtered(table.user_codes(cut), bounds, until_stable, cut.rows)
         made = made._without_unused_items()._with_target()
         if gap is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ from .._checks import check_choice
 from .event_attributes import EventAttribute, read_attribute
 from .event_columns import Column, read_ids
 from .frames import open_frame
+from .names import EventNames
 from .spans import PER_SECOND
-from .targets import target_columns, target_mask
+from .targets import target_mask
 from .times import read_times
 
 __all__ = ["EventOrder", "EventTable", "read_events"]
@@ -109,26 +109,12 @@ class EventTable:
         return self.users.codes[cut.first_rows]
 
 
-def read_events(
-    events: Any,
-    *,
-    item: Any,
-    time: Any,
-    user: Any,
-    session: Any,
-    unit: str,
-    attributes: Sequence[Any] = (),
-    targets: Any = None,
-) -> EventTable:
+def read_events(events: Any, names: EventNames, unit: str, targets: Any) -> EventTable:
     """Columns of these names of a table of events, read and checked."""
     check_choice("unit", unit, PER_SECOND)
-    if user is None and session is None:
-        raise ValueError(
-            "nothing says which events belong together; pass session=, or user= (with gap=)."
-        )
-    of_events = [*attributes, *(one for one in target_columns(targets) if one not in attributes)]
-    wanted = [name for name in (item, time, user, session, *of_events) if name is not None]
-    frame = open_frame(events, wanted)
+    item, time, user, session, attributes = names
+    of_events = names.of_events(targets)
+    frame = open_frame(events, [*names.known().values(), *of_events])
     if len(frame) == 0:
         raise ValueError("events has no rows; there is nothing to make sessions of.")
     items = read_ids(frame.get_column(item))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,15 @@ def _line(cells: list[str], widths: list[int]) -> str:
     return "  ".join([name, *numbers])
 
 
+class Filterable(Protocol):
+    """Events that filter steps, which are methods of their names, can remove some of."""
+
+    users: Any
+
+    def count(self, step: str) -> dict[str, Any]:
+        """Line of the report on a step: what is left after it."""
+
+
 class Survivors:
     """Masks of the events and sessions that are still there, and the filter steps that clear them.
 
@@ -177,13 +186,13 @@ class Survivors:
 
 
 def run_filters(
-    survivors: Survivors, bounds: dict[str, int | None], *, until_stable: bool
+    survivors: Filterable, bounds: dict[str, int | None], *, until_stable: bool
 ) -> FilterReport:
     """Report on the filters, which are applied in the order given, once or until nothing changes.
 
     Parameters
     ----------
-    survivors : Survivors
+    survivors : Survivors or LazySurvivors
         Changed in place.
     bounds : dict
         Bound of each filter by its name; None leaves the filter out.
@@ -208,12 +217,12 @@ def run_filters(
         steps += done
         if not until_stable:
             break
-    if not survivors.events.any():
+    if not steps[-1]["events"]:
         raise ValueError(f"the filters left nothing; lower the bounds.\n{FilterReport(steps)}")
     return FilterReport(steps)
 
 
-def _apply(survivors: Survivors, name: str, bound: int, round_: int) -> dict[str, Any]:
+def _apply(survivors: Filterable, name: str, bound: int, round_: int) -> dict[str, Any]:
     """Line of the report on one filter, after it has run."""
     getattr(survivors, name)(bound)
     step = f"{name}={bound}"
@@ -222,7 +231,7 @@ def _apply(survivors: Survivors, name: str, bound: int, round_: int) -> dict[str
     return survivors.count(step)
 
 
-def _checked_bounds(bounds: dict[str, Any], survivors: Survivors) -> dict[str, int]:
+def _checked_bounds(bounds: dict[str, Any], survivors: Filterable) -> dict[str, int]:
     """Bounds that can remove something; `min_length` always can, as empty sessions go too."""
     active = {}
     for name, bound in bounds.items():

@@ -10,12 +10,12 @@ from narwhals.exceptions import DuplicateError
 
 from .tables import find_backend
 
-__all__ = ["open_frame"]
+__all__ = ["check_names", "open_frame"]
 
 # of an engine that holds its rows elsewhere: an attribute of its frames, and the call that brings
 # them here; the first one that is there counts
 CALLS = (
-    ("to_spark", ".to_pandas() or .to_spark().toArrow()"),
+    ("to_spark", ".to_pandas() or .to_spark()"),
     ("toArrow", ".toArrow()"),
     ("toPandas", ".toPandas()"),
     ("compute", ".compute()"),
@@ -30,8 +30,8 @@ def open_frame(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
     Parameters
     ----------
     events : table
-        Of pandas, polars or pyarrow; a relation of DuckDB, a dataset of pyarrow, or whatever else
-        has ``__arrow_c_stream__``, of which the wanted columns are read.
+        Of pandas, polars or pyarrow; a dataset of pyarrow, or whatever else has
+        ``__arrow_c_stream__``, of which the wanted columns are read.
     wanted : collection of hashable
         Names of columns.
 
@@ -55,11 +55,12 @@ def open_frame(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
         raise ValueError(
             f"columns of the events have one name ({' '.join([first_line, *others])}); rename them."
         ) from error
-    _check_columns(frame.columns, wanted)
+    check_names(frame.columns, wanted)
     return frame
 
 
-def _check_columns(names: Collection[Hashable], wanted: Collection[Hashable]) -> None:
+def check_names(names: Collection[Hashable], wanted: Collection[Hashable]) -> None:
+    """Raise a ValueError if a wanted column is not among those of a table."""
     for name in wanted:
         if name not in names:
             known = ", ".join(map(repr, names))
@@ -68,16 +69,11 @@ def _check_columns(names: Collection[Hashable], wanted: Collection[Hashable]) ->
 
 def _collected(events: Any, wanted: Collection[Hashable]) -> nw.DataFrame[Any]:
     """Frame of what is no table in memory yet, or an error with the way out."""
-    module = type(events).__module__.partition(".")[0]
-    if module == "duckdb" and hasattr(events, "to_arrow_table"):
-        relation = nw.from_native(events)
-        _check_columns(relation.collect_schema().names(), wanted)
-        return relation.select(*_distinct(wanted)).collect(find_backend())
     for attribute, call in CALLS:
         if hasattr(events, attribute):
             raise TypeError(_way_out(events, call))
     if hasattr(events, "to_table") and hasattr(events, "schema"):  # a dataset of pyarrow
-        _check_columns(events.schema.names, wanted)
+        check_names(events.schema.names, wanted)
         return nw.from_native(events.to_table(columns=_distinct(wanted)), eager_only=True)
     if isinstance(nw.from_native(events, allow_series=True, pass_through=True), nw.Series):
         raise TypeError(
@@ -110,8 +106,6 @@ def _distinct(names: Collection[Hashable]) -> list[Any]:
 
 
 def _way_out(events: Any, call: str) -> str:
-    if "Lazy" in type(events).__name__:
-        return f"events is a lazy frame; call {call} on it first."
     return (
         f"events is a {type(events).__module__}.{type(events).__name__}, whose rows are not in "
         f"memory; call {call} on it first."

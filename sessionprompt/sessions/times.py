@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._checks import is_number
 from .spans import PER_SECOND
 
-__all__ = ["check_precision", "object_times", "read_times"]
+__all__ = ["check_extremes", "check_precision", "object_times", "read_times", "ticks_of"]
 
 LATEST = 1e11  # seconds, in the year 5138: what is larger counts in smaller units
 # logs of events are younger and older than this, in seconds since 1970
@@ -64,6 +64,49 @@ def read_times(series: nw.Series[Any], unit: str = "s") -> NDArray[Any]:
     if times.dtype.kind == "f":
         return times.astype(np.float64, copy=False)
     return times
+
+
+def ticks_of(dtype: nw.dtypes.DType, column: str) -> Literal["ms", "us", "ns"] | None:
+    """Unit in which an engine counts the times of a column; None where they are numbers.
+
+    Raises
+    ------
+    TypeError
+        If columns of this type hold no times.
+    """
+    if dtype.is_integer() or dtype.is_float():
+        return None
+    if dtype == nw.Date:
+        return "us"
+    if not isinstance(dtype, nw.Datetime):
+        raise _no_times(f"column {column!r}", str(dtype))
+    if dtype.time_unit == "s":
+        return "ms"
+    return dtype.time_unit
+
+
+def check_extremes(extremes: NDArray[Any], column: str, unit: str) -> None:
+    """Raise or warn as :func:`read_times` does, knowing the earliest and the latest time alone.
+
+    Parameters
+    ----------
+    extremes : ndarray of shape (2,)
+        Numbers or datetime64.
+    column : str
+    unit : {"s", "ms", "us", "ns"}
+        Of numbers.
+    """
+    if extremes.dtype.kind == "M":
+        _check_dates(extremes, column, whole=False)
+        return
+    low, high = extremes.tolist()
+    if low < 0 or not high < np.inf:
+        raise ValueError(
+            f"column {column!r} holds times from {low!r} to {high!r}, and none may be negative or "
+            "infinite; drop or repair such rows first."
+        )
+    check_precision(extremes, f"column {column!r}")
+    _check_unit(extremes, column, unit, whole=False)
 
 
 def _known_times(series: nw.Series[Any]) -> NDArray[Any]:
@@ -200,19 +243,21 @@ def _check_numbers(times: NDArray[Any], column: str) -> None:
     raise _bad_time(column, row, times[row].item(), why)
 
 
-def _check_unit(times: NDArray[Any], column: str, unit: str) -> None:
-    """Raise if the numbers are dates in another unit alone; warn if some are hardly in this one."""
+def _check_unit(times: NDArray[Any], column: str, unit: str, *, whole: bool = True) -> None:
+    """Raise if the numbers are dates in another unit alone; warn if some are hardly in this one.
+
+    They are a whole column or its extremes alone.
+    """
     low = float(times.min())
     high = float(times.max())
     if _is_dated(high, unit):
         if low < EARLY * PER_SECOND[unit]:
             early = times < EARLY * PER_SECOND[unit]
-            _warn_early(early, times[early.argmax()].item(), column)
+            _warn_early(early, times[early.argmax()].item(), column, whole)
         return
     fitting = [other for other in PER_SECOND if _is_dated(low, other) and _is_dated(high, other)]
     if fitting or high > LATEST * PER_SECOND[unit]:
-        row = int(times.argmax())
-        raise _wrong_unit(column, row, times[row].item(), fitting, unit)
+        raise _wrong_unit(column, times.max().item(), fitting, unit)
     if high > LATE * PER_SECOND[unit]:
         warnings.warn(
             f"column {column!r} holds times after the year 2100 in unit={unit!r}, such as "
@@ -226,22 +271,23 @@ def _is_dated(time: float, unit: str) -> bool:
     return EARLY * PER_SECOND[unit] <= time <= LATE * PER_SECOND[unit]
 
 
-def _wrong_unit(column: str, row: int, time: Any, fitting: list[str], unit: str) -> ValueError:
+def _wrong_unit(column: str, time: Any, fitting: list[str], unit: str) -> ValueError:
     names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
     found = names.get("".join(fitting[:1]), "milliseconds or less")
     choice = "'ms' ('us', 'ns')"
     if fitting:
         choice = repr(fitting[0])
     return ValueError(
-        f"column {column!r}, row {row}: time {time!r} looks like {found}; pass unit={choice} "
-        f"instead of {unit!r}, or subtract the first time if they count from another moment."
+        f"column {column!r} holds times up to {time!r}, which looks like {found}; pass "
+        f"unit={choice} instead of {unit!r}, or subtract the first time if they count from another "
+        "moment."
     )
 
 
 # ---- dates ----
 
 
-def _check_dates(times: NDArray[Any], column: str) -> None:
+def _check_dates(times: NDArray[Any], column: str, *, whole: bool = True) -> None:
     """Warn of dates that no log holds, as numbers become in a wrong unit."""
     early = times < np.datetime64(EARLY, "s")
     if early.all() or times.max() > np.datetime64(LATE, "s"):
@@ -251,12 +297,14 @@ def _check_dates(times: NDArray[Any], column: str) -> None:
             stacklevel=2,
         )
     elif early.any():
-        _warn_early(early, times[early.argmax()], column)
+        _warn_early(early, times[early.argmax()], column, whole)
 
 
-def _warn_early(early: NDArray[np.bool_], time: Any, column: str) -> None:
+def _warn_early(early: NDArray[np.bool_], time: Any, column: str, whole: bool) -> None:
+    found = f"times before 1980, the earliest {time}"
+    if whole:
+        count = f"{np.count_nonzero(early)} of {len(early)}"
+        found = f"{count} times before 1980, the first in row {int(early.argmax())} ({time})"
     warnings.warn(
-        f"column {column!r} holds {np.count_nonzero(early)} of {len(early)} times before 1980, the "
-        f"first in row {int(early.argmax())} ({time}); look for missing values and other units.",
-        stacklevel=2,
+        f"column {column!r} holds {found}; look for missing values and other units.", stacklevel=2
     )

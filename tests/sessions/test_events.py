@@ -342,12 +342,6 @@ DATED = EVENTS.assign(ts=pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03
         ),
         (EVENTS[:0], {}, ValueError, "events has no rows"),
         (
-            pl.from_pandas(EVENTS).lazy(),
-            {},
-            TypeError,
-            r"events is a lazy frame; call .collect\(\)",
-        ),
-        (
             {"item": ["a"]},
             {},
             TypeError,
