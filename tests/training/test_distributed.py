@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # the shares' law is in test_shares.py
 SCRIPT = Path(__file__).with_name("processes.py")
 EXACT = ("full", "sampled", "clusters", "few windows")
 
