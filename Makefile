@@ -4,9 +4,10 @@ ARGS ?=
 
 BIN = $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
+SPHINX = $(BIN)/python -m sphinx -j auto -W --keep-going -d docs/_build/doctrees
 INSTALL = $(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %)
 
-.PHONY: demo test test-slow test-lowest test-newest lint clean
+.PHONY: demo test test-slow test-lowest test-newest lint docs docs-quick docs-links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/sessionprompt demo
@@ -30,8 +31,18 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
+# the site, in docs/_build/html: with the gallery's examples run, without, and with all links tried
+docs: $(VENV)/.installed-docs
+	$(SPHINX) -b html docs docs/_build/html
+
+docs-quick: $(VENV)/.installed-docs
+	$(SPHINX) -b html -D plot_gallery=0 docs docs/_build/html
+
+docs-links: $(VENV)/.installed-docs
+	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/links
+
 clean:
-	rm -rf .venv .venv-lowest .venv-newest build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/auto_examples docs/generated .venv .venv-lowest .venv-newest build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
@@ -43,4 +54,8 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(wildcard sessionprompt/scori
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(INSTALL) --editable ".[test]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(INSTALL) --editable ".[docs]"
 	touch $@
