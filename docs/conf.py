@@ -54,10 +54,16 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "download_all_examples": False,
     "min_reported_time": 1,
+    "write_computation_times": False,
     "image_scrapers": ("matplotlib", "displays.scraper"),
     "ignore_repr_types": r"sessionprompt\.plotting",
     "within_subsection_order": "FileNameSortKey",
 }
+
+# external links, which `make docs-links` tries
+linkcheck_timeout = 20
+linkcheck_retries = 2
+linkcheck_ignore = [r"http://localhost"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sessionprompt"

@@ -29,12 +29,12 @@ class Table:
     where: Callable[[Line], bool] = field(default=lambda line: True)
 
     def lines(self) -> list[Line]:
-        """Lines of the file that the table shows."""
+        """Lines of the file that the table shows, those of one log together."""
         chosen = [line for line in read_lines(self.file) if self.where(line)]
-        if not self.key:
-            return chosen
-        newest = {tuple(cell(line, path) for path in self.key): line for line in chosen}
-        return list(newest.values())
+        if self.key:
+            newest = {tuple(cell(line, path) for path in self.key): line for line in chosen}
+            chosen = list(newest.values())
+        return sorted(chosen, key=lambda line: str(line.get("data")))
 
     def markdown(self) -> str:
         """The table, and below it the commands that made its lines."""
@@ -269,14 +269,19 @@ def quality_plot() -> Figure:
     """MRR@20 with its interval, by log and model."""
     lines = [line for line in TABLES["quality"].lines() if "interval" in line]
     logs = list(dict.fromkeys(line["data"] for line in lines))
-    figure, found = panels(len(logs), 3.2)
-    for panel, log in zip(found, logs, strict=True):
+    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
+    found = figure.subplots(2, (len(logs) + 1) // 2, squeeze=False).ravel()
+    for panel in found[len(logs) :]:
+        panel.set_visible(False)
+    for panel, log in zip(found, logs, strict=False):
+        panel.spines[["top", "right"]].set_visible(False)
         chosen = [line for line in lines if line["data"] == log]
+        chosen.sort(key=lambda line: -line["test"]["mrr@20"])
         for place, line in enumerate(chosen):
             low, high = (100 * end for end in line["interval"]["mrr@20"])
             panel.plot([low, high], [place, place], color=COLOURS[0], lw=2)
             panel.plot(100 * line["test"]["mrr@20"], place, "o", color=COLOURS[0])
-        panel.set_yticks(range(len(chosen)), [line["model"] for line in chosen], fontsize=7)
+        panel.set_yticks(range(len(chosen)), [line["model"] for line in chosen], fontsize=8)
         panel.set_ylim(len(chosen) - 0.5, -0.5)
         panel.set_title(log, fontsize=9)
         panel.set_xlabel("MRR@20, %")

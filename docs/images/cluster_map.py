@@ -32,12 +32,12 @@ def main() -> None:
     for item, department in department_of.items():
         titles[item] = f"{DEPARTMENTS[department]} {item.removeprefix('item-')}"
     model = make_session_pipeline("gru4rec", dim=32, max_epochs=4, random_state=0).fit(sessions)
-    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    figure = Figure(figsize=(8.6, 5), layout="constrained")
     axes = figure.subplots()
     visitor = sessions[-1][:4]
     ClusterMapDisplay.from_estimator(model, titles=titles, session=visitor, k=3, ax=axes)
     axes.set_aspect("auto")  # as wide as the page
-    figure.savefig(Path(__file__).with_suffix(".png"), dpi=110, pil_kwargs={"optimize": True})
+    figure.savefig(Path(__file__).with_suffix(".png"), dpi=130, pil_kwargs={"optimize": True})
 
 
 if __name__ == "__main__":

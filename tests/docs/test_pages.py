@@ -61,7 +61,7 @@ class Reader:
             if kind == "python":
                 exec(text, self.names)
             elif kind in ("", "sh"):
-                for line in text.splitlines():
+                for line in text.replace("\\\n", " ").splitlines():
                     self.type(line.partition("  #")[0].strip())
 
     def type(self, line: str) -> None:
