@@ -112,52 +112,9 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         """
         return self.predict_topk(X, k=k)
 
-    def predict_topk(
-        self,
-        X: Any,
-        k: int = 10,
-        *,
-        return_scores: bool = False,
-        exclude_seen: bool | Sessions = False,
-        candidates: Iterable[Any] | None = None,
-        min_new: int = 0,
-    ) -> Any:
-        """Best `k` next items for each session, with more say in which.
-
-        Equal scores come in the order of ``items_``, so a shorter list is the head of a longer one.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        k : int, default=10
-        return_scores : bool, default=False
-            Also return the scores; they order items within a session.
-        exclude_seen : bool or Sessions, default=False
-            Leave out the items of the session itself. Sessions with users, such as those of the
-            training, say what else each user of X has seen.
-        candidates : iterable of ids, or a list of ids for each session, optional
-            Recommend among these items only. Unknown ones are left out, with a warning.
-        min_new : int, default=0
-            Places of each list that are kept for items that no training session held, see
-            ``cold_items`` of :class:`~sessionprompt.PromptedSessionRecommender`: the best of them
-            stand in the place of the last others.
-
-        Returns
-        -------
-        items : ndarray of shape (n_sessions, k)
-            Where fewer than `k` items may be recommended, the rest of the list is blank: None, NaN
-            or NaT by type, and -1 among whole numbers (if -1 is an item, the lowest number of the
-            type, and the highest if none is negative).
-        scores : ndarray of shape (n_sessions, k)
-            Only with `return_scores`; minus infinity for blanks.
-
-        Raises
-        ------
-        ValueError
-            If `k` is not within 1..n_items, no candidate is known, lists and sessions differ in
-            number, users are needed and not there, a session is empty, or `min_new` is not within
-            0..k, or above 0 where the model knows no new items.
-        """
+    def _topk(
+        self, X: Any, k: int, exclude_seen: Any, candidates: Any, min_new: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         check_fitted(self, "encoder_")
         check_k(k, self.n_items_, "known items")
         sessions = self._annotated(as_sessions(X))
@@ -170,10 +127,7 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         codes, scores = self._best_items(sessions, k, items)
         if min_new:
             codes, scores = self._with_new_items(sessions, (codes, scores), items, min_new)
-        named = named_items(self.items_, codes)
-        if return_scores:
-            return named, scores
-        return named
+        return named_items(self.items_, codes), scores
 
     def _with_new_items(
         self,

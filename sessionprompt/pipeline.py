@@ -134,33 +134,13 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
             X = step.transform(X)
         return X
 
-    def predict_topk(
-        self,
-        X: Any,
-        k: int = 10,
-        *,
-        return_scores: bool = False,
-        exclude_seen: bool | Sessions = False,
-        candidates: Iterable[Any] | None = None,
-        min_new: int = 0,
-    ) -> Any:
-        """Best `k` next items, see :meth:`PromptedSessionRecommender.predict_topk`.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        k : int, default=10
-        return_scores, exclude_seen, candidates, min_new
-            As in the recommender.
-
-        Returns
-        -------
-        ndarray of shape (n_sessions, k), and the scores if asked for
-        """
+    def _topk(
+        self, X: Any, k: int, exclude_seen: Any, candidates: Any, min_new: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         return self.steps[-1][1].predict_topk(
             transform_steps(self, X),
             k=k,
-            return_scores=return_scores,
+            return_scores=True,
             exclude_seen=exclude_seen,
             candidates=candidates,
             min_new=min_new,

@@ -194,6 +194,13 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
 
     __metadata_request__fit = {"X_val": True}
 
+    history_: list[dict[str, float]]
+    n_epochs_: int
+    best_epoch_: int
+    best_score_: float
+    stop_reason_: str
+    validation_: dict[str, float] | None
+
     def __init__(
         self,
         backbone: str | Callable[..., Any] = "gru4rec",

@@ -71,7 +71,7 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
     def _best_items(
         self, sessions: Sessions, k: int, items: ItemFilter | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        windows = self._windows(sessions, "popularity", stacklevel=4)
+        windows = self._windows(sessions, "popularity", stacklevel=5)
         inputs, table = self._item_vectors()
         return top_items(
             self.network_,

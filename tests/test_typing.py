@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -27,6 +28,18 @@ def test_parameters_that_are_passed_on_are_those_of_the_recommender() -> None:
     for name in ("backbone", "random_state", "return"):
         hints.pop(name)
     assert get_type_hints(RecommenderParams) == hints
+
+
+def test_learned_attributes_are_known() -> None:
+    """Attributes that are set by name, which type checkers do not see, are declared."""
+    documented = inspect.getdoc(PromptedSessionRecommender).partition("\nAttributes\n")[2]  # type: ignore[union-attr]
+    lines = re.findall(r"^(\w+_(?:, \w+_)*) : ", documented, re.MULTILINE)
+    names = {name for line in lines for name in line.split(", ")}
+    assert {"history_", "best_epoch_", "blend_"} <= names
+    known = {name for one in PromptedSessionRecommender.__mro__ for name in vars(one)}
+    for one in PromptedSessionRecommender.__mro__:
+        known |= set(vars(one).get("__annotations__", {}))
+    assert names <= known
 
 
 def test_choices_are_those_that_are_checked() -> None:

@@ -135,7 +135,7 @@ class Baseline(SessionRecommenderMixin, BaseEstimator):
         encoded = self.encoder_.encode(sessions)
         known = ItemRows.of_known(encoded.items, encoded.offsets)
         prefixes = Windows(known, known.offsets[1:], known.lengths).newest(self._window())
-        warn_of_unknown(int((prefixes.lengths == 0).sum()), stacklevel=4)
+        warn_of_unknown(int((prefixes.lengths == 0).sum()), stacklevel=5)
         best = np.empty((len(prefixes), k), dtype=np.int64)
         values = np.empty((len(prefixes), k), dtype=np.float32)
         for places, scores in self._score_blocks(prefixes):

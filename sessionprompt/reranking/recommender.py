@@ -12,7 +12,7 @@ from ..base import named_items, refuse_empty
 from ..encoding import CodeLists, SessionEncoder, candidates_of, read_candidates
 from ..metrics import last_step
 from ..recommending import RecommendMixin
-from ..sessions import Sessions, as_sessions
+from ..sessions import as_sessions
 from ..vocabulary import Vocabulary
 from .greedy import chosen_places
 
@@ -28,7 +28,8 @@ class RerankedRecommender(RecommendMixin):
     The model's best items are taken, and the list is chosen of them one by one: none that is
     blocked, no more of a group than may be, and each of those that are left by maximal marginal
     relevance, (1 - diversify) r - diversify c, with r the score scaled to 0..1 among the items
-    taken, and c its highest cosine to an item chosen before.
+    taken, and c its highest cosine to an item chosen before. Scores are the model's and need not
+    fall; places for new items (``min_new``) are kept before lists are chosen.
 
     Parameters
     ----------
@@ -116,35 +117,9 @@ class RerankedRecommender(RecommendMixin):
         """
         return self.predict_topk(X, k)
 
-    def predict_topk(
-        self,
-        X: Any,
-        k: int = 10,
-        *,
-        return_scores: bool = False,
-        exclude_seen: bool | Sessions = False,
-        candidates: Iterable[Any] | None = None,
-        min_new: int = 0,
-    ) -> Any:
-        """Lists that keep to the rules.
-
-        Parameters
-        ----------
-        X : Sessions or list of lists
-        k : int, default=10
-        return_scores : bool, default=False
-            Also return the model's scores, which need not fall.
-        exclude_seen, candidates, min_new
-            As in the model's ``predict_topk``; places for new items are kept before lists are
-            chosen.
-
-        Returns
-        -------
-        items : ndarray of shape (n_sessions, k)
-            Blank where the rules leave fewer than `k` items.
-        scores : ndarray of shape (n_sessions, k)
-            Only with `return_scores`; minus infinity for blanks.
-        """
+    def _topk(
+        self, X: Any, k: int, exclude_seen: Any, candidates: Any, min_new: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         check_k(k, self.n_items_, "known items")
         sessions = as_sessions(X)
         refuse_empty(sessions)
@@ -165,10 +140,7 @@ class RerankedRecommender(RecommendMixin):
                 break
             rows = rows[(codes[rows] < 0).any(axis=1)]
             size = min(WIDER * size, self.n_items_)
-        items = named_items(self.items_, codes)
-        if return_scores:
-            return items, scores
-        return items
+        return named_items(self.items_, codes), scores
 
     def _candidates(self, candidates: Any, n_sessions: int) -> Any:
         """Ids that may be recommended, as the model takes them; None stands for all."""

@@ -278,7 +278,7 @@ class StackedSessionRecommender(SessionRecommenderMixin, _BaseComposition):
             leave_out(scores, items, rows)
             best[rows], values[rows] = largest_of_rows(scores, k)
             known[rows[part.own.row]] = True
-        warn_of_unknown(int((~known).sum()), stacklevel=4)
+        warn_of_unknown(int((~known).sum()), stacklevel=5)
         best[values == -np.inf] = -1
         return best, values
 
