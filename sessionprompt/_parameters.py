@@ -28,7 +28,7 @@ class RecommenderParams(TypedDict, total=False):
     """Keywords of PromptedSessionRecommender beside backbone and seed, for who passes them on."""
 
     prompts: Iterable[str]
-    gate: Literal["add", "elementwise", "scalar", "none"]
+    gate: Literal["add", "elementwise", "scalar", "frequency", "none"]
     prompt_candidates: bool
     cold_items: Literal["attributes"] | None
     withhold: float
