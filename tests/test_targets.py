@@ -260,6 +260,7 @@ def test_evaluation_slices_and_searches_count_targets_alone(log, fitted) -> None
 
 
 def test_more_sessions_may_have_targets_of_their_own(log) -> None:
-    model = network(prompts=(), validation_fraction=None).fit(log[:40].with_targets(BUYS))
+    model = network(prompts=(), backbone="srgnn", validation_fraction=None)
+    model.fit(log[:40].with_targets(BUYS))
     model.partial_fit(log[40:60].with_targets({"action": ["view"]}))
     assert_ranks_of_targets(model, log[80:90])
