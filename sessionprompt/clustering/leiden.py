@@ -65,7 +65,7 @@ class ItemClusterer(GraphClusterer, auto_wrap_output_keys=None):  # type: ignore
     graph_ : csr_array of shape (n_items, n_items)
         The item graph, see :func:`sessionprompt.graphs.item_graph`.
     item_counts_ : ndarray of shape (n_items,)
-        Events of each item; None if read from a file of a version that kept none.
+        Events of each item; None after `fit_graph`, or from a file of a version that kept none.
     attached_ : ndarray of shape (n_items,), bool
         Items that `partial_fit` added.
     labels_ : ndarray of shape (n_items,) or (n_items, n_resolutions), int32
@@ -236,9 +236,10 @@ def _of_matrix(graph: Any, ids: Any) -> tuple[sparse.csr_array, Vocabulary]:
             "vocabulary=None: a matrix does not say whose rows it has; give their ids."
         )
     vocabulary = ids
-    order = slice(None)
+    order: Any = slice(None)
     if not isinstance(ids, Vocabulary):
         vocabulary = Vocabulary(ids)
         order = np.argsort(vocabulary.encode(ids))
-    counts = checked_graph(graph, len(vocabulary))
-    return counts[order][:, order].tocsr(), vocabulary
+    counts = checked_graph(graph, len(vocabulary))[order][:, order].tocsr()
+    counts.sort_indices()
+    return counts, vocabulary
