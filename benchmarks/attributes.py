@@ -157,10 +157,12 @@ def _baseline(name: str, columns: Any) -> Any:
 
 
 def figures(ranked: RankedTargets, is_cold: np.ndarray) -> dict[str, Any]:
-    """Metrics of all targets, and apart of those that training sessions hold or not."""
+    """Metrics of all targets, and apart of those that training sessions hold or not, if any."""
     result: dict[str, Any] = {}
     parts = {"all": np.ones_like(is_cold), "cold": is_cold, "warm": ~is_cold}
     for part, rows in parts.items():
+        if not rows.any():
+            continue
         hits = ranked.ranks[rows] <= 20
         values = {"n": int(rows.sum()), "recall@20": float(hits.mean())}
         values["mrr@20"] = float(np.where(hits, 1 / ranked.ranks[rows], 0).mean())
@@ -253,8 +255,8 @@ def _row(key: tuple[Any, ...], lines: list[dict[str, Any]]) -> list[str]:
         model += f", gate {gate}"
     cells = []
     for part in ("all", "cold", "warm"):
-        values = [line[part]["recall@20"] for line in lines]
-        cells.append(f"{100 * np.mean(values):.1f}")
+        values = [line[part]["recall@20"] for line in lines if part in line]
+        cells.append(f"{100 * np.mean(values):.1f}" if values else "-")
     gains = [line[GAIN] for line in lines if GAIN in line]
     gain = ""
     if gains:
