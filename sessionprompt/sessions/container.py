@@ -23,13 +23,13 @@ from .joining import joined_columns
 from .lazy import EventRules, read_lazy_events
 from .lists import check_lists, read_lists
 from .names import EventNames
-from .selection import SessionSelection
 from .spans import gap_limit
+from .stored import StoredSessions
 
 __all__ = ["Sessions", "as_sessions"]
 
 
-class Sessions(SessionSelection):
+class Sessions(StoredSessions):
     """Immutable container of sessions: all events in one flat array, and the start of each session.
 
     It indexes like an array of sessions, so scikit-learn's splitters and searches can cut it.

@@ -82,5 +82,5 @@ class LazySurvivors:
         return self.left().group_by(column).agg(n=nw.len())
 
     def _keep(self, column: str, values: Frame) -> None:
-        self.kept[column] = self.engine.kept(values.select(column))
+        self.kept[column] = self.engine.kept(values).select(column)
         self.counts = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .archive import check_replaceable, read_parts, try_target, write_parts
 from .arrays import ArrayStore
+from .columns import open_columns, read_head, write_columns
 from .document import PARTS, read_document, write_document
 from .estimators import check_storable, load, pack, pack_params, save, unpack, unpack_params
 from .files import fingerprint, read_with_digest, write_atomically, write_with_digest
@@ -17,10 +18,12 @@ __all__ = [
     "fingerprint",
     "from_json",
     "load",
+    "open_columns",
     "pack",
     "pack_params",
     "parse_json",
     "read_document",
+    "read_head",
     "read_parts",
     "read_with_digest",
     "save",
@@ -29,6 +32,7 @@ __all__ = [
     "unpack",
     "unpack_params",
     "write_atomically",
+    "write_columns",
     "write_document",
     "write_parts",
     "write_with_digest",

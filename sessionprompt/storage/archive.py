@@ -7,7 +7,7 @@ import os
 import stat
 import time
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -23,7 +23,7 @@ from .exchange import put_in_place
 from .files import write_atomically
 from .members import read_members
 
-__all__ = ["check_replaceable", "read_parts", "try_target", "write_parts"]
+__all__ = ["check_replaceable", "read_parts", "try_target", "write_folder", "write_parts"]
 
 TRIAL = 2**20  # bytes that must find room before the work for a model starts
 TRIES = 1000  # each fails only if the folder was replaced while it was read
@@ -58,7 +58,12 @@ def write_parts(
     if _is_zip(path):
         write_atomically(path, lambda file: _write_zip(file, parts))
     else:
-        _write_folder(Path(path).resolve(), parts, known)
+
+        def write(folder: Path) -> None:
+            for name, content in parts.items():
+                _write_file(folder / name, content)
+
+        write_folder(path, write, known)
 
 
 def check_replaceable(path: str | os.PathLike[str], known: Collection[str]) -> None:
@@ -171,12 +176,32 @@ def _write_zip(file: IO[bytes], parts: Mapping[str, bytes]) -> None:
             archive.writestr(zipfile.ZipInfo(name), content)
 
 
-def _write_folder(path: Path, parts: Mapping[str, bytes], known: Collection[str]) -> None:
+def write_folder(
+    path: str | os.PathLike[str], write: Callable[[Path], None], known: Collection[str]
+) -> None:
+    """Write a folder beside `path` and put it there in one step, as :func:`write_parts` does.
+
+    Parameters
+    ----------
+    path : path
+    write : callable
+        Gets a new folder and makes the files in it.
+    known : collection of str
+        All names that files can have. A folder that holds anything else is not replaced.
+
+    Raises
+    ------
+    ValueError
+        If `path` is there and may not be replaced.
+    OSError
+        If the disk is full or may not be written.
+    """
+    check_replaceable(path, known)
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path, known)
     with folder_beside(path, known) as new:
-        for name, content in parts.items():
-            _write_file(new / name, content)
+        write(new)
         sync_folder(new)
         put_in_place(new, path, known)
     sync_folder(path.parent)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .beside import file_beside, remove_leftovers, sync_folder
 
-__all__ = ["fingerprint", "read_with_digest", "write_atomically", "write_with_digest"]
+__all__ = ["HashedFile", "fingerprint", "read_with_digest", "write_atomically", "write_with_digest"]
 
 MARK = b"sha256:"
 LENGTH = len(MARK) + 64  # of the mark and the digest at the end of a file
@@ -47,7 +47,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     sync_folder(path.parent)
 
 
-class _HashedFile:
+class HashedFile:
     """File that takes the digest of what is written to it."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -85,7 +85,7 @@ def write_with_digest(path: str | os.PathLike[str], write: Callable[[Any], Any])
     """
 
     def write_hashed(file: IO[bytes]) -> None:
-        hashed = _HashedFile(file)
+        hashed = HashedFile(file)
         try:
             write(hashed)
         except Exception:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from .members import read_members
 
-__all__ = ["read_arrays", "write_arrays"]
+__all__ = ["read_arrays", "read_header", "write_arrays"]
 
 KINDS = "biuf"  # booleans and numbers
 HEADERS: dict[tuple[int, int], Any] = {
@@ -69,7 +69,7 @@ def read_arrays(content: bytes, name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_header(file: BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and dtype that stand before the values of an array."""
     version = npy.read_magic(file)
     if version not in HEADERS:
@@ -81,7 +81,7 @@ def _read_array(stored: bytes, name: str, longest: int) -> np.ndarray:
     """Array in the format npy, whose header is believed only as far as the bytes go."""
     file = BytesIO(stored)
     try:
-        shape, in_fortran_order, dtype = _read_header(file)
+        shape, in_fortran_order, dtype = read_header(file)
     except Exception as error:  # a header is parsed as Python's literals are
         raise ValueError(f"{name} is no array, or a damaged one ({error}).") from error
     if dtype.hasobject or dtype.kind not in KINDS:
