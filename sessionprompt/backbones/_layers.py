@@ -143,32 +143,35 @@ class Dropout(nn.Module):
     ----------
     p : float
         From 0 to 1.
+    rows : {"events", "prefixes"}, default="events"
+        Of what there is a row. Processes that share a batch draw for all rows of it.
     """
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, p: float, rows: str = "events") -> None:
         super().__init__()
         check_share("dropout", p)
         self.p = p
+        self.rows = rows
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows `x` with dropped elements in training, `x` itself in evaluation."""
         if not self.training:
             return x
-        return dropped_out(x, self.p)
+        return dropped_out(x, self.p, self.rows)
 
     def extra_repr(self) -> str:
         """Parameters in the text that stands for the layer."""
         return f"p={self.p}"
 
 
-def dropped_out(x: Tensor, p: float) -> Tensor:
+def dropped_out(x: Tensor, p: float, rows: str = "events") -> Tensor:
     """Rows `x` with elements dropped at probability `p`, as :class:`Dropout` has it."""
     dropped = round(p * 2**16)
     if not dropped:
         return x
     if dropped == 2**16:
         return x * 0
-    known = rows_drawn(len(x))
+    known = rows_drawn(len(x), rows)
     before, total = known or (0, len(x))
     width = x[:1].numel()
     n_numbers = -(-total * width // 4)

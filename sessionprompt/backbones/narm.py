@@ -65,7 +65,7 @@ class NARM(Backbone):
         self.attention_norm = attention_norm
         on_inputs, on_summaries = shares("dropouts", dropouts, 2)
         self.drop_in = Dropout(on_inputs)
-        self.drop_out = Dropout(on_summaries)
+        self.drop_out = Dropout(on_summaries, rows="prefixes")
         self.gru = nn.GRU(dim, hidden, n_layers, bias=False)
         self.key = nn.Linear(hidden, hidden, bias=False)
         self.query = nn.Linear(hidden, hidden, bias=False)

@@ -53,7 +53,7 @@ class Elsewhere:
         Code of the item after each.
     last_items : LongTensor of shape (P,)
         Code of the last item of each, below 0 where it is unknown.
-    shares : dict of int to (int, int)
+    shares : dict of str to (int, int, int)
         Places of own rows among those of the batch, see :func:`drawing_shares`.
     counted : bool
         Whether this process's own prefixes count; else another one counts them too.
@@ -61,7 +61,7 @@ class Elsewhere:
 
     targets: Tensor
     last_items: Tensor
-    shares: dict[int, tuple[int, int]]
+    shares: dict[str, tuple[int, int, int]]
     counted: bool = True
 
     def to(self, device: torch.device | str) -> Elsewhere:

@@ -30,7 +30,7 @@ __all__ = [
 _Generators = dict[torch.device, torch.Generator]
 _Draws = tuple[int, _Generators]
 _current: ContextVar[tuple[_Draws, _Draws] | None] = ContextVar("_current", default=None)
-_Shares = dict[int, tuple[int, int]]
+_Shares = dict[str, tuple[int, int, int]]
 _shares: ContextVar[_Shares | None] = ContextVar("_shares", default=None)
 _process = threading.RLock()
 
@@ -117,9 +117,9 @@ def drawing_shares(shares: _Shares) -> Iterator[None]:
 
     Parameters
     ----------
-    shares : dict of int to (int, int)
-        By the number of rows at hand, how many rows of the others stand before them, and how many
-        rows there are in all.
+    shares : dict of str to (int, int, int)
+        By the kind of rows, ``"events"`` or ``"prefixes"``: how many are at hand, how many of the
+        others' stand before them, and how many there are in all.
     """
     token = _shares.set(shares)
     try:
@@ -128,12 +128,14 @@ def drawing_shares(shares: _Shares) -> Iterator[None]:
         _shares.reset(token)
 
 
-def rows_drawn(n: int) -> tuple[int, int] | None:
+def rows_drawn(n: int, kind: str) -> tuple[int, int] | None:
     """Rows before some n rows and rows in all, for which numbers are to be drawn.
 
     Parameters
     ----------
     n : int
+    kind : str
+        As in :func:`drawing_shares`; what has another number of rows is of no such kind.
 
     Returns
     -------
@@ -142,16 +144,19 @@ def rows_drawn(n: int) -> tuple[int, int] | None:
 
     Examples
     --------
-    >>> rows_drawn(5)
+    >>> rows_drawn(5, "events")
     (0, 5)
-    >>> with drawing_shares({5: (3, 12)}):
-    ...     rows_drawn(5), rows_drawn(6)
+    >>> with drawing_shares({"events": (5, 3, 12)}):
+    ...     rows_drawn(5, "events"), rows_drawn(6, "events")
     ((3, 12), None)
     """
     shares = _shares.get()
     if shares is None:
         return 0, n
-    return shares.get(n)
+    at_hand, before, total = shares.get(kind, (-1, 0, 0))
+    if at_hand != n:
+        return None
+    return before, total
 
 
 class SeededDraws(TorchFunctionMode):

@@ -169,8 +169,8 @@ class ClusterTablesMixin(LearnedHtml):
         """Events of each item in the sessions learned from."""
         if self.item_counts_ is None:
             raise ValueError(
-                "this clusterer has no counts of events, as fit_graph reads none and older versions "
-                "saved none; fit it on sessions."
+                "this clusterer has no counts of events, as fit_graph reads none and older "
+                "versions saved none; fit it on sessions."
             )
         return self.item_counts_
 

@@ -132,7 +132,7 @@ def checked_graph(graph: Any, n_items: int) -> sparse.csr_array:
     counts = sparse.csr_array((_whole_counts(csr.data), csr.indices, csr.indptr), shape=csr.shape)
     counts.sum_duplicates()
     counts.eliminate_zeros()
-    if (counts != counts.T).nnz:
+    if abs(counts - counts.T.tocsr()).sum():
         raise ValueError(
             "graph must be symmetric: count each pair in both directions, such as by graph + "
             "graph.T with the diagonal counted once."

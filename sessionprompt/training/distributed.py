@@ -172,23 +172,18 @@ def shared_batches(
         yield batch, torch.from_numpy(data.next_items[batch.events])
 
 
-def _row_shares(part: Examples, owner: np.ndarray, rank: int) -> dict[int, tuple[int, int]]:
-    """Rows before and rows in all, by the number of own rows, of events and of prefixes.
-
-    Nothing where a process could not tell the two by their numbers.
-    """
-    found = {}
-    numbers = []
-    for sizes in (part.lengths, part.n_prefixes):
-        counts = np.bincount(owner, weights=sizes, minlength=dist.get_world_size()).astype(int)
-        before = np.where(counts, np.cumsum(counts) - counts, 0)  # (K,)
-        rows = np.where(counts, counts, sizes[0])  # (K,); who has no window reads the first one
-        found[int(rows[rank])] = (int(before[rank]), int(counts.sum()))
-        numbers.append(rows)
-    alike = numbers[0] == numbers[1]  # (K,)
-    if alike.any() and not alike.all():
-        return {}
-    return found
+def _row_shares(part: Examples, owner: np.ndarray, rank: int) -> dict[str, tuple[int, int, int]]:
+    """Rows at hand, before them and in all, of the events and of the prefixes of a batch."""
+    mine = owner == rank
+    earlier = owner < rank
+    if not mine.any():  # then the first window is read
+        mine = np.arange(len(owner)) == 0
+        earlier = np.zeros_like(mine)
+    sizes = {"events": part.lengths, "prefixes": part.n_prefixes}
+    return {
+        kind: (int(of_each[mine].sum()), int(of_each[earlier].sum()), int(of_each.sum()))
+        for kind, of_each in sizes.items()
+    }
 
 
 def _owners(part: Examples) -> np.ndarray:
@@ -216,7 +211,7 @@ def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor) -> Tensor:
     with _together(), torch.no_grad():
         rows = [one for one in held if one.grad is not None and one.grad.is_sparse]
         for parameter in rows:
-            parameter.grad = _sum_of_rows(parameter.grad)
+            parameter.grad = _sum_of_rows(_gradient(parameter))
         dense = [one for one in held if one.grad is None or not one.grad.is_sparse]
         return _add_dense(dense, loss)
 
