@@ -1,4 +1,4 @@
-"""Frames of Spark: what is kept is persisted by the cluster."""
+"""Frames of Spark: what is kept lies with the executors, without the plan that made it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SparkEngine(Engine):
 
     def __init__(self, native: Any) -> None:
         super().__init__(native)
-        self.persisted: list[Any] = []
+        self.kept_frames: list[Any] = []
 
     def with_rows(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Frame with one more column, of integers that rise in the order of its rows."""
@@ -38,12 +38,11 @@ class SparkEngine(Engine):
         return nw.from_native(native.selectExpr(*others, f"{count} as {name}"))
 
     def kept(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """Frame of the same rows, persisted."""
-        native = frame.to_native().persist()
-        self.persisted.append(native)
+        """Frame of the same rows, with the executors; plans of plans would grow without end."""
+        native = frame.to_native().localCheckpoint()
+        self.kept_frames.append(native)
         return nw.from_native(native)
 
     def close(self) -> None:
-        """Have the cluster forget all that was persisted."""
-        for native in self.persisted:
-            native.unpersist()
+        """Let go of all that was kept, which Spark then removes."""
+        self.kept_frames.clear()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 from shutil import which
 from typing import Any
 
@@ -149,3 +151,86 @@ def test_an_engine_makes_the_sessions_of_the_table_in_memory(
         assert isinstance(made, str) and "of the events repeat" in made
         return
     assert_same(made, expected)
+
+
+def clicks(**columns: Any) -> pl.DataFrame:
+    """Eight clicks of two users, in which some columns are changed."""
+    ticks = pl.Series([0, 50, 100, 7000, 20, 30, 9000, 9001]) + START
+    made = pl.DataFrame({"u": [1, 1, 1, 1, 2, 2, 2, 2], "i": list("abcaabdd"), "t": ticks})
+    return made.with_columns(**columns)
+
+
+TIMES = {
+    "float": pl.col("t") + 0.5,
+    "date": pl.from_epoch("t", "s").dt.offset_by("5d").cast(pl.Date),
+    "microseconds": pl.from_epoch("t", "s").cast(pl.Datetime("us")) + timedelta(microseconds=7),
+    "zone": pl.from_epoch("t", "s").cast(pl.Datetime("us", "Asia/Tokyo")),
+}
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_of_all_kinds_come_back_as_they_were(make: Make, kind: str) -> None:
+    events = clicks(t=TIMES[kind])
+    options: dict[str, Any] = {"user": "u", "time": "t", "gap": "1h"}
+    made = outcome(make(events), **options)
+    assert_same(made, outcome(events, **options))
+    assert isinstance(made, Sessions) and made.event_times is not None
+    assert made.event_times.dtype.kind == ("f" if kind == "float" else "M")
+
+
+def test_integers_come_back_in_pieces(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessionprompt.sessions.lazy.PIECE", 2)
+    options: dict[str, Any] = {"user": "u", "time": "t", "gap": "1h"}
+    assert_same(outcome(make(clicks()), **options), outcome(clicks(), **options))
+
+
+FAULTS: list[tuple[dict[str, Any], dict[str, Any], type[Exception], str]] = [
+    ({"i": pl.lit(None, pl.String)}, {}, ValueError, "column 'i' has 8 missing values in 8 rows"),
+    ({}, {"item": "x"}, ValueError, "column 'x' is not in the events; they have 'u', 'i', 't'"),
+    ({"t": pl.col("t").cast(pl.String)}, {}, TypeError, "holds String, not times"),
+    ({"t": -pl.col("t")}, {}, ValueError, "none may be negative"),
+    ({"t": pl.col("t") * 1000}, {}, ValueError, "looks like milliseconds; pass unit='ms'"),
+    ({}, {"user": None}, ValueError, "nothing says which events belong together"),
+    ({}, {"targets": np.ones(8, dtype=bool)}, TypeError, "the rows of an engine have no numbers"),
+    ({}, {"min_length": 9}, ValueError, "the filters left nothing"),
+    ({"a": pl.lit(None, pl.String)}, {"attributes": ["a"]}, ValueError, "'a' holds no value"),
+]
+
+
+@pytest.mark.parametrize(("columns", "options", "error", "message"), FAULTS)
+def test_faults_are_told_before_anything_comes_back(
+    make: Make,
+    columns: dict[str, Any],
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        Sessions.from_events(
+            make(clicks(**columns)), **{"item": "i", "user": "u", "time": "t", **options}
+        )
+
+
+def test_a_query_keeps_the_order_of_its_rows_and_leaves_no_table(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="needs duckdb: pip install duckdb")
+    with duckdb.connect(config={"threads": 1}) as connection:
+        path = tmp_path / "clicks.parquet"
+        clicks().write_parquet(path)
+        query = connection.sql(f"select u + 1 as u, i from '{path}' where i <> 'b'")
+        made = Sessions.from_events(query, item="i", user="u")
+        assert made.to_lists() == [["a", "c", "a"], ["a", "d", "d"]]
+        with pytest.raises(ValueError, match="left nothing"):
+            Sessions.from_events(query, item="i", user="u", min_length=9)
+        assert connection.sql("show all tables").fetchall() == []
+
+
+@pytest.mark.slow
+def test_duckdb_keeps_to_its_memory_and_spills(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="needs duckdb: pip install duckdb")
+    with duckdb.connect(config={"threads": 1}) as connection:
+        columns = "hash(i) % 50000 as u, hash(i + 7) % 900 as i, i as t"
+        query = f"select {columns} from range(1500000) made(i)"
+        expected = Sessions.from_events(connection.sql(query).pl(), item="i", user="u", time="t")
+        connection.execute(f"set memory_limit='40MB'; set temp_directory='{tmp_path / 'spilled'}'")
+        made = Sessions.from_events(connection.sql(query), item="i", user="u", time="t")
+        assert made == expected
