@@ -8,8 +8,8 @@ The model is that of inference.py; it is saved, and a process of its own serves 
 send one session at a time, as fast as answers come; they stop after --requests requests or
 --seconds seconds. Every answer is compared with that of one ``predict_topk`` over all sessions.
 Processor time of the server stands beside wall time: it is what counts where other work shares the
-cores. ``crash``: the server is killed while eight clients ask, and started again at once; they try
-until they are answered.
+cores. ``crash``: the server is killed while eight clients ask, once a quarter of the requests is
+answered, and started again at once; the clients try until they are answered.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def crash(load: Load, server: subprocess.Popen[bytes], path: Path, args: Any) ->
     """Kill the server under load and start it again."""
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(load.run, CRASH_CLIENTS, args.requests, True)
-        time.sleep(2)
+        while len(load.answered_at) < args.requests // 4 and not run.done():
+            time.sleep(0.01)
         killed = time.perf_counter()
         server.kill()
         server.wait()
