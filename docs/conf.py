@@ -1,4 +1,4 @@
-"""Settings of the site, for Sphinx; `make docs` builds it, `make docs-quick` without the gallery's runs."""
+"""Settings of the site, which `make docs` builds, and `make docs-quick` without running examples."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ nitpick_ignore_regex = [
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # numpydoc's sections name the types
 autodoc_member_order = "groupwise"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of classes lists them
 numpydoc_class_members_toctree = False
 

@@ -1,6 +1,6 @@
-"""Tables and plots of `benchmarks/results/`, written before Sphinx reads the pages that include them.
+"""Tables and plots of `benchmarks/results/`, written before Sphinx reads pages that include them.
 
-Nothing of them is typed: a file that has no entry in `TABLES` gets a table of all its plain values.
+Nothing of them is typed: a file that has no entry in `TABLES` gets a table of its plain values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a table by their titles, each a path into a line, and what makes a line newer than another."""
+    """Columns of a table by their titles, each a path into a line, and which lines are shown."""
 
     file: str
     columns: dict[str, str]
@@ -231,7 +231,8 @@ def commands(file: str, lines: list[Line]) -> str:
         where = ", ".join(str(line[name]) for name in ("device", "note_time") if name in line)
         made.append(f"- `{line.get('command', 'the command is not kept')}`; {where}")
     unique = "\n".join(dict.fromkeys(made))
-    return f"\n:::{{dropdown}} Lines of `benchmarks/results/{file}` and their commands\n{unique}\n:::\n"
+    title = f"Lines of `benchmarks/results/{file}` and their commands"
+    return f"\n:::{{dropdown}} {title}\n{unique}\n:::\n"
 
 
 def plain_table(file: str) -> Table:
@@ -265,16 +266,22 @@ def panels(n: int, height: float = 3.0, **options: Any) -> tuple[Figure, list[An
     return figure, list(found)
 
 
+def grid(n: int, columns: int, height: float) -> tuple[Figure, list[Any]]:
+    """A figure with so many panels in rows; those that are left over are hidden."""
+    figure = Figure(figsize=(9.5, height), layout="constrained")
+    found = figure.subplots(-(-n // columns), columns, squeeze=False).ravel().tolist()
+    for place, panel in enumerate(found):
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_visible(place < n)
+    return figure, found
+
+
 def quality_plot() -> Figure:
     """MRR@20 with its interval, by log and model."""
     lines = [line for line in TABLES["quality"].lines() if "interval" in line]
     logs = list(dict.fromkeys(line["data"] for line in lines))
-    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
-    found = figure.subplots(2, (len(logs) + 1) // 2, squeeze=False).ravel()
-    for panel in found[len(logs) :]:
-        panel.set_visible(False)
+    figure, found = grid(len(logs), 2, 4.6)
     for panel, log in zip(found, logs, strict=False):
-        panel.spines[["top", "right"]].set_visible(False)
         chosen = [line for line in lines if line["data"] == log]
         chosen.sort(key=lambda line: -line["test"]["mrr@20"])
         for place, line in enumerate(chosen):
@@ -322,8 +329,12 @@ def peers_plot() -> Figure:
             panel.bar(left, heights, wide, label=kind, color=COLOURS[place])
         panel.set_xticks([row + 0.4 - wide / 2 for row in range(len(models))], models)
         panel.set_yscale("log")
-        panel.set_ylabel(name.removesuffix("_per_s").replace("evaluate", "ranked") + ", examples a second")
-    figure.legend(*found[0].get_legend_handles_labels(), ncols=4, loc="outside upper center", frameon=False)
+        panel.set_ylabel(
+            name.removesuffix("_per_s").replace("evaluate", "ranked") + ", examples a second"
+        )
+    figure.legend(
+        *found[0].get_legend_handles_labels(), ncols=4, loc="outside upper center", frameon=False
+    )
     return figure
 
 
@@ -361,8 +372,8 @@ def prompts_plot() -> Figure:
     """Differences of the published prompt with their intervals."""
     lines = prompt_differences()
     groups = list(dict.fromkeys((line["data"], line["protocol"], line["init"]) for line in lines))
-    figure, found = panels(len(groups), 3.4)
-    for panel, group in zip(found, groups, strict=True):
+    figure, found = grid(len(groups), 4, 5.4)
+    for panel, group in zip(found, groups, strict=False):
         chosen = [line for line in lines if (line["data"], line["protocol"], line["init"]) == group]
         for place, line in enumerate(chosen):
             ends = [100 * line["low"], 100 * line["high"]]
@@ -372,7 +383,8 @@ def prompts_plot() -> Figure:
         panel.axvline(0, color="grey", lw=0.8)
         panel.set_yticks(range(len(chosen)), [line["backbone"] for line in chosen], fontsize=8)
         panel.set_ylim(len(chosen) - 0.5, -0.5)
-        panel.set_title("\n".join(group), fontsize=8)
+        panel.set_title(f"{group[0]}\n{group[1]}, {group[2]}", fontsize=8)
+        panel.margins(x=0.2)
     figure.supxlabel("points of MRR@5 that the published prompt adds", fontsize=9)
     return figure
 

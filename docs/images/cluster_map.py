@@ -1,6 +1,6 @@
-"""Picture of the README and the start page: clusters of an invented shop, a visitor's way, and what a model recommends.
+"""Picture of the README: clusters of an invented shop, a visitor's way, and recommendations.
 
-    python docs/images/cluster_map.py        # writes cluster_map.png beside this file
+python docs/images/cluster_map.py        # writes cluster_map.png beside this file
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ def main() -> None:
     visitor = sessions[-1][:4]
     ClusterMapDisplay.from_estimator(model, titles=titles, session=visitor, k=3, ax=axes)
     axes.set_aspect("auto")  # as wide as the page
-    figure.savefig(Path(__file__).with_suffix(".png"), dpi=130, pil_kwargs={"optimize": True})
+    figure.savefig(
+        Path(__file__).with_suffix(".png"),
+        dpi=130,
+        bbox_inches="tight",
+        pil_kwargs={"optimize": True},
+    )
 
 
 if __name__ == "__main__":

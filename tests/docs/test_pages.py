@@ -1,4 +1,4 @@
-"""What the pages of the site and the README show runs as printed, and the reference names all that is public."""
+"""Code of the site's pages and of the README runs; the reference names all that is public."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sessionprompt.cli import main
 
 DOCS = ROOT / "docs"
 GUIDES = sorted(path.stem for path in (DOCS / "guide").glob("*.md") if path.stem != "index")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTIONAL = ("optuna", "pandas", "matplotlib")
 INSIDE = {"engines"}  # for packages that have no page of names of their own
 
@@ -141,6 +141,7 @@ def unused_port() -> int:
         return int(listening.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_the_start_page_leads_from_a_csv_to_a_served_recommendation(
     reader: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +154,7 @@ def test_the_start_page_leads_from_a_csv_to_a_served_recommendation(
     assert "recall@20" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_readme_runs_as_printed(reader: Reader) -> None:
     reader.follow(ROOT / "README.md")
     assert len(Path("out.jsonl").read_text().splitlines()) == len(reader.names["test"])
