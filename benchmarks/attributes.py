@@ -67,7 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hold-out", type=float, default=0.0, help="share of the items")
     parser.add_argument("--fraction", type=float, default=1.0, help="newest share of the sessions")
     parser.add_argument("--backbone", default="gru4rec")
-    parser.add_argument("--withhold", type=float, default=0.1)
+    parser.add_argument("--withhold", type=float, default=0.0)
     parser.add_argument("--gate", default="add")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--valid", action="store_true", help="test on the newest training sessions")
@@ -234,17 +234,24 @@ def table(path: Path) -> str:
         line = {"gate": "add", "fraction": 1.0, "epochs": 5, **json.loads(text)}
         if line["part"] == "test":
             setting = tuple(line[name] for name in ("data", "fraction", "hold_out", "epochs"))
-            newest[(*setting, line["model"], line["gate"], line["seed"])] = line
+            newest[(*setting, line["model"], line["gate"], _withheld(line), line["seed"])] = line
     groups: dict[Any, list[dict[str, Any]]] = {}
     for key, line in newest.items():
         groups.setdefault(key[:-1], []).append(line)
     heads = ["log", "model", "seeds", "all", "cold", "warm", "gain on the first model of the run"]
-    order = sorted(groups, key=lambda key: (key[:4], ORDER.index(key[4]), key[5]))
+    order = sorted(groups, key=lambda key: (key[:4], ORDER.index(key[4]), *key[5:]))
     return markdown_table(heads, [_row(key, groups[key]) for key in order])
 
 
+def _withheld(line: dict[str, Any]) -> float:
+    """Share of own vectors withheld, 0 in models that know no cold items."""
+    if line["model"] in ("cold", "shuffled"):
+        return line["withhold"]
+    return 0.0
+
+
 def _row(key: tuple[Any, ...], lines: list[dict[str, Any]]) -> list[str]:
-    data, fraction, hold_out, epochs, model, gate = key
+    data, fraction, hold_out, epochs, model, gate, withheld = key
     if fraction < 1:
         data += f", newest {fraction:.0%}"
     if hold_out:
@@ -253,6 +260,8 @@ def _row(key: tuple[Any, ...], lines: list[dict[str, Any]]) -> list[str]:
         data += f", {epochs} epochs"
     if gate != "add":
         model += f", gate {gate}"
+    if withheld:
+        model += f", withhold {withheld:g}"
     cells = []
     for part in ("all", "cold", "warm"):
         values = [line[part]["recall@20"] for line in lines if part in line]

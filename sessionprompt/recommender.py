@@ -55,9 +55,9 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Whether items of the attribute table that no training session holds can be recommended:
         they are scored by their prompts, once the model is trained on the others. An item comes in
         if it has a value that training items have too.
-    withhold : float, default=0.1
+    withhold : float, default=0
         With `cold_items`, share of the items whose own vectors each step of training does without,
-        so that prompts learn to stand alone.
+        where prompts do not learn to stand alone beside them.
     scoring : {"cosine", "dot"}, default="cosine"
         A backbone that is defined with a scoring of its own overrules this.
     temperature : float, default=0.07
@@ -209,7 +209,7 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         gate: Literal["add", "elementwise", "scalar", "frequency", "none"] = "add",
         prompt_candidates: bool = True,
         cold_items: Literal["attributes"] | None = None,
-        withhold: float = 0.1,
+        withhold: float = 0.0,
         scoring: Literal["cosine", "dot"] = "cosine",
         temperature: float = 0.07,
         dim: int = 64,
