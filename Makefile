@@ -4,7 +4,7 @@ ARGS ?=
 
 BIN = $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
-SPHINX = $(BIN)/python -m sphinx -j auto -W --keep-going -d docs/_build/doctrees
+SPHINX = $(BIN)/python -m sphinx -W --keep-going -d docs/_build/doctrees
 INSTALL = $(BIN)/python -m pip install --quiet $(CONSTRAINTS:%=--constraint %)
 
 .PHONY: demo test test-slow test-lowest test-newest lint docs docs-quick docs-links clean

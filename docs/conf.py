@@ -1,4 +1,4 @@
-"""Settings of the site, which `make docs` builds, and `make docs-quick` without running examples."""
+"""Settings of the site, which `make docs` builds, and `make docs-quick` without the examples."""
 
 from __future__ import annotations
 
