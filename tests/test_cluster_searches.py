@@ -12,7 +12,7 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from sessionprompt import Sessions
-from sessionprompt.baselines import SessionKNN
+from sessionprompt.baselines import VSKNN
 from sessionprompt.datasets import make_sessions
 from sessionprompt.metrics import SessionScorer
 from sessionprompt.model_selection import TemporalSessionSplit
@@ -29,8 +29,8 @@ def sessions() -> Sessions:
 def searched(sessions: Sessions, **settings: Any) -> Any:
     """Scores of a small search."""
     search = GridSearchCV(
-        SessionKNN(),
-        {"k": K},
+        VSKNN(),
+        {"n_neighbors": K},
         cv=TemporalSessionSplit(3),
         scoring=SessionScorer(["mrr@5", "recall@5"]),
         refit=False,

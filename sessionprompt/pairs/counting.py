@@ -87,6 +87,10 @@ def count_pairs(
     sessions = _names(session)
     orders = _names(order)
     _check_columns(frame, (item, *sessions, *orders))
+    if frame.implementation.is_dask():  # whose windows know no order
+        settings = {"item": item, "session": sessions, "order": orders}
+        settings |= {"window": window, "self_loops": self_loops}
+        return _in_partitions(frame.to_native(), settings)
     near = [_at_distance(frame, item, sessions, orders, far) for far in range(1, window + 1)]
     pairs = nw.concat(near)
     if self_loops == "drop":
@@ -105,6 +109,13 @@ def _graph_of(sessions: Sessions, window: int, self_loops: str) -> sparse.csr_ar
     graph = graph - sparse.diags_array(loops, format="csr", dtype=graph.dtype)
     graph.eliminate_zeros()
     return graph
+
+
+def _in_partitions(frame: Any, settings: dict[str, Any]) -> Any:
+    """Counts of a frame of Dask: sessions are brought together, and each partition is counted."""
+    whole = frame.shuffle(on=settings["session"])
+    parts = whole.map_partitions(count_pairs, **settings)
+    return parts.groupby(["item", "other"])["count"].sum().reset_index()
 
 
 def _opened(events: Any) -> Any:

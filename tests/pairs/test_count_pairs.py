@@ -30,11 +30,17 @@ def from_duckdb(columns: dict[str, list[Any]]) -> Any:
     return connection.table("events")
 
 
+def from_dask(columns: dict[str, list[Any]]) -> Any:
+    frames = pytest.importorskip("dask.dataframe")
+    return frames.from_pandas(pd.DataFrame(columns), npartitions=3)
+
+
 ENGINES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pandas": pd.DataFrame,
     "polars": pl.DataFrame,
     "polars lazy": pl.LazyFrame,
     "duckdb": from_duckdb,
+    "dask": from_dask,
 }
 
 
