@@ -51,9 +51,8 @@ test = Sessions.from_lists([evening(n_films) for _ in range(300)])
 # %%
 # Two models
 # ----------
-# ``ItemAttributes`` makes each column of the table a kind of prompt. With
-# ``cold_items="attributes"`` the films without sessions are candidates as well: training does
-# without the own vectors of some items in each step, so that prompts learn to stand alone.
+# ``ItemAttributes`` makes each column of the table a kind of prompt. With ``cold_items="attributes"``
+# the films without sessions are candidates as well, scored by their prompts alone.
 from sessionprompt import ItemAttributes, Pipeline, PromptedSessionRecommender
 
 params = {"dim": 32, "max_epochs": 5, "random_state": 0}
