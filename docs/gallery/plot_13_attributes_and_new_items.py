@@ -51,8 +51,9 @@ test = Sessions.from_lists([evening(n_films) for _ in range(300)])
 # %%
 # Two models
 # ----------
-# ``ItemAttributes`` makes each column of the table a kind of prompt. With ``cold_items="attributes"``
-# the films without sessions are candidates as well, scored by their prompts alone.
+# ``ItemAttributes`` makes each column of the table a kind of prompt. With
+# ``cold_items="attributes"`` the films without sessions are candidates as well, scored by their
+# prompts alone.
 from sessionprompt import ItemAttributes, Pipeline, PromptedSessionRecommender
 
 params = {"dim": 32, "max_epochs": 5, "random_state": 0}
