@@ -85,6 +85,10 @@ rows = {
 pd.DataFrame(rows).T.round(3)
 
 # %%
+# New films, which the plain model cannot recommend at all, are found now; the others pay for it
+# with places that they had to themselves, and lose more here than the new ones bring. It depends
+# on the log which side is larger, so measure both.
+#
 # A place for something new
 # -------------------------
 # New items start behind those that have clicks. ``min_new`` keeps places in each list for the best
