@@ -91,8 +91,7 @@ pd.DataFrame(rows).T.round(3)
 #
 # A place for something new
 # -------------------------
-# New items start behind those that have clicks. ``min_new`` keeps places in each list for the best
-# of them.
+# ``min_new`` keeps places in each list for the best of the new items, however the others score.
 visitor = test[:1]
 aware.recommend(visitor, k=5, min_new=2)
 
