@@ -37,12 +37,7 @@ def main() -> None:
     visitor = sessions[-1][:4]
     ClusterMapDisplay.from_estimator(model, titles=titles, session=visitor, k=3, ax=axes)
     axes.set_aspect("auto")  # as wide as the page
-    figure.savefig(
-        Path(__file__).with_suffix(".png"),
-        dpi=130,
-        bbox_inches="tight",
-        pil_kwargs={"optimize": True},
-    )
+    figure.savefig(Path(__file__).with_suffix(".png"), dpi=130, pil_kwargs={"optimize": True})
 
 
 if __name__ == "__main__":
