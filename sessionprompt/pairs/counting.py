@@ -88,7 +88,7 @@ def count_pairs(
     orders = _names(order)
     _check_columns(frame, (item, *sessions, *orders))
     if frame.implementation.is_dask():  # whose windows know no order
-        settings = {"item": item, "session": sessions, "order": orders}
+        settings: dict[str, Any] = {"item": item, "session": sessions, "order": orders}
         settings |= {"window": window, "self_loops": self_loops}
         return _in_partitions(frame.to_native(), settings)
     near = [_at_distance(frame, item, sessions, orders, far) for far in range(1, window + 1)]

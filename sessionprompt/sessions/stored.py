@@ -138,7 +138,7 @@ class StoredSessions(SessionSelection):
         for name in description["coded"]:
             columns[name] = store.take_ids(name).ids[columns[name]]
         attributes = []
-        codes = columns.pop(ATTRIBUTES, None)
+        codes = columns.pop(ATTRIBUTES, ())
         for row, name in enumerate(description["attributes"]):
             values = store.take_ids(f"{ATTRIBUTES}{row}").ids
             attributes.append(EventAttribute(name, values, codes[row]))

@@ -62,7 +62,7 @@ def write_columns(
         for name, column in columns.items():
             with (folder / f"{name}.npy").open("xb") as file:
                 hashed = HashedFile(file)
-                npy.write_array(hashed, column, allow_pickle=False)  # type: ignore[arg-type]
+                npy.write_array(hashed, column, allow_pickle=False)
                 _sync(file)
             digests[f"{name}.npy"] = hashed.digest.hexdigest()
         content = write_arrays(arrays)
