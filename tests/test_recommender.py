@@ -319,7 +319,7 @@ def test_what_can_be_computed_again_is_not_pickled(plain: PromptedSessionRecomme
         ({"backbone": "gru"}, r"backbone='gru' is not known; choose one of \['core', .*'narm'"),
         (
             {"gate": "sum"},
-            r"gate='sum' is not known; choose one of \['add', 'elementwise', 'none', 'scalar'\]",
+            r"gate='sum' is not known; choose one of \['add', 'elementwise', 'frequency', 'none'",
         ),
         ({"scoring": "l2"}, r"scoring='l2' is not known; choose one of \['cosine', 'dot'\]"),
         (

@@ -74,7 +74,7 @@ def count_pairs(
     >>> events = pl.LazyFrame({"session": [1, 1, 1, 2, 2], "item": list("abaca"), "time": range(5)})
     >>> count_pairs(events).collect().sort("item", "other").rows()
     [('a', 'b', 2), ('a', 'c', 1)]
-    >>> count_pairs(Sessions.from_lists(["aba", "ca"])).toarray()
+    >>> count_pairs(Sessions.from_lists([list("aba"), list("ca")])).toarray()
     array([[0, 2, 1],
            [2, 0, 0],
            [1, 0, 0]])

@@ -36,4 +36,5 @@ class EventNames(NamedTuple):
 
     def of_events(self, targets: Any) -> list[Any]:
         """Names of the columns of attributes, then of those by which targets are told alone."""
-        return list(dict.fromkeys([*self.attributes, *target_columns(targets)]))
+        told = [name for name in target_columns(targets) if name not in self.attributes]
+        return [*self.attributes, *told]

@@ -519,7 +519,7 @@ def test_tags(estimator):
         ({"resolution": "1"}, TypeError, "resolution='1' must be a number"),
         ({"resolution": True}, TypeError, "number"),
         ({"resolution": (1.0, None)}, TypeError, "number"),
-        ({"algorithm": "louvain"}, ValueError, r"algorithm='louvain'.*\['igraph', 'leidenalg'\]"),
+        ({"algorithm": "louvain"}, ValueError, r"algorithm='louvain'.*\['cugraph', 'igr"),
         ({"objective": "Modularity"}, ValueError, r"objective=.*\['cpm', 'modularity'\]"),
         ({"self_loops": True}, ValueError, r"self_loops=True.*\['drop', 'keep'\]"),
         ({"attach": "call"}, ValueError, r"attach='call'.*\['batch', 'session'\]"),

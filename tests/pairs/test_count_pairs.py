@@ -19,6 +19,7 @@ from sessionprompt.graphs import item_graph
 from sessionprompt.pairs import count_pairs, pair_graph, sparsified
 from sessionprompt.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving out:FutureWarning")
 ITEMS = "abcde"
 laws = settings(max_examples=15, deadline=None)
 
