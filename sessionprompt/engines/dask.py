@@ -8,7 +8,6 @@ from typing import Any
 import narwhals as nw
 
 from .engine import Engine, Step
-from .polars import ticks
 
 __all__ = ["DaskEngine"]
 
@@ -29,10 +28,6 @@ class DaskEngine(Engine):
     ) -> nw.LazyFrame[Any]:
         """Frame with one more column, of the places 0 to n-1 of its rows in an order."""
         return _numbered(frame.to_native().sort_values(list(order_by)), name)
-
-    def with_ticks(self, frame: nw.LazyFrame[Any], name: str, unit: str) -> nw.LazyFrame[Any]:
-        """Frame in which a column of dates or datetimes counts units since 1970, in UTC."""
-        return ticks(frame, name, unit)
 
     def kept(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Frame of the same rows, computed by the workers and left there."""

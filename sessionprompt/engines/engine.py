@@ -51,9 +51,9 @@ class Engine(ABC):
         """Frame with one more column, of the places 0 to n-1 of its rows in an order."""
         return frame.with_row_index(name, order_by=order_by)
 
-    @abstractmethod
-    def with_ticks(self, frame: nw.LazyFrame[Any], name: str, unit: str) -> nw.LazyFrame[Any]:
+    def with_ticks(self, frame: nw.LazyFrame[Any], name: str, unit: Any) -> nw.LazyFrame[Any]:
         """Frame in which a column of dates or datetimes counts units since 1970, in UTC."""
+        return frame.with_columns(nw.col(name).dt.timestamp(unit))
 
     @abstractmethod
     def kept(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

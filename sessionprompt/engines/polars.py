@@ -11,7 +11,7 @@ import narwhals as nw
 
 from .engine import Engine
 
-__all__ = ["PolarsEngine", "ticks"]
+__all__ = ["PolarsEngine"]
 
 
 class PolarsEngine(Engine):
@@ -27,10 +27,6 @@ class PolarsEngine(Engine):
         numbered = nw.from_native(frame.to_native().with_row_index(name))
         return numbered.with_columns(nw.col(name).cast(nw.Int64))
 
-    def with_ticks(self, frame: nw.LazyFrame[Any], name: str, unit: str) -> nw.LazyFrame[Any]:
-        """Frame in which a column of dates or datetimes counts units since 1970, in UTC."""
-        return ticks(frame, name, unit)
-
     def kept(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Frame of the same rows, read from a file."""
         path = Path(self.folder.name) / f"{next(self.numbers)}.parquet"
@@ -40,8 +36,3 @@ class PolarsEngine(Engine):
     def close(self) -> None:
         """Remove the files."""
         self.folder.cleanup()
-
-
-def ticks(frame: nw.LazyFrame[Any], name: str, unit: Any) -> nw.LazyFrame[Any]:
-    """Frame in which a column of dates or datetimes counts units since 1970, in UTC."""
-    return frame.with_columns(nw.col(name).dt.timestamp(unit))

@@ -20,7 +20,7 @@ from .beside import (
     sync_folder,
 )
 from .exchange import put_in_place
-from .files import write_atomically
+from .files import sync_file, write_atomically, write_file
 from .members import read_members
 
 __all__ = ["check_replaceable", "read_parts", "try_target", "write_folder", "write_parts"]
@@ -61,7 +61,7 @@ def write_parts(
 
         def write(folder: Path) -> None:
             for name, content in parts.items():
-                _write_file(folder / name, content)
+                write_file(folder / name, content)
 
         write_folder(path, write, known)
 
@@ -158,11 +158,12 @@ def _folders_for(target: Path) -> Iterator[None]:
 def _write_trial(target: Path, known: Collection[str]) -> None:
     if _is_zip(target):
         with file_beside(target) as (_, file):
-            _write_and_sync(file, bytes(TRIAL))
+            file.write(bytes(TRIAL))
+            sync_file(file)
         return
     name = next(iter(known))
     with folder_beside(target, known) as folder:
-        _write_file(folder / name, bytes(TRIAL))
+        write_file(folder / name, bytes(TRIAL))
 
 
 def _is_zip(path: str | os.PathLike[str]) -> bool:
@@ -205,17 +206,6 @@ def write_folder(
         sync_folder(new)
         put_in_place(new, path, known)
     sync_folder(path.parent)
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        _write_and_sync(file, content)
-
-
-def _write_and_sync(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def read_parts(path: str | os.PathLike[str], known: Collection[str]) -> dict[str, bytes]:

@@ -7,14 +7,14 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from .. import __version__
 from .archive import write_folder
-from .files import HashedFile
+from .files import HashedFile, sync_file, write_file
 from .json import parse_json
 from .npz import read_arrays, read_header, write_arrays
 
@@ -25,7 +25,6 @@ ARRAYS = "arrays.npz"
 FORMAT = "sessionprompt sessions"
 FORMAT_VERSION = 1
 KINDS = "biufM"  # booleans, numbers and times
-PIECE = 2**24  # bytes
 
 
 def write_columns(
@@ -63,13 +62,13 @@ def write_columns(
             with (folder / f"{name}.npy").open("xb") as file:
                 hashed = HashedFile(file)
                 npy.write_array(hashed, column, allow_pickle=False)
-                _sync(file)
+                sync_file(file)
             digests[f"{name}.npy"] = hashed.digest.hexdigest()
         content = write_arrays(arrays)
-        _write(folder / ARRAYS, content)
+        write_file(folder / ARRAYS, content)
         digests[ARRAYS] = hashlib.sha256(content).hexdigest()
         layout = {name: [column.dtype.str, column.shape] for name, column in columns.items()}
-        _write(folder / HEAD, _head(description, layout, digests))
+        write_file(folder / HEAD, _head(description, layout, digests))
 
     write_folder(path, write, [HEAD, ARRAYS, *(f"{name}.npy" for name in known)])
 
@@ -91,17 +90,6 @@ def _head(
 
 def _checksum(head: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        _sync(file)
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def read_head(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -207,8 +195,5 @@ def _mapped(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

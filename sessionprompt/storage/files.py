@@ -12,7 +12,15 @@ import numpy as np
 
 from .beside import file_beside, remove_leftovers, sync_folder
 
-__all__ = ["HashedFile", "fingerprint", "read_with_digest", "write_atomically", "write_with_digest"]
+__all__ = [
+    "HashedFile",
+    "fingerprint",
+    "read_with_digest",
+    "sync_file",
+    "write_atomically",
+    "write_file",
+    "write_with_digest",
+]
 
 MARK = b"sha256:"
 LENGTH = len(MARK) + 64  # of the mark and the digest at the end of a file
@@ -39,12 +47,24 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     remove_leftovers(path)
     with file_beside(path) as (beside, file):
         write(file)
-        file.flush()
-        os.fsync(file.fileno())
+        sync_file(file)
         if os.name == "nt":
             file.close()  # an open file has no other name there
         os.replace(beside, path)
     sync_folder(path.parent)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet; it has reached the disk on return."""
+    with path.open("xb") as file:
+        file.write(content)
+        sync_file(file)
+
+
+def sync_file(file: IO[bytes]) -> None:
+    """Have everything written to a file reach the disk."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 class HashedFile:

@@ -117,7 +117,7 @@ def test_a_kill_between_two_renames_loses_nothing(
     assert process.exitcode == 9 and not path.exists()
     assert read_parts(path, KNOWN) == parts_of(100_000)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive, "_write_file", no_space)
+        patch.setattr(archive, "write_file", no_space)
         with pytest.raises(OSError, match="No space"):
             write_parts(path, parts_of(100_001), KNOWN)
     assert read_parts(path, KNOWN) == parts_of(100_000)
