@@ -1,11 +1,14 @@
 """Attributes as prompts and cold items: the same models with, without and with shuffled attributes.
 
-python benchmarks/attributes.py --data FOLDER --file jdata_demo [--seeds 0,1,2]
-python benchmarks/attributes.py --table benchmarks/results/attributes.jsonl
+python benchmarks/attributes.py --data FOLDER --file jdata_demo --seeds 0,1,2 --ranks RANKS
+python benchmarks/attributes.py --gains RANKS --output benchmarks/results/attribute_gains.jsonl
+python benchmarks/attributes.py --table benchmarks/results/attribute_gains.jsonl
 
 Sessions are split in time, the newest tenth for testing. Cold are the targets that no training
-session holds. Where --hold-out names a share, that share of the items is drawn by seed and every
-event on them taken out of the training sessions.
+session holds, new those of them that do not stand earlier in their session. Where --hold-out names
+a share, that share of the items is drawn, the same for all seeds, and every event on them taken out
+of the training sessions. --ranks keeps the rank of each target in a file for each model and seed,
+from which --gains compares models over all seeds.
 
 Models: "plain" knows no attributes; "prompts" has them, "cold" also recommends the items of the
 table that were never clicked; "shuffled" is "cold" with the rows of the table dealt to other items;
@@ -16,7 +19,6 @@ baselines AttributeRules and AttributeKNN.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 import warnings
@@ -26,7 +28,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _shared import data_file, data_option, machine, markdown_table, write_line
+from _gains import KeptRanks, figures, gains, table
+from _shared import data_file, data_option, machine, write_line
 
 from sessionprompt import (
     ItemAttributes,
@@ -36,12 +39,9 @@ from sessionprompt import (
     make_session_pipeline,
 )
 from sessionprompt.baselines import AttributeKNN, AttributeRules
-from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.metrics import RankedTargets
 from sessionprompt.model_selection import temporal_train_test_split
 
-METRICS = ["recall@20", "mrr@20"]
-GAIN = "gain_recall@20"
 MODELS = ("plain", "prompts", "cold", "shuffled")
 ORDER = (*MODELS, "clusters", "counter", "nearest")
 COLUMNS: dict[str, Any] = {
@@ -72,7 +72,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--valid", action="store_true", help="test on the newest training sessions")
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
-    parser.add_argument("--table", type=Path, help="print the lines of a file as a table, run none")
+    parser.add_argument("--ranks", type=Path, help="folder to keep the ranks of all targets in")
+    parser.add_argument("--gains", type=Path, help="compare the models of such a folder, run none")
+    parser.add_argument("--table", type=Path, help="print lines of --gains as a table, run none")
     return parser.parse_args()
 
 
@@ -104,11 +106,11 @@ def sessions_of(name: str, folder: str | None) -> Sessions:
     return Sessions.from_events(events, item="item_id", min_length=2, **columns)
 
 
-def without_items(sessions: Sessions, share: float, seed: int) -> Sessions:
-    """Sessions without the events of a share of the items, drawn by seed."""
+def without_items(sessions: Sessions, share: float) -> Sessions:
+    """Sessions without the events of a share of the items."""
     if not share:
         return sessions
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     n_items = len(sessions.vocabulary)
     gone = rng.permutation(n_items)[: round(share * n_items)]
     kept = ~np.isin(sessions.codes, gone)
@@ -156,20 +158,6 @@ def _baseline(name: str, columns: Any) -> Any:
     return AttributeRules([one for one in names if one != "vector"])
 
 
-def figures(ranked: RankedTargets, is_cold: np.ndarray) -> dict[str, Any]:
-    """Metrics of all targets, and apart of those that training sessions hold or not, if any."""
-    result: dict[str, Any] = {}
-    parts = {"all": np.ones_like(is_cold), "cold": is_cold, "warm": ~is_cold}
-    for part, rows in parts.items():
-        if not rows.any():
-            continue
-        hits = ranked.ranks[rows] <= 20
-        values = {"n": int(rows.sum()), "recall@20": float(hits.mean())}
-        values["mrr@20"] = float(np.where(hits, 1 / ranked.ranks[rows], 0).mean())
-        result[part] = values
-    return result
-
-
 def lists_of(ranked: RankedTargets) -> dict[str, Any]:
     """Metrics of lists; that of cold items is None for a model that knows none."""
     values = ranked.summary(["coverage@20", "cold_coverage@20"])
@@ -178,19 +166,23 @@ def lists_of(ranked: RankedTargets) -> dict[str, Any]:
     return values
 
 
-def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], None]) -> None:
-    """All models on one split."""
+def split(args: argparse.Namespace) -> tuple[Sessions, Sessions]:
+    """Training and test sessions."""
     sessions = sessions_of(args.file, args.data)
     sessions = sessions[len(sessions) - round(args.fraction * len(sessions)) :]
     train, test = temporal_train_test_split(sessions, test_size=0.1)
     if args.valid:
         train, test = temporal_train_test_split(train, test_size=0.1)
-    train = without_items(train, args.hold_out, seed)
+    return without_items(train, args.hold_out), test
+
+
+def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], None]) -> None:
+    """All models on one split."""
+    train, test = split(args)
     items = pd.DataFrame()
     if COLUMNS[args.file]:
         items = pd.read_parquet(data_file(args.data, f"{args.file}_items"))
-    held = np.bincount(train.codes, minlength=len(sessions.vocabulary)) > 0
-    first: RankedTargets | None = None
+    held = np.bincount(train.codes, minlength=len(test.vocabulary)) > 0
     for name in args.models.split(","):
         started = time.perf_counter()
         with warnings.catch_warnings():
@@ -199,79 +191,33 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
             fitted = time.perf_counter()
             ranked = model.ranks(test, top=20)
         codes = test.codes[test.offsets[ranked.sessions] + ranked.positions]
-        line = {
+        part = "validation" if args.valid else "test"
+        setting = {
             "data": args.file,
-            "model": name,
             "backbone": args.backbone,
-            "seed": seed,
-            "withhold": args.withhold,
-            "gate": args.gate,
-            "hold_out": args.hold_out,
             "fraction": args.fraction,
+            "hold_out": args.hold_out,
             "epochs": args.epochs,
-            "part": "validation" if args.valid else "test",
+            "part": part,
+            "model": name,
+            "gate": args.gate,
+            "withhold": args.withhold,
+            "seed": seed,
+        }
+        kept = KeptRanks(setting, ranked, ~held[codes])
+        if args.ranks is not None:
+            kept.save(args.ranks)
+        line = {
+            **setting,
             "n_train": len(train),
             "n_items": model[-1].n_items_,
             "best_epoch": getattr(model[-1], "best_epoch_", None),
-            **figures(ranked, ~held[codes]),
+            **figures([kept]),
             **lists_of(ranked),
             "seconds_fit": round(fitted - started, 1),
             "seconds_ranks": round(time.perf_counter() - fitted, 1),
         }
-        if first is None:
-            first = ranked
-        else:
-            for metric in METRICS:
-                found = paired_bootstrap(ranked, first, metric, random_state=0)
-                line[f"gain_{metric}"] = [found.difference, found.low, found.high, found.p_value]
         write(line)
-
-
-def table(path: Path) -> str:
-    """Recall@20 in percent by log and model, of the newest lines, means over seeds."""
-    newest: dict[Any, dict[str, Any]] = {}
-    for text in path.read_text().splitlines():
-        line = {"gate": "add", "fraction": 1.0, "epochs": 5, **json.loads(text)}
-        if line["part"] == "test":
-            setting = tuple(line[name] for name in ("data", "fraction", "hold_out", "epochs"))
-            newest[(*setting, line["model"], line["gate"], _withheld(line), line["seed"])] = line
-    groups: dict[Any, list[dict[str, Any]]] = {}
-    for key, line in newest.items():
-        groups.setdefault(key[:-1], []).append(line)
-    heads = ["log", "model", "seeds", "all", "cold", "warm", "gain on the first model of the run"]
-    order = sorted(groups, key=lambda key: (key[:4], ORDER.index(key[4]), *key[5:]))
-    return markdown_table(heads, [_row(key, groups[key]) for key in order])
-
-
-def _withheld(line: dict[str, Any]) -> float:
-    """Share of own vectors withheld, 0 in models that know no cold items."""
-    if line["model"] in ("cold", "shuffled"):
-        return line["withhold"]
-    return 0.0
-
-
-def _row(key: tuple[Any, ...], lines: list[dict[str, Any]]) -> list[str]:
-    data, fraction, hold_out, epochs, model, gate, withheld = key
-    if fraction < 1:
-        data += f", newest {fraction:.0%}"
-    if hold_out:
-        data += f", {hold_out:.0%} of the items held out"
-    if epochs != 5:
-        data += f", {epochs} epochs"
-    if gate != "add":
-        model += f", gate {gate}"
-    if withheld:
-        model += f", withhold {withheld:g}"
-    cells = []
-    for part in ("all", "cold", "warm"):
-        values = [line[part]["recall@20"] for line in lines if part in line]
-        cells.append(f"{100 * np.mean(values):.1f}" if values else "-")
-    gains = [line[GAIN] for line in lines if GAIN in line]
-    gain = ""
-    if gains:
-        middle, low, high = 100 * np.mean(gains, axis=0)[:3]
-        gain = f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
-    return [data, model, str(len(lines)), *cells, gain]
 
 
 def main() -> None:
@@ -279,6 +225,10 @@ def main() -> None:
     args = arguments()
     if args.table is not None:
         print(table(args.table))
+        return
+    if args.gains is not None:
+        for line in gains(args.gains, ORDER):
+            write_line(line, args.output)
         return
     about = {
         "threads": len(os.sched_getaffinity(0)),
