@@ -1,6 +1,7 @@
 """Growth of training: seconds and memory against items, events, lengths, sizes, threads.
 
-python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,clusters] [--output FILE]
+python benchmarks/speed/scaling.py [--axes items,dim] [--losses full,clusters]
+    [--device cuda] [--output FILE]
 python benchmarks/speed/scaling.py --table FILE
 
 Plain GRU4Rec on synthetic sessions, whose items are drawn with popularity 1 / rank. Every point
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
+import pandas as pd
 import torch
 from _measure import alone, emit, figures, markdown_table, options, peak_mb, popular, slope
 
@@ -61,10 +62,17 @@ def main(args: argparse.Namespace) -> None:
             for loss in args.losses.split(","):
                 if axis == "events" and loss == "full" and value > args.full_events:
                     continue
-                point = {**BASE, axis: value, "loss": loss}
+                point = {**BASE, axis: value, "loss": loss, "device": args.device}
                 line = alone(**point, repeats=args.repeats, one=1, whole=int(axis == "events"))
                 shown = argparse.Namespace(**vars(args) | {"threads": point["threads"]})
-                emit({"axis": axis, **point, **line}, shown, ("torch", "numpy"))
+                emit({"axis": axis, **point, **line, **gpu(args)}, shown, ("torch", "numpy"))
+
+
+def gpu(args: argparse.Namespace) -> dict[str, Any]:
+    """Name of the GPU, where one computes."""
+    if not args.device.startswith("cuda"):
+        return {}
+    return {"gpu": torch.cuda.get_device_name()}
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -72,6 +80,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     started = time.perf_counter()
     network, data = prepare(args)
+    network.to(args.device)
     line: dict[str, Any] = {
         "prepare_s": figures(time.perf_counter() - started),
         "examples": len(data),
@@ -92,6 +101,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     low, high = (figures(1e3 * value) for value in (min(wall[3:]), max(wall[3:])))
     line |= {"step_ms": figures(1e3 * step), "step_ms_min": low, "step_ms_max": high}
     cpu_ms = figures(1e3 * float(np.median(cpu[3:])))
+    if args.device.startswith("cuda"):
+        line["gpu_peak_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
     return line | {
         "step_cpu_ms": cpu_ms,
         "examples_per_s": round(size / step),
@@ -105,7 +116,7 @@ def prepare(args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
     codes = popular(args.events, args.items, rng)
     offsets = np.append(np.arange(0, args.events, args.length), args.events)
     session = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    events = pl.DataFrame({"session": session, "item": codes})
+    events = pd.DataFrame({"session": session, "item": codes})
     sessions = Sessions.from_events(events, session="session", item="item")
     encoder = SessionEncoder.learn(sessions)
     backbone = BACKBONES["gru4rec"](args.dim)
@@ -162,6 +173,7 @@ if __name__ == "__main__":
         default=1_000_000,
         help="largest log for epochs of the full softmax",
     )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--table", type=Path, help="print the table of this file instead")
     for name, value in {**BASE, "one": 0, "whole": 0}.items():
         if name != "threads":
