@@ -8,7 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["largest_of_rows", "ragged_range", "repeated", "stable_order"]
+__all__ = ["counted", "largest_of_rows", "ragged_range", "repeated", "stable_order"]
+
+BLOCK = 2**22  # numbers that NumPy counts at a time: it takes a copy of them in 8 bytes each
+
+
+def counted(codes: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """``np.bincount(codes, minlength=n)`` of codes below n, without a copy of all of them.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_events,)
+        Integers in 0..n-1.
+    n : int
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+
+    Examples
+    --------
+    >>> counted(np.array([2, 0, 2]), 4)
+    array([1, 0, 2, 0])
+    """
+    counts = np.zeros(n, dtype=np.int64)
+    for start in range(0, len(codes), BLOCK):
+        counts += np.bincount(codes[start : start + BLOCK], minlength=n)
+    return counts
 
 
 def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:

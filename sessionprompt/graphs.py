@@ -23,7 +23,7 @@ __all__ = [
     "window_graph",
 ]
 
-BLOCK = 2**24  # events counted at a time, which bounds the memory
+BLOCK = 2**23  # events counted, or edges looked at, at a time, which bounds the memory
 PAIRS_AT_ONCE = 2**12  # whose neighbours are compared
 FARTHER = 3  # distance of items that are more than two steps apart, or that no path joins
 
@@ -160,20 +160,30 @@ def top_neighbors(graph: sparse.csr_array, size: int) -> tuple[NDArray[np.int32]
            [0, 1]], dtype=int32)
     """
     check_count("size", size)
-    edges = graph.tocoo()
-    items, neighbors = edges.coords  # both (n_edges,)
-    order = np.lexsort((neighbors, -edges.data, items))
-    items = items[order]
-    neighbors = neighbors[order]
-    heaviest = edges.data[order]
-    rank = np.arange(len(items)) - np.searchsorted(items, items)  # from 0 within each item
-    kept = rank < size
-    places = (items[kept], rank[kept])
     indices = np.full((graph.shape[0], size), -1, dtype=np.int32)
     weights = np.zeros((graph.shape[0], size), dtype=graph.dtype)
-    indices[places] = neighbors[kept]
-    weights[places] = heaviest[kept]
+    for items, neighbors, edges in _edges(graph):
+        order = np.lexsort((neighbors, -edges, items))
+        items = items[order]
+        rank = np.arange(len(items)) - np.searchsorted(items, items)  # from 0 within each item
+        kept = rank < size
+        places = (items[kept], rank[kept])
+        indices[places] = neighbors[order][kept]
+        weights[places] = edges[order][kept]
     return indices, weights
+
+
+def _edges(graph: sparse.csr_array) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    """Items, their neighbours and the weights, of some whole rows at a time, about `BLOCK` edges.
+
+    The edges of one item stand together.
+    """
+    bounds = np.searchsorted(graph.indptr, np.arange(0, graph.nnz, BLOCK))
+    for first, end in pairwise(np.unique(np.append(bounds, graph.shape[0])).tolist()):
+        degrees = np.diff(graph.indptr[first : end + 1])
+        items = np.repeat(np.arange(first, end, dtype=np.int32), degrees)
+        part = slice(graph.indptr[first], graph.indptr[end])
+        yield items, graph.indices[part], graph.data[part]
 
 
 def strengths(graph: sparse.csr_array) -> NDArray[np.float64]:
@@ -230,10 +240,9 @@ def modularity(graph: sparse.csr_array, labels: ArrayLike, resolution: float = 1
     total = strength.sum()
     if total == 0:
         return 0.0
-    edges = graph.tocoo()
-    ends, others = edges.coords
-    is_inside = labels[ends] == labels[others]
-    inside = edges.data[is_inside].sum() + graph.diagonal().sum()
+    inside = graph.diagonal().sum()
+    for items, neighbors, weights in _edges(graph):
+        inside += weights[labels[items] == labels[neighbors]].sum()
     shares = np.bincount(labels, weights=strength) / total
     return float(inside / total - resolution * (shares**2).sum())
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from .._arrays import counted
 from .._checks import check_choice, check_fitted, check_seed
 from ..graphs import item_graph, modularity, strengths
 from ..sessions import Sessions, as_sessions
@@ -76,11 +77,15 @@ class GraphClusterer(
             raise ValueError(
                 "X has no events, so there are no items to cluster; pass sessions with events."
             )
-        occurs = np.bincount(sessions.codes, minlength=len(sessions.vocabulary)) > 0
-        codes = np.cumsum(occurs, dtype=np.int32)[sessions.codes] - 1
+        counts = counted(sessions.codes, len(sessions.vocabulary))
+        occurs = counts > 0
+        codes = sessions.codes
+        if not occurs.all():
+            code_of = np.cumsum(occurs, dtype=np.int32) - 1
+            codes = code_of[codes]
         self.vocabulary_ = sessions.vocabulary.subset(np.flatnonzero(occurs))
         self.graph_ = self._count(codes, sessions.offsets, len(self.vocabulary_))
-        self.item_counts_ = np.bincount(codes)
+        self.item_counts_ = counts[occurs]
         self.attached_ = np.zeros(len(self.vocabulary_), dtype=bool)
         self._learn(self._partitions())
         return self
@@ -110,7 +115,8 @@ class GraphClusterer(
             return self.fit(X)
         self._check_parameters()
         sessions = as_sessions(X)
-        occurring = sessions.vocabulary.subset(np.unique(sessions.codes))
+        occurs = counted(sessions.codes, len(sessions.vocabulary)) > 0
+        occurring = sessions.vocabulary.subset(np.flatnonzero(occurs))
         vocabulary = self.vocabulary_.union(occurring)
         places = vocabulary.translate(self.vocabulary_)
         codes = vocabulary.translate(sessions.vocabulary)[sessions.codes]
@@ -118,7 +124,7 @@ class GraphClusterer(
         former = _with_nodes_at(self.graph_, places, n_items)
         self.graph_ = former + self._count(codes, sessions.offsets, n_items)
         if self.item_counts_ is not None:
-            counts = np.bincount(codes, minlength=n_items)
+            counts = counted(codes, n_items)
             counts[places] += self.item_counts_
             self.item_counts_ = counts
         fitted = places[~self.attached_]

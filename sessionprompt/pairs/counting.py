@@ -9,7 +9,7 @@ import narwhals as nw
 from scipy import sparse
 
 from .._checks import check_choice, check_count
-from ..graphs import window_graph
+from ..graphs import item_graph, window_graph
 from ..sessions import Sessions
 
 __all__ = ["COLUMNS", "count_pairs"]
@@ -102,6 +102,8 @@ def count_pairs(
 def _graph_of(sessions: Sessions, window: int, self_loops: str) -> sparse.csr_array:
     """Symmetric graph of sessions; a pair of an item and itself counts once."""
     n_items = len(sessions.vocabulary)
+    if window == 1:
+        return item_graph(sessions.codes, sessions.offsets, n_items, self_loops=self_loops)
     graph = window_graph(sessions.codes, sessions.offsets, n_items, window)
     loops = graph.diagonal()  # each counted in both directions
     if self_loops == "keep":

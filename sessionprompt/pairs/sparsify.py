@@ -55,9 +55,12 @@ def sparsified(
     if top_neighbors is None:
         return graph
     check_count("top_neighbors", top_neighbors)
+    others = graph
     loops = sparse.diags_array(graph.diagonal(), format="csr", dtype=graph.dtype)
-    others = graph - loops
-    others.eliminate_zeros()
+    loops.eliminate_zeros()
+    if loops.nnz:
+        others = graph - loops
+        others.eliminate_zeros()
     neighbors, weights = heaviest_neighbors(others, top_neighbors)  # both (n_items, size)
     kept = neighbors >= 0
     row = np.broadcast_to(np.arange(len(kept))[:, None], kept.shape)[kept]
