@@ -17,7 +17,7 @@ __all__ = ["nearest_sessions"]
 
 
 def nearest_sessions(model: Any, session: Sessions, log: Sessions, n: int) -> dict[str, Any]:
-    """Sessions of a log whose events before the last are nearest to a session.
+    """Sessions of a log whose events before the last target are nearest to a session.
 
     Parameters
     ----------
@@ -25,30 +25,31 @@ def nearest_sessions(model: Any, session: Sessions, log: Sessions, n: int) -> di
     session : Sessions
         Of one session.
     log : Sessions
-        Those of a single event are passed over.
+        Those without a target are passed over.
     n : int
 
     Returns
     -------
     dict of str to ndarray or list
-        ``session``, ``events`` (lists), ``chosen`` (the last event) and ``similarity``, the nearest
+        ``session``, ``events`` (lists), ``chosen`` (the last target) and ``similarity``, the nearest
         first.
     """
-    usable = log[np.flatnonzero(log.lengths >= 2)]
-    if not len(usable):
-        raise ValueError("log holds no session of two events; give the sessions of the training.")
-    rows = np.arange(len(usable))
-    before = replace(usable.prefixes(rows, usable.lengths - 1), target_start=None)
+    before, chosen, _ = log.split_last()
+    if not len(before):
+        raise ValueError(
+            f"log holds no session with {log.usable_if}; give the sessions of the training."
+        )
+    before = replace(before, target_start=None)
     if hasattr(model, "session_vectors"):
         similarity = _by_vectors(model, session, before)
     else:
         similarity = _by_items(model, session, before)
-    nearest, values = largest_of_rows(similarity[None], min(n, len(usable)))
-    chosen = usable[nearest[0]]
+    nearest, values = largest_of_rows(similarity[None], min(n, len(before)))
+    shown = before[nearest[0]]
     return {
-        "session": chosen.ids,
-        "events": [events[:-1] for events in chosen.to_lists()],
-        "chosen": chosen.vocabulary.ids[chosen.codes[chosen.offsets[1:] - 1]],
+        "session": shown.ids,
+        "events": shown.to_lists(),
+        "chosen": chosen[nearest[0]],
         "similarity": values[0],
     }
 

@@ -55,7 +55,7 @@ class ReachDisplay(Display):
         Raises
         ------
         ValueError
-            If no test session has two events.
+            If no test session holds a target.
 
         Examples
         --------
@@ -92,11 +92,15 @@ class ReachDisplay(Display):
         sessions = as_sessions(X)
         places = vocabulary.translate(sessions.vocabulary)
         places = np.where(np.append(occurs, False)[places], places, -1)
-        distances = target_distances(graph, places[sessions.codes], sessions.offsets)
-        if not len(distances):
+        targets = sessions.target_events
+        if not len(targets):
             raise ValueError(
-                f"none of the {len(sessions)} sessions has two events; there is no target to reach."
+                f"none of the {len(sessions)} sessions has {sessions.usable_if}; there is no "
+                "target to reach."
             )
+        distances = target_distances(graph, places[sessions.codes], sessions.offsets)
+        later = np.setdiff1d(np.arange(sessions.n_events), sessions.offsets[:-1])
+        distances = distances[np.isin(later, targets)]
         shares = {}
         for distance, name in NAMES.items():
             shares[name.replace("\n", " ")] = float(np.mean(distances == distance))

@@ -356,9 +356,10 @@ class Sessions(StoredSessions):
         -------
         Summary
             A dict of ``sessions``, ``events``, ``items`` (those that occur), ``users``,
-            ``mean_length``, ``median_length``, ``max_length``, ``repeat_share`` (of the events
-            after the first of their session: those whose item stood earlier in it), ``cold_share``
-            (of these events in the newest sessions: those whose item no older session holds),
+            ``mean_length``, ``median_length``, ``max_length``, ``repeat_share`` (of the targets,
+            which are the events after the first of their session unless some are chosen: those
+            whose item stood earlier in it), ``cold_share`` (of the targets in the newest sessions:
+            those whose item no older session holds),
             ``start``, ``end`` and ``span`` of the times. What is not known is None.
 
         Raises

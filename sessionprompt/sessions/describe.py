@@ -55,9 +55,8 @@ def _of(statistic: Any, values: NDArray[Any]) -> float | None:
 def _shares(sessions: SessionSelection, newest: float) -> dict[str, float | None]:
     """Shares of the targets that repeat and, in the newest sessions, that are new to the log."""
     session = np.repeat(np.arange(len(sessions)), sessions.lengths)  # (n_events,)
-    is_target = np.ones(sessions.n_events, dtype=bool)
-    is_target[sessions.offsets[:-1][sessions.lengths > 0]] = False
-    repeats = repeated(sessions.codes, session)[is_target]
+    targets = sessions.target_events
+    repeats = repeated(sessions.codes, session)[targets]
     order = np.arange(len(sessions))
     if sessions.times is not None:
         order = np.argsort(sessions.times, kind="stable")
@@ -65,7 +64,7 @@ def _shares(sessions: SessionSelection, newest: float) -> dict[str, float | None
     is_new[order[len(order) - round(newest * len(order)) :]] = True
     in_new = is_new[session]  # (n_events,)
     is_old_item = np.bincount(sessions.codes[~in_new], minlength=len(sessions.vocabulary)) > 0
-    cold = ~is_old_item[sessions.codes[is_target & in_new]]
+    cold = ~is_old_item[sessions.codes[targets[in_new[targets]]]]
     return {"repeat_share": _of(np.mean, repeats), "cold_share": _of(np.mean, cold)}
 
 

@@ -6,8 +6,6 @@ import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from ..encoding import (
     SessionEncoder,
     annotation,
@@ -110,7 +108,7 @@ def _epochs(max_epochs: int | str, sessions: Sessions) -> int:
     """Most epochs over some sessions."""
     if max_epochs != "auto":
         return int(max_epochs)
-    if np.maximum(sessions.lengths - 1, 0).sum() > MANY_PREFIXES:
+    if len(sessions.target_events) > MANY_PREFIXES:
         return EPOCHS_OF_MANY
     return EPOCHS
 

@@ -110,6 +110,13 @@ def test_evidence_is_near(name: str, models: dict[str, Any]) -> None:
     assert table["events"].tolist() == [["item-03", "item-04"], ["item-09"]]
     assert table["chosen"].tolist() == ["item-07", "item-11"]
     assert table["similarity"][0] == pytest.approx(1, abs=1e-5)
+    asked_for = log.with_targets(np.isin(log.vocabulary.ids[log.codes], ["item-04", "item-11"]))
+    found = explain(models[name], asked(name, SESSION[:2]), "item-05", log=asked_for, n_sessions=2)
+    table = found.to_frame("evidence")
+    assert dict(zip(table["session"], table["chosen"], strict=True)) == {
+        "near": "item-04",
+        "far": "item-11",
+    }
 
 
 def test_frames(models: dict[str, Any]) -> None:

@@ -157,6 +157,10 @@ def test_reach(rules: Pipeline) -> None:
     assert sum(ReachDisplay.from_estimator(rules, TEST).shares.values()) == pytest.approx(1)
     part = ReachDisplay.from_sessions(train[:1], test)  # whose vocabulary has items without events
     assert part.shares["unknown item"] == pytest.approx(4 / 6)
+    asked = Sessions.from_lists([["a", "a", "c"], ["b", "a"], []])
+    asked = asked.with_targets([True, False, True, False, True])
+    some = ReachDisplay.from_sessions(train, asked)  # a, a -> c and b -> a
+    assert some.n_targets == 2 and some.shares["two steps away"] == pytest.approx(1 / 2)
     assert FARTHER == 3
     with pytest.raises(ValueError, match="none of the 1 sessions has two events"):
         ReachDisplay.from_sessions(train, [["a"]])

@@ -55,6 +55,13 @@ def test_newest_sessions_are_newest_by_time() -> None:
     assert "2026-03-11" in repr(described)
 
 
+def test_shares_are_of_the_targets_where_some_are_chosen() -> None:
+    sessions = Sessions.from_lists([["a", "b"], ["a", "a", "c", "c"], ["b", "b"]])
+    described = sessions.with_targets([False] * 4 + [True, False, True, False]).describe(newest=0.6)
+    assert described["repeat_share"] == 0.0 and described["cold_share"] == 1.0  # a, a -> c
+    assert sessions.describe(newest=0.6)["repeat_share"] == 3 / 5
+
+
 def test_shares_out_of_bounds_are_refused() -> None:
     with pytest.raises(ValueError, match="newest=1.5 must be between 0 and 1"):
         Sessions.from_lists([["a"]]).describe(newest=1.5)
