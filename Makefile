@@ -31,7 +31,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-# the site, in docs/_build/html: with the gallery's examples run, without, and with all links tried
+# the site, in docs/_build/html: with the gallery's examples run, without, and with links to other sites tried
 docs: $(VENV)/.installed-docs
 	$(SPHINX) -b html docs docs/_build/html
 

@@ -23,6 +23,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "committed_results",
+    "internal_links",
 ]
 exclude_patterns = ["_build", "gallery", "auto_examples/**/*.ipynb", "**/*.codeobj.json"]
 templates_path = ["_templates"]
