@@ -37,8 +37,7 @@ def test_the_site_finds_links_that_lead_nowhere(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     links = ["other.html", "other.html#here", "#top", "https://example.org/x", "mailto:a@b.org"]
     gone = ["#bottom", "other.html#there", "picture.png", "gone.html"]
-    page.write_text(
-        "".join(f'<a class="x" href="{link}">' for link in links + gone) + '<h1 id="top">'
-    )
+    tags = [f'<a class="x" href="{link}">' for link in links + gone]
+    page.write_text("".join(tags) + '<h1 id="top">')
     (tmp_path / "other.html").write_text('<h2 id="here">')
     assert broken_links(page) == sorted(gone)
