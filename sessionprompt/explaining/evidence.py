@@ -31,8 +31,8 @@ def nearest_sessions(model: Any, session: Sessions, log: Sessions, n: int) -> di
     Returns
     -------
     dict of str to ndarray or list
-        ``session``, ``events`` (lists), ``chosen`` (the last target) and ``similarity``, the nearest
-        first.
+        ``session``, ``events`` (lists), ``chosen`` (the last target) and ``similarity``, the
+        nearest first.
     """
     before, chosen, _ = log.split_last()
     if not len(before):
