@@ -25,6 +25,7 @@ from .filters import (
 from .labels import item_labels
 from .prefixes import PrefixData, count_unknown, last_windows, prefix_data
 from .targets import NextItemTargets
+from .training import training_prefixes
 
 __all__ = [
     "PROMPT_KINDS",
@@ -51,6 +52,7 @@ __all__ = [
     "read_candidates",
     "rows_between",
     "seen_items",
+    "training_prefixes",
     "warm_encoder",
     "with_cold_items",
     "with_reserved_places",

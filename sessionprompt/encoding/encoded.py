@@ -36,6 +36,8 @@ class EncodedSessions:
         the known items.
     asked : ndarray of shape (n_events,), bool, optional
         True where the prefix that ends with the event is asked for; None stands for all prefixes.
+    n_read : ndarray of shape (n_sessions,), optional
+        Events of each session that windows hold, its first ones; None stands for all.
     """
 
     items: np.ndarray
@@ -44,13 +46,16 @@ class EncodedSessions:
     first_prefix: np.ndarray
     described: dict[str, Features] = field(default_factory=dict)
     asked: np.ndarray | None = None
+    n_read: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of events of each session."""
+        """Number of events of each session that windows hold."""
+        if self.n_read is not None:
+            return self.n_read
         return np.diff(self.offsets)
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arrays import counted
 from .._checks import check_count
 from ..clustering import Features
 from ..sessions import Sessions
@@ -18,11 +19,9 @@ from .attributes import LearnedAttributes
 from .encoded import EncodedSessions, asked_events
 from .event_values import event_codes, event_values
 from .labels import GrownLabels, item_labels
-from .owners import joined_numberings, learned_owners, owner_codes
+from .owners import OWNERS, joined_numberings, learned_owners, owner_codes
 
 __all__ = ["SessionEncoder"]
-
-OWNERS = ("user", "session")  # kinds of prompts that a session has as a whole
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class SessionEncoder:
         if "session" in prompts:
             numberings = joined_numberings(sessions, numberings)
         tokens = numberings or ()
-        counts = np.bincount(sessions.codes, minlength=len(sessions.vocabulary))
+        counts = counted(sessions.codes, len(sessions.vocabulary))
         known = np.flatnonzero(counts)
         labels = np.empty((len(known), 0), np.int64)
         if "cluster" in prompts:
@@ -250,6 +249,12 @@ class SessionEncoder:
             return {}
         return {"cluster": self._label_codes(self.item_labels)}
 
+    def item_prompts(self, kind: str) -> np.ndarray:
+        """Prompt codes of the known items, (n_items, n_columns), of a kind that items decide on."""
+        if kind == "cluster":
+            return self.candidate_codes[kind]
+        return self.attributes.codes(kind, np.arange(self.n_items), {})
+
     def encode(self, sessions: Sessions) -> EncodedSessions:
         """Sessions in this model's codes; unknown items have codes of their own below 0.
 
@@ -299,6 +304,16 @@ class SessionEncoder:
         codes = self.vocabulary.translate(sessions.vocabulary).astype(np.int64)
         unknown = np.flatnonzero(codes < 0)
         codes[unknown] = -1 - np.arange(len(unknown))
+        return codes[sessions.codes]
+
+    def known_codes(self, sessions: Sessions) -> np.ndarray:
+        """Code of every event's item, (n_events,), int32, of sessions that were learned from.
+
+        It is the column of the sessions where both number the items alike.
+        """
+        codes = self.vocabulary.translate(sessions.vocabulary)
+        if np.array_equal(codes, np.arange(self.n_items)):
+            return sessions.codes
         return codes[sessions.codes]
 
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:

@@ -134,8 +134,8 @@ def _one_pass_lengths(sessions: EncodedSessions, one_pass: bool | str) -> np.nda
 
 def _distinct_lengths(sessions: EncodedSessions) -> np.ndarray:
     """Events of each session before an item occurs for the second time."""
-    session = np.repeat(np.arange(len(sessions)), sessions.lengths)
-    repeats = np.flatnonzero(repeated(sessions.items, session))
+    session = np.repeat(np.arange(len(sessions)), np.diff(sessions.offsets))
+    repeats = np.flatnonzero(repeated(np.asarray(sessions.items), session))
     lengths = sessions.lengths.copy()
     np.minimum.at(lengths, session[repeats], repeats - sessions.offsets[session[repeats]])
     return lengths

@@ -8,8 +8,9 @@ from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 from .annotations import annotation
 
-__all__ = ["joined_numberings", "learned_owners", "owner_codes"]
+__all__ = ["OWNERS", "joined_numberings", "learned_owners", "owner_codes"]
 
+OWNERS = ("user", "session")  # kinds of prompts that a session has as a whole
 NUMBERS = 1 << 40  # more sessions than one container numbers
 
 

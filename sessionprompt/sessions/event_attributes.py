@@ -48,8 +48,12 @@ class EventAttribute:
 
     def numbered(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
         """Code of each event's value in a vocabulary, -1 where it does not hold it."""
+        return self.codes_in(vocabulary)[self.codes]
+
+    def codes_in(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
+        """Code of each value in a vocabulary, (n_values + 1,), at the end that of no value, -1."""
         codes = np.append(vocabulary.encode(self.values, name=self.name), -1)
-        return codes.astype(np.int64)[self.codes]
+        return codes.astype(np.int64)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EventAttribute):

@@ -137,7 +137,7 @@ class SessionSelection(SessionColumns):
         >>> inputs.to_lists(), last_events.tolist(), rows.tolist()
         ([['b', 'c']], ['d'], [1])
         """
-        rows, last = self._last_targets()
+        rows, last = self.last_targets()
         inputs = self.prefixes(rows, last - self.offsets[rows])
         if self.target_start is not None:
             inputs = inputs._replace(target_start=self.target_start[rows])
@@ -161,7 +161,7 @@ class SessionSelection(SessionColumns):
 
         Where there are none of these, `usable_if` has the words for what they need.
         """
-        return self._last_targets()[0]
+        return self.last_targets()[0]
 
     @property
     def usable_if(self) -> str:
@@ -170,8 +170,20 @@ class SessionSelection(SessionColumns):
             return "two events"
         return "a target after its first event"
 
-    def _last_targets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sessions that hold a target, and the last one of each, by its number."""
+    def last_targets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sessions that hold a target, and the last one of each, both by their numbers.
+
+        Returns
+        -------
+        rows, events : ndarray of shape (n_usable,), int64
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> rows, events = Sessions.from_lists([["a"], ["b", "c", "d"]]).last_targets()
+        >>> rows.tolist(), events.tolist()
+        ([1], [3])
+        """
         if self.is_target is None:
             rows = np.flatnonzero(self.lengths >= 2)
             return rows, self.offsets[rows + 1] - 1

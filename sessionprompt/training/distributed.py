@@ -127,9 +127,10 @@ def check_alike(train: PrefixData, valid: PrefixData | None, *settings: Any) -> 
 def _columns(data: PrefixData) -> list[Any]:
     """Arrays that decide what is trained."""
     examples = data.examples
-    columns = [data.next_items, data.clusters, data.weights, examples.sessions.items]
+    columns = [data.clusters, data.weights]
     columns += [examples.starts, examples.lengths, examples.n_prefixes]
-    return columns + list(examples.sessions.prompts.values())
+    of_events = [data.next_items, examples.sessions.items, *examples.sessions.prompts.values()]
+    return columns + [np.asarray(column) for column in of_events]
 
 
 def shared_batches(

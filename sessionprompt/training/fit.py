@@ -13,10 +13,18 @@ import torch
 
 from ..batches import SeededDraws
 from ..blending import Blend, learn_blend
-from ..encoding import NextItemTargets, PrefixData, SessionEncoder, check_prompts, prefix_data
+from ..encoding import (
+    NextItemTargets,
+    PrefixData,
+    SessionEncoder,
+    check_prompts,
+    prefix_data,
+    training_prefixes,
+)
 from ..network import (
     SessionNetwork,
     build_network,
+    exact,
     held_out_scores,
     one_pass_of,
     resolve_device,
@@ -122,13 +130,8 @@ def _blend(
 
 @contextmanager
 def _modes_of_training(device: torch.device) -> Iterator[None]:
-    """Context in which gradients are on and torch's automatic casts off."""
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast(device.type, enabled=False),
-    ):
+    """Context in which gradients are on, and numbers exact."""
+    with torch.inference_mode(False), torch.enable_grad(), exact(device):
         yield
 
 
@@ -154,7 +157,8 @@ def _data(
     """Prefixes to train on, and those to validate on, if there are any."""
     one_pass = one_pass_of(estimator, network)
     max_length = estimator.max_length
-    train = _examples(run.train, encoder, max_length, one_pass, "X")
+    train = training_prefixes(run.train, encoder, max_length, one_pass)
+    _check_targets(len(train), run.train, "X")
     if estimator.recency is not None and run.stage is not None:
         weights = recency_weights(run.train, train.examples, estimator.recency)
         train = replace(train, weights=weights)
@@ -200,7 +204,7 @@ def _start_network(estimator: Any, encoder: SessionEncoder, run: TrainingRun) ->
     """A network with the weights from which training starts."""
     network = build_network(estimator, encoder)
     _check_positions(estimator, network)
-    codes = encoder.item_codes(run.train)  # (n_events,)
+    codes = encoder.known_codes(run.train)  # (n_events,)
     offsets = run.train.offsets
     network.backbone.precompute(codes, offsets, encoder.n_items)
     if run.previous is not None:
@@ -227,14 +231,20 @@ def _check_positions(estimator: Any, network: SessionNetwork) -> None:
 def _examples(
     sessions: Sessions, encoder: SessionEncoder, max_length: int, one_pass: bool | str, name: str
 ) -> PrefixData:
+    """Prefixes of validation sessions."""
     targets = NextItemTargets.of(sessions, encoder)
-    if not len(targets.rows):
+    _check_targets(len(targets.rows), sessions, name)
+    return prefix_data(targets, encoder, max_length, one_pass)[0]
+
+
+def _check_targets(n: int, sessions: Sessions, name: str) -> None:
+    """Raise a ValueError if sessions have no targets."""
+    if not n:
         raise ValueError(
             f"{name}: none of the {len(sessions)} sessions has {sessions.usable_if}, so there is "
             "no next item to learn from; give longer ones, or leave out sessions of a single event "
             "beforehand."
         )
-    return prefix_data(targets, encoder, max_length, one_pass)[0]
 
 
 def _checkpoint(estimator: Any, run: TrainingRun) -> dict[str, str]:
