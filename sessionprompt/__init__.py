@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ _MODULES = {  # of the public names
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first asked for: not every use needs torch."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f".{_MODULES[name]}", __name__)
-    return getattr(module, name)
+    """A public name or module, imported when it is first asked for: not every use needs torch."""
+    if name in _MODULES:
+        module = import_module(f".{_MODULES[name]}", __name__)
+        return getattr(module, name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -177,6 +177,31 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         steps[-1] = (name, last.with_items(*attributes))
         return type(self)(steps, memory=self.memory, verbose=self.verbose)
 
+    @property
+    def items_(self) -> np.ndarray:
+        """Ids of the items that the last step knows."""
+        return self.steps[-1][1].items_
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """What training recorded of each epoch, as the last step has it."""
+        return self.steps[-1][1].history_
+
+    def similar_items(self, items: Any, k: int = 10, *, return_scores: bool = False) -> Any:
+        """Items close to others, see :meth:`PromptedSessionRecommender.similar_items`.
+
+        Parameters
+        ----------
+        items : list of ids
+        k : int, default=10
+        return_scores : bool, default=False
+
+        Returns
+        -------
+        ndarray of shape (len(items), k), and the cosines with `return_scores`
+        """
+        return self.steps[-1][1].similar_items(items, k, return_scores=return_scores)
+
     def session_vectors(self, X: Any) -> np.ndarray:
         """Vectors of sessions, see :meth:`PromptedSessionRecommender.session_vectors`.
 

@@ -40,7 +40,9 @@ def read_sessions(
         text += [name for name in attributes if owners[name].ids.dtype == object]
     of_targets = [name for name, _ in getattr(given, "targets", None) or ()]
     wanted = list(dict.fromkeys([*roles.values(), *attributes, *of_targets]))
-    events = read_table(given.events, wanted, time=given.time, text=text)
+    events = read_table(
+        given.events, wanted, time=given.time, text=text, skip_bad=given.skip_bad_lines
+    )
     names: dict[str, dict[int, str]] = {role: {} for role in ROLES}
     for role, vocabulary in known.items():
         if vocabulary.ids.dtype.kind == "i":

@@ -123,17 +123,18 @@ def run(given: argparse.Namespace) -> None:
 
 def _fit(given: argparse.Namespace, first: bool) -> None:
     """Learn a model; of several processes, the first one warns and saves it."""
-    from ..persistence import check_storable
     from ..storage import PARTS, try_target
 
     if first:
         try_target(given.model, PARTS)  # before the work, not after it
     else:
         warnings.simplefilter("ignore")
-    pipeline = _new_pipeline(given)
     sessions, _ = read_sessions(given, **given_options(given, FILTERS))
+    pipeline = _new_pipeline(given)  # imports torch, which is slow: faults of files come first
     if not given.quiet:
         print(sessions.report)
+    from ..persistence import check_storable
+
     check_storable(pipeline, sessions)
     pipeline.fit(sessions)
     if not given.quiet:

@@ -33,6 +33,11 @@ def event_command(commands: Any, name: str, text: str) -> argparse.ArgumentParse
     columns.add_argument(
         "--gap", metavar="PAUSE", help="a longer pause begins a new session, such as 30min"
     )
+    columns.add_argument(
+        "--skip-bad-lines",
+        action="store_true",
+        help="leave out events without an id or a time that is understood, and say how many",
+    )
     return parser
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from .. import __version__
 from ..metrics import last_step
@@ -89,6 +89,10 @@ def _add_routes(app: FastAPI, batcher: Batcher, limits: Limits, metadata: Metada
         except FAULTS as error:
             raise BadQuery(str(error)) from error
         return {"recommendations": [asdict(answer) for answer in answers]}
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> RedirectResponse:
+        return RedirectResponse("docs")
 
     @app.get("/health")
     async def health() -> Health:

@@ -40,6 +40,7 @@ WHOLE_NUMBER = r"^(?:0|-?[1-9][0-9]{0,17})$"
 NUMBER = r"^[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
 FRACTION = r"^-?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?$"
 LARGEST = 2**63 - 1
+SKIP = "or leave such lines out by --skip-bad-lines"
 UTC_WORD = re.compile(r"\s*(?:UTC|GMT)$")
 
 
@@ -49,6 +50,7 @@ def read_table(
     *,
     time: str | None = None,
     text: Collection[str] = (),
+    skip_bad: bool = False,
 ) -> Any:
     """Table of events from a file.
 
@@ -66,6 +68,9 @@ def read_table(
         where they name no zone.
     text : collection of str
         Columns of ids that are strings even if all of them look like numbers.
+    skip_bad : bool, default=False
+        Leave out lines that lack an id or a time or have a time that is not understood, and warn of
+        them.
 
     Returns
     -------
@@ -77,8 +82,8 @@ def read_table(
     ImportError
         If none of the three libraries is installed.
     ValueError
-        If the file cannot be read, a column is not there, or a line of a text file is broken, lacks
-        an id or a time, or has a time that is not understood.
+        If the file cannot be read, a column is not there, or a line of a text file is broken; also,
+        without `skip_bad`, if one lacks an id or a time, or has a time that is not understood.
     """
     wanted = list(ids)
     if time is not None:
@@ -86,7 +91,11 @@ def read_table(
     if Path(path).suffix == ".parquet":
         table = _parquet_events(Path(path), wanted)
     else:
-        table = _text_events(path, wanted)
+        table = _text_table(path, wanted)
+    if skip_bad:
+        table = _usable(table, wanted, time)
+    elif Path(path).suffix != ".parquet":
+        _check_known(table, wanted, SKIP)
     columns = {}
     for name in ids:
         columns[name] = _ids(table.frame[name], name in text, name in table.typed)
@@ -122,7 +131,7 @@ def read_items(path: str | os.PathLike[str], item: str, names: Collection[str]) 
         table = _parquet_events(Path(path), wanted)
     else:
         table = _text_table(path, wanted)
-        _check_known(table, [item])
+        _check_known(table, [item], "or remove such lines")
     columns = {item: _ids(table.frame[item], False, item in table.typed)}
     for name in names:
         columns[name] = _values(table.frame[name], name in table.typed)
@@ -156,13 +165,6 @@ def read_parquet(path: Path) -> nw.DataFrame[Any]:
         raise ValueError(f"{path} cannot be read ({first_line}).") from error
 
 
-def _text_events(path: str | os.PathLike[str], wanted: Collection[str]) -> EventFile:
-    """Events of a text file; none lacks a value."""
-    table = _text_table(path, wanted)
-    _check_known(table, wanted)
-    return table
-
-
 def _text_table(path: str | os.PathLike[str], wanted: Collection[str]) -> EventFile:
     """Columns of a text file."""
     backend = find_backend()
@@ -173,15 +175,41 @@ def _text_table(path: str | os.PathLike[str], wanted: Collection[str]) -> EventF
     return read_separated(data, name, wanted, separator=separator, backend=backend)
 
 
-def _check_known(table: EventFile, columns: Collection[str]) -> None:
+def _check_known(table: EventFile, columns: Collection[str], way_out: str) -> None:
     """Raise a ValueError where a column lacks a value."""
     for column in columns:
         missing = table.frame[column].is_null().to_numpy()
         if missing.any():
             raise ValueError(
-                f"{table.place(int(missing.argmax()))}: column {column!r} has a missing value; "
-                "fill it in or remove the line."
+                f"{table.place(int(missing.argmax()))}: column {column!r} has a missing value "
+                f"({np.count_nonzero(missing)} in all); fill it in, {way_out}."
             )
+
+
+def _usable(table: EventFile, wanted: Collection[str], time: str | None) -> EventFile:
+    """Rows that lack no value and have a time that is understood, with a warning of the others."""
+    bad = np.zeros(len(table.frame), dtype=bool)
+    for column in wanted:
+        bad |= table.frame[column].is_null().to_numpy()
+    if time is not None and table.frame[time].dtype == nw.String:
+        bad |= [not _is_time(text) for text in table.frame[time].to_list()]
+    if not bad.any():
+        return table
+    first = table.place(int(bad.argmax()))
+    warnings.warn(
+        f"{np.count_nonzero(bad):,} of {len(bad):,} events lack an id or a time, or have a time "
+        f"that is not understood (first {first}); they are left out.",
+        stacklevel=3,
+    )
+    rows = np.flatnonzero(~bad)
+    return EventFile(
+        table.frame.filter((~bad).tolist()), lambda row: table.place(int(rows[row])), table.typed
+    )
+
+
+def _is_time(text: str | None) -> bool:
+    """Whether a text is a number or a date; one that is missing is counted elsewhere."""
+    return text is None or re.search(NUMBER, text) is not None or _seconds(text) is not None
 
 
 def _contents(path: str | os.PathLike[str]) -> tuple[str, str, bytes]:
@@ -299,7 +327,8 @@ def _dates(texts: list[str], column: str, place: Callable[[int], str]) -> list[f
         if seconds is None:
             raise ValueError(
                 f"{place(row)}, column {column!r}, row {row}: {text!r} is neither a number nor an "
-                "ISO date such as '2024-12-31T23:59:00'; rewrite the column as one of them."
+                "ISO date such as '2024-12-31T23:59:00'; rewrite the column as one of them, "
+                f"{SKIP}."
             )
         times.append(seconds)
     if numbers:

@@ -161,6 +161,7 @@ def test_state_and_description(client: TestClient) -> None:
     assert about["limits"]["k"] == 12 and about["parameters"]["backbone"] == "gru4rec"
     paths = client.get("/openapi.json").json()["paths"]
     assert set(paths) == {"/recommend", "/health", "/metadata"}
+    assert client.get("/", follow_redirects=False).headers["location"] == "docs"
 
 
 def test_many_at_once_get_the_answers_of_one(
