@@ -96,10 +96,11 @@ def test_cold_items_are_recommended_and_blank_ones_never(fitted) -> None:
 def test_cold_vectors_are_prompts_alone(fitted) -> None:
     network = fitted.pipe[-1].network_
     codes = torch.from_numpy(fitted.pipe[-1].encoder_.vocabulary.encode(COLD)).long()
+    codes = codes.to(network.items.device)
     assert not network.items[codes].any()
     vectors = network.candidate_vectors()[codes]
     torch.testing.assert_close(vectors, network.candidate_vectors(codes))
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(GROUPS))
+    torch.testing.assert_close(vectors.norm(dim=1).cpu(), torch.ones(GROUPS))
 
 
 def test_clusters_of_cold_items_are_those_of_their_like(fitted) -> None:

@@ -17,11 +17,11 @@ from sessionprompt import (
     Pipeline,
     PromptedSessionRecommender,
     StackedSessionRecommender,
-    explain,
     load,
 )
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import SequentialRules
+from sessionprompt.explaining import explain
 from sessionprompt.losses import ClusterSoftmax, linear_cross_entropy
 from sessionprompt.scoring import BlockCandidates, cluster_cross_entropy
 from sessionprompt.testing import check_session_estimator, tiny_world

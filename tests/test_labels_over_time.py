@@ -40,7 +40,7 @@ def labels(model: Any, *items: str) -> list[int]:
 
 def prompt_rows(model: Any) -> dict[str, np.ndarray]:
     """Vector of the cluster of each known item."""
-    table = model[-1].network_.blend.tables["cluster"].detach().numpy()
+    table = model[-1].network_.blend.tables["cluster"].detach().cpu().numpy()
     encoder = model[-1].encoder_
     rows = encoder.candidate_codes["cluster"][:, 0]
     return dict(zip(encoder.vocabulary.ids.tolist(), table[rows], strict=True))

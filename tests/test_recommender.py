@@ -207,7 +207,8 @@ def test_unseen_sessions_have_no_prompt() -> None:
         np.testing.assert_allclose(other, first, atol=1e-5)  # rows of a batch differ in last bits
     [seen] = scores_of(model, WORLD.prefixes([0], [1]))
     assert not np.allclose(first, seen, atol=1e-3)
-    plain_input = model.network_.blend(model.network_.items[[0]], {"session": torch.tensor([[-1]])})
+    network = model.network_.cpu()
+    plain_input = network.blend(network.items[[0]], {"session": torch.tensor([[-1]])})
     torch.testing.assert_close(plain_input.norm(), torch.tensor(1.0))
 
 
@@ -469,7 +470,7 @@ def test_sessions_longer_than_the_window_are_learnt() -> None:
 
 # ---------------------------------------------------------------------- going on
 def rows(model: PromptedSessionRecommender, items: list[str]) -> np.ndarray:
-    return model.network_.items.detach().numpy()[model.encoder_.vocabulary.encode(items)].copy()
+    return model.network_.items.detach().cpu().numpy()[model.encoder_.vocabulary.encode(items)].copy()
 
 
 @pytest.mark.parametrize("way", ["warm_start", "partial_fit"])

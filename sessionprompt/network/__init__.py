@@ -20,6 +20,7 @@ from .inference import (
     rank_targets,
     top_items,
 )
+from .modes import exact
 from .network import SCORINGS, SessionNetwork
 from .prompts import GATES, FixedCodes, PromptBlend, scaled_table
 from .starts import graph_vectors, start_as_published, start_from_graph
@@ -35,6 +36,7 @@ __all__ = [
     "check_learned",
     "check_registered",
     "close_items",
+    "exact",
     "graph_vectors",
     "held_out_scores",
     "item_vectors",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from ..scoring import (
     scores_against,
 )
 from ..sessions import Sessions
+from .modes import exact
 from .network import SessionNetwork
 
 __all__ = [
@@ -37,18 +37,8 @@ __all__ = [
 N_BEST = 100  # items outside a prefix that stand for all of them where a blend is learned
 
 
-@contextmanager
-def without_casts() -> Iterator[None]:
-    """Context in which torch's automatic casts are off, so that scores keep their precision."""
-    with ExitStack() as stack:
-        for kind in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
-        yield
-
-
 @torch.no_grad()
-@without_casts()
+@exact()
 def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
     """All items as inputs, where nothing else decides on them, and as candidates.
 
@@ -79,7 +69,7 @@ def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def rank_targets(
     network: SessionNetwork,
     data: PrefixData,
@@ -214,7 +204,7 @@ class _Answers:
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def top_items(
     network: SessionNetwork,
     data: PrefixData,
@@ -290,7 +280,7 @@ def own_items(batch: SessionBatch) -> OwnItems:
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def held_out_scores(network: SessionNetwork, data: PrefixData, batch_size: int) -> HeldOut:
     """Scores of held-out prefixes, for a blend to learn from.
 
@@ -362,7 +352,7 @@ def rank_sessions(
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def prefix_scores(
     network: SessionNetwork,
     encoder: SessionEncoder,

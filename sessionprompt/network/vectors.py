@@ -13,14 +13,14 @@ from ..backbones import unit
 from ..batches import batches_of
 from ..encoding import PrefixData
 from ..scoring import Candidates, InnerProduct, TargetAttention, scores_against
-from .inference import without_casts
+from .modes import exact
 from .network import SessionNetwork
 
 __all__ = ["close_items", "score_without", "session_vectors"]
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def session_vectors(
     network: SessionNetwork, data: PrefixData, batch_size: int, input_vectors: Tensor | None
 ) -> np.ndarray:
@@ -59,7 +59,7 @@ def session_vectors(
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def close_items(vectors: Tensor, codes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes and cosines (n, k) of the items closest to each of some others, closest first.
 
@@ -81,7 +81,7 @@ def close_items(vectors: Tensor, codes: np.ndarray, k: int) -> tuple[np.ndarray,
 
 
 @torch.no_grad()
-@without_casts()
+@exact()
 def score_without(
     network: SessionNetwork, data: PrefixData, code: int, kinds: Iterable[str]
 ) -> float:

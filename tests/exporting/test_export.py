@@ -66,7 +66,8 @@ def same_answers(model: Any, answer: Answer, sessions: list[list[str]]) -> None:
 def in_torch(model: Any) -> Answer:
     """The module that is exported."""
     inputs, candidates = model._item_vectors()
-    module = ScoredSession(model.network_, inputs, candidates, model.blend_, LENGTH, K).eval()
+    vectors = inputs.cpu(), candidates.cpu()
+    module = ScoredSession(model.network_, *vectors, model.blend_, LENGTH, K).cpu().eval()
 
     def answer(session: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():

@@ -63,7 +63,7 @@ def test_neighbours_start_close_and_clusters_in_their_middle() -> None:
     labels = model.encoder_.item_labels[:, 0]
     items = unit(model.network_.items).detach()
     prompts = unit(model.network_.blend.tables["cluster"]).detach()
-    likeness = (items @ items.T).numpy()
+    likeness = (items @ items.T).cpu().numpy()
     same = labels[:, None] == labels
     assert likeness[same].mean() > likeness[~same].mean() + 0.3
     members = [torch.from_numpy(labels == k) for k in range(labels.max() + 1)]
@@ -76,7 +76,7 @@ def test_a_random_start_knows_nothing() -> None:
     length = model.network_.items.norm(dim=1).mean().item()
     assert length == pytest.approx(1, abs=0.15)
     labels = model.encoder_.item_labels[:, 0]
-    likeness = (unit(model.network_.items) @ unit(model.network_.items).T).detach().numpy()
+    likeness = (unit(model.network_.items) @ unit(model.network_.items).T).detach().cpu().numpy()
     same = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
     assert abs(likeness[same].mean()) < 0.2
 

@@ -199,7 +199,7 @@ def test_rows_leave_the_others_where_they_are(
 
 
 def clusters_of(fitted: PromptedSessionRecommender) -> np.ndarray:
-    return fitted.net_.criterion_.clusters.numpy()
+    return fitted.net_.criterion_.clusters.cpu().numpy()
 
 
 def test_clusters_are_those_of_the_annotation_of_several_the_best_in_size(world: Sessions) -> None:

@@ -17,7 +17,7 @@ IDS = WORLD.vocabulary.ids
 def clusters(sessions: object, **params: object) -> np.ndarray:
     small = {"dim": 4, "max_epochs": 1, "validation_fraction": None, "random_state": 0}
     model = PromptedSessionRecommender(loss="clusters", prompts=(), **{**small, **params})
-    return model.fit(sessions).net_.criterion_.clusters.numpy()
+    return model.fit(sessions).net_.criterion_.clusters.cpu().numpy()
 
 
 @pytest.mark.parametrize(("best", "column"), [(1, 1), (10_000, 0)])

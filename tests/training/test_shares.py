@@ -72,7 +72,7 @@ def steps(
                 net.module_.zero_grad()
                 loss = net.train_step_single((batch,))["loss"].item()
                 gradients = [one.grad for one in net.module_.parameters()]
-                dense = [one.to_dense().numpy() for one in gradients if one is not None]
+                dense = [one.to_dense().cpu().numpy() for one in gradients if one is not None]
                 found.append((loss, dense))
     return found
 
