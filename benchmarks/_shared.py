@@ -35,7 +35,10 @@ def data_file(folder: str | None, name: str) -> Path:
 
 
 def machine(packages: Iterable[str]) -> dict[str, Any]:
-    """Processor, versions of Python and these packages, kernels of the library, and the command."""
+    """Processor, versions of Python and these packages, kernels of the library, and the command.
+
+    And the GPU, if the process has used one.
+    """
     info = Path("/proc/cpuinfo")
     names = []
     if info.exists():
@@ -45,10 +48,19 @@ def machine(packages: Iterable[str]) -> dict[str, Any]:
     versions |= {name: version(name) for name in packages}
     return {
         "device": next(iter(names), platform.machine()),
+        **_gpu(),
         "versions": versions,
         "compiled": _compiled(),
         "command": " ".join(["python", *map(_public, sys.argv)]),
     }
+
+
+def _gpu() -> dict[str, str]:
+    """Name of the GPU that was used so far."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"gpu": torch.cuda.get_device_name()}
 
 
 def _compiled() -> bool | str | None:

@@ -60,7 +60,7 @@ def fit_all(args: argparse.Namespace) -> None:
     for seed in map(int, args.seeds.split(",")):
         for loss in args.losses.split(","):
             line, ranked = fit(loss, seed, parts, args)
-            write_line({**line, **about(args)}, args.output)
+            write_line({**line, **about()}, args.output)
             if args.ranks:
                 setting = {name: line[name] for name in SETTING}
                 KeptRanks(setting, ranked, ranked.counts == 0).save(args.ranks)
@@ -96,12 +96,9 @@ def fit(
     return line, ranked
 
 
-def about(args: argparse.Namespace) -> dict[str, Any]:
+def about() -> dict[str, Any]:
     """Threads, processor or GPU, versions and command."""
-    described = {"threads": torch.get_num_threads(), **machine(PACKAGES)}
-    if args.device.startswith("cuda"):
-        described["gpu"] = torch.cuda.get_device_name()
-    return described
+    return {"threads": torch.get_num_threads(), **machine(PACKAGES)}
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -119,7 +116,7 @@ def compare(args: argparse.Namespace) -> None:
         pairs = [ranked[seed] for seed in seeds], [first[seed] for seed in seeds]
         gain = {name: asdict(paired_bootstrap(*pairs, name, random_state=0)) for name in HEADLINE}
         line = dict(zip(SETTING, (*case, loss, seeds), strict=True))
-        write_line({**line, "gain": {"over": FIRST, **gain}, **about(args)}, args.output)
+        write_line({**line, "gain": {"over": FIRST, **gain}, **about()}, args.output)
 
 
 def main() -> None:

@@ -136,10 +136,6 @@ def main() -> None:
     """Run all models, one after another."""
     args = arguments()
     train, test = load(args)
-    about = {
-        "threads": len(os.sched_getaffinity(0)),
-        **machine(("numpy", "scipy", "scikit-learn", "torch")),
-    }
     first = None
     for text in args.models.split(","):
         line, ranked = run(text, args, train, test)
@@ -147,7 +143,9 @@ def main() -> None:
             first = text, ranked
         else:
             line["gain"] = {"over": first[0], **gains(ranked, first[1])}
-        write_line({**line, **about}, args.output)
+        about = machine(("numpy", "scipy", "scikit-learn", "torch"))
+        threads = len(os.sched_getaffinity(0))
+        write_line({**line, "threads": threads, **about}, args.output)
 
 
 if __name__ == "__main__":

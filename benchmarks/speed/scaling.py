@@ -65,14 +65,7 @@ def main(args: argparse.Namespace) -> None:
                 point = {**BASE, axis: value, "loss": loss, "device": args.device}
                 line = alone(**point, repeats=args.repeats, one=1, whole=int(axis == "events"))
                 shown = argparse.Namespace(**vars(args) | {"threads": point["threads"]})
-                emit({"axis": axis, **point, **line, **gpu(args)}, shown, ("torch", "numpy"))
-
-
-def gpu(args: argparse.Namespace) -> dict[str, Any]:
-    """Name of the GPU, where one computes."""
-    if not args.device.startswith("cuda"):
-        return {}
-    return {"gpu": torch.cuda.get_device_name()}
+                emit({"axis": axis, **point, **line}, shown, ("torch", "numpy"))
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -102,6 +95,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     line |= {"step_ms": figures(1e3 * step), "step_ms_min": low, "step_ms_max": high}
     cpu_ms = figures(1e3 * float(np.median(cpu[3:])))
     if args.device.startswith("cuda"):
+        line["gpu"] = torch.cuda.get_device_name()
         line["gpu_peak_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
     return line | {
         "step_cpu_ms": cpu_ms,
