@@ -54,7 +54,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
     cold_items : {"attributes"} or None, default=None
         Whether items of the attribute table that no training session holds can be recommended:
         they are scored by their prompts, once the model is trained on the others. An item comes in
-        if it has a value that training items have too.
+        if it has a value that training items have too. How they stand beside trained ones is
+        learned on the validation sessions, see `cold_scale_`.
     withhold : float, default=0
         With `cold_items`, share of the items whose own vectors each step of training does without,
         where prompts do not learn to stand alone beside them.
@@ -174,6 +175,10 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         sessions as ``train_mean_prefix_length``. A warning says where they tell little.
     blend_ : Blend or None
         Weights of the sessions' own items; they stay through a refit and `partial_fit`.
+    cold_scale_ : float
+        With `cold_items`, what the scores of cold items are multiplied by: of what gives lists of
+        20 the best recall on validation sessions, within one standard error, the nearest to 1. Like
+        `blend_`, it stays through a refit and `partial_fit`.
     annotator_ : transformer or None
         With ``refit=False``, the clusterer of the older sessions alone, which labels whatever the
         model reads; None where sessions keep the labels that they carry.

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from ._checks import check_count, is_integer, is_number
+from ._checks import check_count, check_number, is_integer, is_number
 from ._parameters import check_parameters, seed_of
 from .blending import Blend
 from .encoding import SessionEncoder
@@ -43,6 +43,8 @@ def pack_recommender(model: Any, store: ArrayStore) -> dict[str, Any]:
         fitted["validation_"] = to_json(model.validation_, "validation_")
     if model.blend_ is not None:
         fitted["blend_"] = model.blend_.to_dict()
+    if model.cold_items is not None:
+        fitted["cold_scale_"] = model.cold_scale_
     store.put_weights(model.network_.state_dict())
     annotator = pack(model.annotator_, store.compartment(0))
     return {"params": packed, "fitted": fitted, "annotator": annotator}
@@ -94,6 +96,8 @@ def unpack_recommender(
     learned["blend_"] = None
     if "blend_" in fitted:
         learned["blend_"] = Blend.from_dict(fitted["blend_"])
+    learned["cold_scale_"] = fitted.get("cold_scale_", 1.0)
+    check_number("cold_scale_", learned["cold_scale_"], lambda scale: scale > 0, "above 0")
     learned["net_"] = build_net(network, TrainingPlan.of(model))
     learned["annotator_"] = unpack(packed.get("annotator"), store.compartment(0), None)
     return encoder, learned

@@ -47,6 +47,7 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
     encoder_: SessionEncoder
     annotator_: Any
     blend_: Blend | None
+    cold_scale_: float
     _table: tuple[torch.Tensor | None, torch.Tensor] | None
 
     def _annotated(self, sessions: Sessions) -> Sessions:
@@ -131,7 +132,7 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
         """Vectors of the known items as candidates, shape (n_items, dim), read-only.
 
         Row i is that of ``items_[i]``, with its prompts. Its inner product with a session's vector
-        is the network's score, before the weights of repeats.
+        is the network's score, before the weights of repeats; cold items have `cold_scale_` in it.
         """
         check_fitted(self, "net_")
         vectors = self._item_vectors()[1].cpu().numpy().view()
@@ -219,7 +220,7 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
     def _score_without(self, session: Sessions, code: int, kinds: list[str]) -> float:
         """The network's score of an item for one annotated session, without prompts of kinds."""
         windows = self._windows(session, "the vector of a blank", stacklevel=5)
-        return score_without(self.network_, windows, code, kinds)
+        return score_without(self.network_, windows, code, kinds, self.cold_scale_)
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, k: int = 20, length: int | None = None
@@ -262,5 +263,5 @@ class TrainedNetworkMixin(SessionRecommenderMixin):
     def _item_vectors(self) -> tuple[torch.Tensor | None, torch.Tensor]:
         """All items as inputs and as candidates, computed once after training."""
         if self._table is None:
-            self._table = item_vectors(self.network_)
+            self._table = item_vectors(self.network_, self.cold_scale_)
         return self._table

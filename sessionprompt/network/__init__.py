@@ -12,6 +12,7 @@ from .build import (
     resolve_device,
     stored_network,
 )
+from .cold_scale import COLD_SCALES, best_cold_scale
 from .inference import (
     held_out_scores,
     item_vectors,
@@ -27,11 +28,13 @@ from .starts import graph_vectors, start_as_published, start_from_graph
 from .vectors import close_items, score_without, session_vectors
 
 __all__ = [
+    "COLD_SCALES",
     "GATES",
     "SCORINGS",
     "FixedCodes",
     "PromptBlend",
     "SessionNetwork",
+    "best_cold_scale",
     "build_network",
     "check_learned",
     "check_registered",

@@ -22,6 +22,7 @@ from ..scoring import (
     scores_against,
 )
 from ..sessions import Sessions
+from .cold_scale import scaled_candidates
 from .modes import exact
 from .network import SessionNetwork
 
@@ -39,12 +40,14 @@ N_BEST = 100  # items outside a prefix that stand for all of them where a blend 
 
 @torch.no_grad()
 @exact()
-def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
+def item_vectors(network: SessionNetwork, cold_scale: float = 1.0) -> tuple[Tensor | None, Tensor]:
     """All items as inputs, where nothing else decides on them, and as candidates.
 
     Parameters
     ----------
     network : SessionNetwork
+    cold_scale : float, default=1
+        Length of cold items as candidates, see :func:`best_cold_scale`.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def item_vectors(network: SessionNetwork) -> tuple[Tensor | None, Tensor]:
     """
     network.eval()
     inputs = network.input_vectors()
-    candidates = network.candidate_vectors()  # (n_items, d)
+    candidates = scaled_candidates(network, network.candidate_vectors(), cold_scale)
     odd = (~torch.isfinite(candidates)).any(dim=1)  # (n_items,)
     if odd.any():
         raise ValueError(

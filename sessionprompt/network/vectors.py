@@ -13,6 +13,7 @@ from ..backbones import unit
 from ..batches import batches_of
 from ..encoding import PrefixData
 from ..scoring import Candidates, InnerProduct, TargetAttention, scores_against
+from .cold_scale import scaled_candidates
 from .modes import exact
 from .network import SessionNetwork
 
@@ -83,7 +84,11 @@ def close_items(vectors: Tensor, codes: np.ndarray, k: int) -> tuple[np.ndarray,
 @torch.no_grad()
 @exact()
 def score_without(
-    network: SessionNetwork, data: PrefixData, code: int, kinds: Iterable[str]
+    network: SessionNetwork,
+    data: PrefixData,
+    code: int,
+    kinds: Iterable[str],
+    cold_scale: float = 1.0,
 ) -> float:
     """Score of an item for one prefix if prompts of some kinds were absent.
 
@@ -95,6 +100,8 @@ def score_without(
     code : int
         Code of the item.
     kinds : iterable of str
+    cold_scale : float, default=1
+        Length of cold items as candidates.
     """
     reduced = deepcopy(network).eval()
     if reduced.blend is not None:
@@ -103,5 +110,6 @@ def score_without(
     [(batch, _)] = batches_of(data, 1)
     states = reduced.states(batch.to(reduced.items.device))  # (1, d)
     item = torch.tensor([code], device=reduced.items.device)  # (1,)
-    candidates = Candidates(reduced.candidate_vectors(item), False)
+    vectors = scaled_candidates(reduced, reduced.candidate_vectors(item), cold_scale, item)
+    candidates = Candidates(vectors, False)
     return float(scores_against(states, candidates).matrix())

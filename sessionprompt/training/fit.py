@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..batches import SeededDraws
@@ -32,10 +31,12 @@ from ..network import (
     start_from_graph,
 )
 from ..sessions import Sessions
+from .cold_scale import learned_cold_scale
 from .identity import fit_identity
 from .item_clusters import clusters_of_items
 from .loop import TrainingPlan, build_net, train_network
 from .recency import recency_weights
+from .sampling import sampled_prefixes
 
 __all__ = ["TrainingRun", "fit_network"]
 
@@ -85,7 +86,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
     -------
     encoder : SessionEncoder
     outcome : dict
-        As returned by :func:`train_network`, and ``blend_``.
+        As returned by :func:`train_network`, ``blend_`` and ``cold_scale_``.
 
     Raises
     ------
@@ -113,6 +114,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             **_checkpoint(estimator, run),
         )
         outcome["blend_"] = _blend(estimator, run, outcome, valid)
+        outcome["cold_scale_"] = _cold_scale(estimator, run, encoder, outcome)
     return encoder, outcome
 
 
@@ -126,6 +128,15 @@ def _blend(
         network = outcome["net_"].network
         return learn_blend(held_out_scores(network, valid, estimator.batch_size))
     return getattr(run.previous, "blend_", None)
+
+
+def _cold_scale(
+    estimator: Any, run: TrainingRun, encoder: SessionEncoder, outcome: dict[str, Any]
+) -> float:
+    """Length of cold items as candidates, learned on validation sessions or taken over."""
+    if run.valid is not None and outcome["stop_reason_"] != "interrupted":
+        return learned_cold_scale(estimator, encoder, outcome["net_"], run.valid, run.seed)
+    return getattr(run.previous, "cold_scale_", 1.0)
 
 
 @contextmanager
@@ -166,25 +177,15 @@ def _data(
         return train, None
     valid = _examples(run.valid, encoder, max_length, one_pass, "validation sessions")
     if estimator.validation_size is not None:
-        valid = _sample(valid, estimator.validation_size, run.seed)
+        valid = sampled_prefixes(valid, estimator.validation_size, run.seed)
     return train, valid
-
-
-def _sample(data: PrefixData, size: int, seed: int) -> PrefixData:
-    """At most `size` prefixes, drawn window by window; at least one window."""
-    if len(data) <= size:
-        return data
-    examples = data.examples
-    order = np.random.default_rng([seed, 0]).permutation(len(examples))  # epochs count from 1
-    n_drawn = np.cumsum(examples.n_prefixes[order])
-    n_windows = max(1, np.searchsorted(n_drawn, size, side="right"))
-    return replace(data, examples=examples.take(np.sort(order[:n_windows])))
 
 
 def _untrained(estimator: Any, network: SessionNetwork, previous: Any) -> dict[str, Any]:
     """Learned attributes of a network that has new items and no example of what follows them."""
     learned = {name: getattr(previous, name) for name in LEARNED}
     learned["blend_"] = previous.blend_
+    learned["cold_scale_"] = previous.cold_scale_
     return {**learned, "net_": build_net(network, TrainingPlan.of(estimator))}
 
 
