@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["counted", "largest_of_rows", "ragged_range", "repeated", "stable_order"]
+__all__ = ["counted", "largest_of_rows", "looked_up", "ragged_range", "repeated", "stable_order"]
 
-BLOCK = 2**22  # numbers that NumPy counts at a time: it takes a copy of them in 8 bytes each
+BLOCK = 2**22  # codes that NumPy reads at a time: it makes a copy of them in 8 bytes each
 
 
 def counted(codes: NDArray[Any], n: int) -> NDArray[np.int64]:
@@ -58,6 +58,33 @@ def stable_order(*keys: NDArray[Any]) -> NDArray[np.int64]:
     for key in keys[1:]:
         order = order[_argsort(key[order])]
     return order
+
+
+def looked_up(table: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """``table[codes]``, without a copy of all codes.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n, ...)
+    codes : ndarray of shape (n_events,)
+        Integers.
+
+    Returns
+    -------
+    ndarray of shape (n_events, ...)
+
+    Examples
+    --------
+    >>> looked_up(np.array([5, 7]), np.array([1, 0, 1]))
+    array([7, 5, 7])
+    """
+    if len(codes) <= BLOCK:
+        return table[codes]
+    rows = np.empty((len(codes), *table.shape[1:]), dtype=table.dtype)
+    for start in range(0, len(codes), BLOCK):
+        part = slice(start, start + BLOCK)
+        rows[part] = table[codes[part]]
+    return rows
 
 
 def repeated(*keys: NDArray[Any]) -> NDArray[np.bool_]:

@@ -111,6 +111,19 @@ def test_counting_in_blocks_changes_nothing(lists, block, window):
         assert (one != other).nnz == 0 and other.has_canonical_format
 
 
+@laws
+@given(sessions_of_codes, st.integers(1, 5), st.integers(1, 4))
+def test_looking_at_edges_in_blocks_changes_nothing(lists, block, size):
+    graph = window_graph(*flat(lists), N_ITEMS, 2)
+    labels = np.arange(N_ITEMS) % 3
+    whole = (*top_neighbors(graph, size), modularity(graph, labels))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "BLOCK", block)
+        parts = (*top_neighbors(graph, size), modularity(graph, labels))
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_order_and_repetition_within_a_session():
     graph = item_graph([0, 1, 0, 1], [0, 4], 2).toarray()
     assert graph.tolist() == [[0, 3], [3, 0]]

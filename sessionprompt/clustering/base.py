@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from .._arrays import counted
+from .._arrays import counted, looked_up
 from .._checks import check_choice, check_fitted, check_seed
 from ..graphs import item_graph, modularity, strengths
 from ..sessions import Sessions, as_sessions
@@ -82,7 +82,7 @@ class GraphClusterer(
         codes = sessions.codes
         if not occurs.all():
             code_of = np.cumsum(occurs, dtype=np.int32) - 1
-            codes = code_of[codes]
+            codes = looked_up(code_of, codes)
         self.vocabulary_ = sessions.vocabulary.subset(np.flatnonzero(occurs))
         self.graph_ = self._count(codes, sessions.offsets, len(self.vocabulary_))
         self.item_counts_ = counts[occurs]
@@ -119,7 +119,7 @@ class GraphClusterer(
         occurring = sessions.vocabulary.subset(np.flatnonzero(occurs))
         vocabulary = self.vocabulary_.union(occurring)
         places = vocabulary.translate(self.vocabulary_)
-        codes = vocabulary.translate(sessions.vocabulary)[sessions.codes]
+        codes = looked_up(vocabulary.translate(sessions.vocabulary), sessions.codes)
         n_items = len(vocabulary)
         former = _with_nodes_at(self.graph_, places, n_items)
         self.graph_ = former + self._count(codes, sessions.offsets, n_items)
@@ -222,9 +222,12 @@ class GraphClusterer(
         ndarray of shape (n_events, n_resolutions), int32
         """
         check_fitted(self, "labels_")
-        codes = self.vocabulary_.translate(sessions.vocabulary)[sessions.codes]  # (n_events,)
+        own = self.vocabulary_.translate(sessions.vocabulary)  # (n_items,)
+        if (own >= 0).all():
+            return looked_up(self._columns()[own], sessions.codes)
+        codes = looked_up(own, sessions.codes)  # (n_events,)
         if (codes >= 0).all():
-            return self._columns()[codes]
+            return looked_up(self._columns(), codes)
         return self._labels_by_edges(sessions, codes, self.attach)
 
     def reached_events(self, sessions: Sessions) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import counted
+from .._arrays import counted, looked_up
 from .._checks import check_count
 from ..clustering import Features
 from ..sessions import Sessions
@@ -314,7 +314,7 @@ class SessionEncoder:
         codes = self.vocabulary.translate(sessions.vocabulary)
         if np.array_equal(codes, np.arange(self.n_items)):
             return sessions.codes
-        return codes[sessions.codes]
+        return looked_up(codes, sessions.codes)
 
     def _prompt_codes(self, sessions: Sessions, items: np.ndarray, kind: str) -> np.ndarray:
         if kind == "cluster":

@@ -14,6 +14,8 @@ from .annotations import annotation
 
 __all__ = ["GrownLabels", "item_labels"]
 
+PIECE = 2**22  # events whose labels are compared at a time
+
 
 def item_labels(sessions: Sessions) -> np.ndarray:
     """Cluster of each item of some sessions.
@@ -42,10 +44,19 @@ def item_labels(sessions: Sessions) -> np.ndarray:
         return label_items(sessions).astype(np.int64)
     labels = np.full((len(sessions.vocabulary), of_events.shape[1]), -1, dtype=np.int64)
     labels[sessions.codes] = of_events
-    varies = (labels[sessions.codes] != of_events).any(axis=0)
+    varies = _varies(labels, sessions.codes, of_events)
     for column in np.flatnonzero(varies):
         labels[:, column] = _most_frequent(sessions.codes, of_events[:, column], len(labels))
     return labels
+
+
+def _varies(labels: np.ndarray, codes: np.ndarray, of_events: np.ndarray) -> np.ndarray:
+    """Columns, (n_columns,), in which some event has another label than its item."""
+    varies = np.zeros(labels.shape[1], dtype=bool)
+    for start in range(0, len(codes), PIECE):
+        part = slice(start, start + PIECE)
+        varies |= (labels[codes[part]] != of_events[part]).any(axis=0)
+    return varies
 
 
 def _most_frequent(codes: np.ndarray, labels: np.ndarray, n_items: int) -> np.ndarray:

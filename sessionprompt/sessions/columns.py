@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, Self
 from uuid import uuid4
 
@@ -26,6 +28,7 @@ __all__ = ["Annotator", "Describer", "Numbering", "SessionColumns"]
 
 # beside these, sessions are equal if their items are, whatever their codes
 COMPARED = ("offsets", "ids", "users", "event_times", "labels", "target_start", "is_target")
+Index = NDArray[np.int64] | slice
 TAKEN = ("cluster", "user", "session", "item")  # kinds of prompts that come from elsewhere
 
 
@@ -148,10 +151,8 @@ class SessionColumns:
             changes.setdefault("numbering", None)
         return self._from_checked(**{**self.__dict__, **changes})
 
-    def _pick(
-        self, rows: NDArray[np.int64], events: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> Self:
-        """Sessions of these rows that hold these events, so many each."""
+    def _pick(self, rows: Index, events: Index, lengths: NDArray[np.int64]) -> Self:
+        """Sessions of these rows that hold these events, so many each; of slices, views."""
         changes: dict[str, Any] = {"offsets": np.append(0, np.cumsum(lengths)), "report": None}
         changes["numbering"] = self.numbering
         for name in ("codes", "event_times", "labels", "is_target"):
@@ -161,6 +162,35 @@ class SessionColumns:
         if self.event_attributes:
             changes["event_attributes"] = tuple(one.taken(events) for one in self.event_attributes)
         return self._replace(**changes)
+
+    def pieces(self, size: int) -> Iterator[Self]:
+        """Some neighbouring sessions at a time, of about so many events; nothing is copied.
+
+        Parameters
+        ----------
+        size : int
+
+        Yields
+        ------
+        Sessions
+            Together all of them, in their order.
+
+        Examples
+        --------
+        >>> from sessionprompt import Sessions
+        >>> sessions = Sessions.from_lists([["a", "b"], ["c"], ["d", "e"]])
+        >>> [len(piece) for piece in sessions.pieces(3)]
+        [2, 1]
+        """
+        starts = np.searchsorted(self.offsets, np.arange(size, self.n_events, size))
+        bounds = np.concatenate([[0], starts, [len(self)]])
+        for first, end in pairwise(np.unique(bounds).tolist()):
+            yield self._run(first, end)
+
+    def _run(self, first: int, end: int) -> Self:
+        """Sessions of neighbouring rows, whose columns are views of these."""
+        events = slice(int(self.offsets[first]), int(self.offsets[end]))
+        return self._pick(slice(first, end), events, self.lengths[first:end])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -222,7 +252,7 @@ def check_event_attributes(attributes: tuple[EventAttribute, ...], n_events: int
             )
 
 
-def _taken(array: NDArray[Any] | None, index: NDArray[np.int64]) -> NDArray[Any] | None:
+def _taken(array: NDArray[Any] | None, index: Index) -> NDArray[Any] | None:
     if array is None:
         return None
     return array[index]

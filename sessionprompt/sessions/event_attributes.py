@@ -33,7 +33,7 @@ class EventAttribute:
     values: NDArray[Any]
     codes: NDArray[np.int32]
 
-    def taken(self, events: NDArray[np.int64]) -> EventAttribute:
+    def taken(self, events: NDArray[np.int64] | slice) -> EventAttribute:
         """The attribute of some of the events."""
         return EventAttribute(self.name, self.values, self.codes[events])
 

@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from .._arrays import ragged_range, stable_order
 from ..vocabulary import Vocabulary
 from .checks import integer_array, label_columns, row_numbers
-from .columns import Annotator, Describer, SessionColumns
+from .columns import Annotator, Describer
 from .filters import Survivors, run_filters
+from .target_events import SessionTargets
 from .targets import target_mask
 
 __all__ = ["SessionSelection"]
 
 
-class SessionSelection(SessionColumns):
+class SessionSelection(SessionTargets):
     """Sessions that are chosen from by index, cut to prefixes, filtered and labelled."""
 
     @overload
@@ -34,6 +35,8 @@ class SessionSelection(SessionColumns):
             events = self.codes[self.offsets[row] : self.offsets[row + 1]]
             return self.vocabulary.decode(events).tolist()
         rows = row_numbers(key, len(self))
+        if _is_run(rows):
+            return self._run(int(rows[0]), int(rows[-1]) + 1)
         return self._heads(rows, self.lengths[rows])
 
     def prefixes(self, index: ArrayLike, lengths: ArrayLike) -> Self:
@@ -142,55 +145,6 @@ class SessionSelection(SessionColumns):
         if self.target_start is not None:
             inputs = inputs._replace(target_start=self.target_start[rows])
         return inputs, self.vocabulary.decode(self.codes[last]), rows
-
-    @property
-    def target_events(self) -> NDArray[np.int64]:
-        """Events that are targets, by their number, shape (n_targets,)."""
-        first = np.ones(len(self), dtype=np.int64)
-        if self.target_start is not None:
-            np.maximum(self.target_start, 1, out=first)
-        starts = np.minimum(self.offsets[:-1] + first, self.offsets[1:])
-        events = ragged_range(starts, self.offsets[1:] - starts)
-        if self.is_target is None:
-            return events
-        return events[self.is_target[events]]
-
-    @property
-    def usable_rows(self) -> NDArray[np.int64]:
-        """Sessions that hold a target, by their number: those of two events, unless some are none.
-
-        Where there are none of these, `usable_if` has the words for what they need.
-        """
-        return self.last_targets()[0]
-
-    @property
-    def usable_if(self) -> str:
-        """What a session needs to hold a target, in words."""
-        if self.is_target is None:
-            return "two events"
-        return "a target after its first event"
-
-    def last_targets(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sessions that hold a target, and the last one of each, both by their numbers.
-
-        Returns
-        -------
-        rows, events : ndarray of shape (n_usable,), int64
-
-        Examples
-        --------
-        >>> from sessionprompt import Sessions
-        >>> rows, events = Sessions.from_lists([["a"], ["b", "c", "d"]]).last_targets()
-        >>> rows.tolist(), events.tolist()
-        ([1], [3])
-        """
-        if self.is_target is None:
-            rows = np.flatnonzero(self.lengths >= 2)
-            return rows, self.offsets[rows + 1] - 1
-        events = self.target_events
-        session = np.searchsorted(self.offsets, events, side="right") - 1
-        is_last = np.diff(session, append=len(self)) != 0
-        return session[is_last], events[is_last]
 
     def filter(
         self,
@@ -409,3 +363,10 @@ class SessionSelection(SessionColumns):
             return self
         bare = self._replace(labels=None, annotator=None)
         return bare.with_labels(self.annotator.label_events(bare), self.annotator)
+
+
+def _is_run(rows: NDArray[np.int64]) -> bool:
+    """Whether rows are neighbours, in their order."""
+    if not len(rows) or rows[-1] - rows[0] != len(rows) - 1:
+        return False
+    return bool((np.diff(rows) == 1).all())

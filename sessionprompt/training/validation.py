@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from .._arrays import counted
 from ..model_selection import temporal_train_test_split
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
@@ -13,6 +14,7 @@ from ..vocabulary import Vocabulary
 __all__ = ["check_tail", "held_out", "tail_facts"]
 
 LEAST_KNOWN = 0.1  # share of known targets below which a tail does not choose the epoch
+PIECE = 2**22  # training events looked at at a time
 MOSTLY = 0.5  # share of known targets, or of the usual length, below which a warning says so
 
 
@@ -61,7 +63,8 @@ def tail_facts(
         twice, or an earlier model knows), ``mean_prefix_length`` (events before a target) and
         ``train_mean_prefix_length``.
     """
-    twice = np.flatnonzero(np.bincount(train.codes) > 1)  # once tells nothing of an item
+    counts = counted(train.codes, len(train.vocabulary))
+    twice = np.flatnonzero(counts > 1)  # once tells nothing of an item
     known = train.vocabulary.subset(twice).translate(valid.vocabulary) >= 0  # (n_items,)
     if earlier is not None:
         known |= earlier.translate(valid.vocabulary) >= 0
@@ -71,7 +74,7 @@ def tail_facts(
         "n_targets": len(places),
         "n_known_targets": int(np.count_nonzero(known[valid.codes[places]])),
         "mean_prefix_length": _mean(lengths),
-        "train_mean_prefix_length": _mean(_targets(train)[1]),
+        "train_mean_prefix_length": _mean_length(train),
     }
 
 
@@ -80,6 +83,12 @@ def _targets(sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
     places = sessions.target_events
     session = np.searchsorted(sessions.offsets, places, side="right") - 1
     return places, places - sessions.offsets[session]
+
+
+def _mean_length(sessions: Sessions) -> float:
+    """Mean number of events before a target; 0 without targets."""
+    total = sum(int(_targets(piece)[1].sum()) for piece in sessions.pieces(PIECE))
+    return total / max(sessions.n_targets, 1)
 
 
 def _mean(lengths: np.ndarray) -> float:
