@@ -37,13 +37,15 @@ LOSSES = ("auto", "full", "clusters", "sampled")
 
 WHOLE_TABLE = 16_384
 """Items up to which a step goes over the whole table, and ``loss="auto"`` is the full softmax."""
+WHOLE_TABLE_ON_GPU = 200_000
+"""Items up to which ``loss="auto"`` is the full softmax on a GPU, which goes over all in 5 ms."""
 MOST_OWN = 2048
 """Items of one cluster that are candidates by themselves at most."""
 MOST_ROWS = 16_384
 """Items of the clusters of a batch that a step reads beyond."""
 
 
-def loss_name(loss: str, n_negatives: int | None, n_items: int) -> str:
+def loss_name(loss: str, n_negatives: int | None, n_items: int, device: torch.device) -> str:
     """Name of the loss that ``loss="auto"`` stands for, or that of a loss given by name.
 
     Parameters
@@ -51,17 +53,25 @@ def loss_name(loss: str, n_negatives: int | None, n_items: int) -> str:
     loss : {"auto", "full", "clusters", "sampled"}
     n_negatives : int or None
     n_items : int
+    device : torch.device
+        What trains.
 
     Examples
     --------
-    >>> loss_name("auto", None, 500), loss_name("auto", None, 50_000), loss_name("auto", 512, 500)
-    ('full', 'clusters', 'sampled')
+    >>> here = torch.device("cpu")
+    >>> loss_name("auto", None, 500, here), loss_name("auto", None, 50_000, here)
+    ('full', 'clusters')
+    >>> loss_name("auto", 512, 500, here), loss_name("auto", None, 50_000, torch.device("cuda"))
+    ('sampled', 'full')
     """
     if loss != "auto":
         return loss
     if n_negatives is not None:
         return "sampled"
-    if ClusterSoftmax.reads_rows(n_items):
+    most = WHOLE_TABLE
+    if device.type == "cuda":
+        most = WHOLE_TABLE_ON_GPU
+    if n_items > most:
         return "clusters"
     return "full"
 

@@ -101,7 +101,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         for large catalogues, a step then costs the same however many items there are. Clusters are
         those that the sessions are annotated with, else Leiden's of the training sessions.
         ``"auto"`` is ``"sampled"`` where `n_negatives` is given, else ``"clusters"`` for more than
-        16,384 items, where that is quicker at the same quality, and ``"full"`` for fewer.
+        16,384 items, on a GPU 200,000, where that is quicker at the same quality, and ``"full"``
+        for fewer.
     n_negatives : int, optional
         Size of the sample; None is 1,024 beside clusters and 8,192 alone.
     negatives_power : float, optional

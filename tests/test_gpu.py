@@ -129,7 +129,9 @@ def assert_same_answers(one: Any, other: Any) -> None:
 
 @pytest.mark.parametrize("name", ["gru4rec", "srgnn"])
 def test_the_same_fit(name: str) -> None:
-    settings = {"loss": "full", "precision": "float32", "refit": True}
+    settings: dict[str, Any] = {"loss": "full", "precision": "float32", "refit": True}
+    if name == "gru4rec":
+        settings["backbone_params"] = {"dropout": 0.0}  # each device draws for itself
     here, there = (fitted(name, device=device, **settings) for device in ("cpu", "cuda"))
     histories = [[row["train_loss"] for row in model[-1].history_] for model in (here, there)]
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-4)

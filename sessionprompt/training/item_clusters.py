@@ -9,6 +9,7 @@ import numpy as np
 from ..clustering import ItemClusterer
 from ..encoding import SessionEncoder, item_labels
 from ..losses import MOST_OWN, loss_name
+from ..network import resolve_device
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 
@@ -41,7 +42,8 @@ def clusters_of_items(
     ndarray of shape (n_items,), int64, or None
         -1 for items that the sessions do not hold and nothing labels.
     """
-    if loss_name(estimator.loss, estimator.n_negatives, encoder.n_items) != "clusters":
+    device = resolve_device(estimator.device)
+    if loss_name(estimator.loss, estimator.n_negatives, encoder.n_items, device) != "clusters":
         return None
     if estimator.loss == "auto" and not _suits(estimator, backbone):
         return None

@@ -116,7 +116,7 @@ def _loss_settings(
 ) -> dict[str, Any]:
     """Criterion, and the optimizer for what a step with it touches: all rows, or a few."""
     decay = {"optimizer__weight_decay": plan.weight_decay}
-    loss = loss_name(plan.loss, plan.n_negatives, len(network.popularity))
+    loss = loss_name(plan.loss, plan.n_negatives, len(network.popularity), network.items.device)
     if loss == "clusters" and clusters is not None:
         return {**decay, **_cluster_settings(network, plan, clusters)}
     common = {**decay, "criterion__precision": plan.precision}

@@ -14,6 +14,7 @@ from ..encoding import (
     labelled_by,
 )
 from ..losses import loss_name
+from ..network import resolve_device
 from ..sessions import Sessions
 from .distributed import common
 from .fit import TrainingRun, fit_network
@@ -108,7 +109,7 @@ def _epochs(max_epochs: int | str, sessions: Sessions) -> int:
     """Most epochs over some sessions."""
     if max_epochs != "auto":
         return int(max_epochs)
-    if len(sessions.target_events) > MANY_PREFIXES:
+    if sessions.n_targets > MANY_PREFIXES:
         return EPOCHS_OF_MANY
     return EPOCHS
 
@@ -161,7 +162,8 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
         return Fitted.of(estimator, final, facts=facts)
     annotator = None
     prompted = "cluster" in check_prompts(estimator.prompts)
-    loss = loss_name(estimator.loss, estimator.n_negatives, len(train.vocabulary))
+    device = resolve_device(estimator.device)
+    loss = loss_name(estimator.loss, estimator.n_negatives, len(train.vocabulary), device)
     if prompted or loss == "clusters":
         annotator = annotator_fitted_on(train, run.seed)
     if annotator is not None:

@@ -36,6 +36,7 @@ def fits() -> dict[str, tuple[Any, PrefixData]]:
                 max_epochs=1,
                 validation_fraction=None,
                 precision="float32",
+                device="cpu",
                 random_state=0,
             ).fit(sessions)
             targets = NextItemTargets.of(sessions, model.encoder_)
