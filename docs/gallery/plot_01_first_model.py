@@ -92,4 +92,4 @@ with tempfile.TemporaryDirectory() as folder:
     path = Path(folder, "model.zip")
     model.save(path)
     loaded = sessionprompt.load(path)
-(loaded.predict(visitors) == model.predict(visitors)).all()
+bool((loaded.predict(visitors) == model.predict(visitors)).all())

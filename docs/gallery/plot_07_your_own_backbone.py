@@ -89,5 +89,16 @@ pd.DataFrame(table).T[metrics].round(3)
 # %%
 # What has it learned? In this world only the newest event says what comes next. An event counts
 # about half as much as the one after it; when training began it was six tenths.
+import matplotlib.pyplot as plt
+import numpy as np
+
 backbone = models["fading mean"].network_.backbone
-torch.exp(-backbone.decay).item()
+ages = np.arange(8)
+figure, panel = plt.subplots(figsize=(6.4, 3), layout="constrained")
+for label, decay in (("when training began", 0.5), ("learned", backbone.decay.item())):
+    panel.plot(ages, np.exp(-decay * ages), "o-", label=label)
+panel.set_xlabel("events ago")
+panel.set_ylabel("weight beside the newest event")
+panel.spines[["top", "right"]].set_visible(False)
+panel.legend(frameon=False)
+plt.show()

@@ -97,4 +97,9 @@ def rare_hits(ranks, target_counts, k):
 
 register_metric("rare_hits", rare_hits)
 network = make_session_pipeline("stamp", dim=32, monitor="rare_hits@10", random_state=0).fit(train)
-pd.DataFrame(network["rec"].history_).round(3)
+pd.DataFrame(network.history_).round(3)
+
+# %%
+from sessionprompt.plotting import TrainingCurveDisplay
+
+TrainingCurveDisplay.from_estimator(network)

@@ -85,6 +85,13 @@ rows = {
 pd.DataFrame(rows).T.round(3)
 
 # %%
+panel = pd.DataFrame(rows).plot.barh(figsize=(8, 2.8), color=["0.7", "#0072B2"])
+panel.invert_yaxis()
+panel.set_xlabel("recall@10")
+panel.spines[["top", "right"]].set_visible(False)
+panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+
+# %%
 # New films, which the plain model cannot recommend at all, are found now; the others pay for it
 # with places that they had to themselves, and lose more here than the new ones bring. It depends
 # on the log which side is larger, so measure both.
