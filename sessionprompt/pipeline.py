@@ -177,6 +177,10 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         steps[-1] = (name, last.with_items(*attributes))
         return type(self)(steps, memory=self.memory, verbose=self.verbose)
 
+    def __getitem__(self, ind: Any) -> Any:
+        """A step by its name or place, or a pipeline of some; scikit-learn leaves the type open."""
+        return super().__getitem__(ind)
+
     @property
     def items_(self) -> np.ndarray:
         """Ids of the items that the last step knows."""

@@ -68,3 +68,8 @@ def test_pipelines_name_what_recommenders_take() -> None:
         ours = inspect.signature(getattr(Pipeline, name)).parameters
         theirs = inspect.signature(getattr(SessionRecommenderMixin, name)).parameters
         assert set(ours) == set(theirs) - {"last_events"}, name
+
+
+def test_steps_of_a_pipeline_are_of_any_type() -> None:
+    """Type checkers would take what scikit-learn leaves open for a pipeline."""
+    assert get_type_hints(Pipeline.__getitem__)["return"] is Any

@@ -85,11 +85,16 @@ rows = {
 pd.DataFrame(rows).T.round(3)
 
 # %%
-panel = pd.DataFrame(rows).plot.barh(figsize=(8, 2.8), color=["0.7", "#0072B2"])
-panel.invert_yaxis()
+# What is cold for one model is unknown to the other:
+import matplotlib.pyplot as plt
+
+bars = pd.DataFrame(rows).rename(index={"unknown": "cold"}).groupby(level=0).max()
+figure, panel = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
+bars.loc[["cold", "warm", "all"]].plot.barh(ax=panel, color=["0.7", "#0072B2"])
 panel.set_xlabel("recall@10")
 panel.spines[["top", "right"]].set_visible(False)
 panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
 
 # %%
 # New films, which the plain model cannot recommend at all, are found now; the others pay for it
