@@ -81,12 +81,10 @@ def _hits(scores: Tensor, targets: Tensor, cold: Tensor) -> Tensor:
 
 def _nearest_of_the_best(hits: np.ndarray) -> float:
     """First length whose hits (n_scales, n) are within one standard error of the most."""
-    n_targets = hits.shape[1]
-    if not n_targets:
-        return 1.0
     most = hits[hits.sum(axis=1).argmax()]  # (n,)
-    lost = most.astype(np.int8) - hits  # (n_scales, n)
-    is_close = lost.mean(axis=1) <= lost.std(axis=1) / np.sqrt(n_targets)  # (n_scales,)
+    lost = (most & ~hits).sum(axis=1)  # (n_scales,)
+    gained = (hits & ~most).sum(axis=1)  # (n_scales,)
+    is_close = (lost - gained) ** 2 <= lost + gained  # which is the variance of the difference
     return COLD_SCALES[int(is_close.argmax())]
 
 
