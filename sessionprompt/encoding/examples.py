@@ -37,12 +37,12 @@ class Examples:
         return len(self.starts)
 
     def take(self, index: np.ndarray) -> Examples:
-        """Some of the examples, in the order of `index`."""
+        """Some of the examples, in the order of `index`; their numbers in 8 bytes."""
         return replace(
             self,
             starts=self.starts[index],
-            lengths=self.lengths[index],
-            n_prefixes=self.n_prefixes[index],
+            lengths=self.lengths[index].astype(np.int64, copy=False),
+            n_prefixes=self.n_prefixes[index].astype(np.int64, copy=False),
         )
 
     @property
@@ -115,11 +115,12 @@ def prefix_examples(
         prefix = prefix[kept]
     window = np.minimum(prefix, max_length)
     own_starts = sessions.offsets[owner] + prefix - window
+    n_prefixes = np.concatenate([n_shared[shared], np.ones_like(window)])
     return Examples(
         sessions,
         starts=np.concatenate([sessions.offsets[shared], own_starts]),
-        lengths=np.concatenate([shared_last[shared], window]),
-        n_prefixes=np.concatenate([n_shared[shared], np.ones_like(window)]),
+        lengths=np.concatenate([shared_last[shared], window], dtype=shared_last.dtype),
+        n_prefixes=n_prefixes.astype(shared_last.dtype, copy=False),
     )
 
 

@@ -75,7 +75,8 @@ class PrefixData:
             return order
         ends = self.examples.starts + self.examples.lengths - 1  # (n_examples,)
         last_items = self.examples.sessions.items[ends]  # (n_examples,), below 0 if unknown
-        group = _groups(self.clusters, rng)[np.maximum(last_items, 0)]  # (n_examples,)
+        np.maximum(last_items, 0, out=last_items)
+        group = _groups(self.clusters, rng)[last_items]  # (n_examples,)
         return order[np.argsort(group[order], kind="stable")]
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
@@ -93,7 +94,8 @@ def _groups(clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     order = rng.permutation(len(sizes))
     group = np.empty_like(sizes)  # (n_clusters + 1,)
     group[order] = np.cumsum(sizes[order]) // PART_ITEMS
-    return group[clusters + 1]
+    # few numbers of two bytes are sorted fastest
+    return group.astype(np.min_scalar_type(group.max()))[clusters + 1]
 
 
 def last_windows(sessions: Sessions, encoder: SessionEncoder, max_length: int) -> Examples:

@@ -103,12 +103,9 @@ def training_prefixes(
     """
     code_of = encoder.vocabulary.translate(sessions.vocabulary).astype(np.int64)  # (n_items,)
     items: Any = LookedUp(sessions.codes, code_of)
-    rows, last = sessions.last_targets()
-    n_read = np.zeros(len(sessions), dtype=np.int64)
-    n_read[rows] = last - sessions.offsets[rows]
-    first_prefix = np.ones(len(sessions), dtype=np.int64)
+    first_prefix = np.broadcast_to(np.int64(1), len(sessions))  # which takes no memory
     if sessions.target_start is not None:
-        np.maximum(sessions.target_start, 1, out=first_prefix)
+        first_prefix = np.maximum(sessions.target_start, 1)
     asked = None
     if sessions.is_target is not None:
         asked = np.append(sessions.is_target[1:], False)
@@ -118,10 +115,19 @@ def training_prefixes(
         prompts={kind: _prompts(sessions, encoder, kind, code_of) for kind in encoder.prompts},
         first_prefix=first_prefix,
         asked=asked,
-        n_read=n_read,
+        n_read=_events_before_last_targets(sessions),
     )
     following: Any = Following(items)
     return PrefixData(prefix_examples(encoded, max_length, one_pass), following)
+
+
+def _events_before_last_targets(sessions: Sessions) -> np.ndarray:
+    """Events of each session that stand before its last target, (n_sessions,), int32."""
+    rows, last = sessions.last_targets()
+    last -= sessions.offsets[rows]
+    n_read = np.zeros(len(sessions), dtype=np.int32)  # a long log has many sessions
+    n_read[rows] = last
+    return n_read
 
 
 def _prompts(sessions: Sessions, encoder: SessionEncoder, kind: str, code_of: np.ndarray) -> Any:
