@@ -336,7 +336,6 @@ def _counted(args: argparse.Namespace, columns: dict[str, Any]) -> list[np.ndarr
     return [graph.data, graph.indices, graph.indptr, items.ids]
 
 
-
 def main(args: argparse.Namespace) -> None:
     """Measure what is asked for."""
     lines: dict[str, Any] = {"catalogue": catalogue, "globo": globo}
