@@ -41,9 +41,10 @@ CRASH_CLIENTS = 8
 PATIENCE = 240  # seconds that clients wait for the new server, on a crowded machine
 
 
-def started(path: Path, port: int, threads: int) -> subprocess.Popen[bytes]:
+def started(path: Path, port: int, threads: int, *options: str) -> subprocess.Popen[bytes]:
     """Process that serves the model of a file."""
     command = [sys.executable, "-m", "sessionprompt", "serve", str(path), "--port", str(port)]
+    command += options
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
 
 

@@ -30,6 +30,18 @@ def add_command(commands: Any) -> None:
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the model, each of one thread (default: 1)",
+    )
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="answer by approximate search, for catalogues over a million items (extra ann)",
+    )
     limits = parser.add_argument_group("limits", argument_default=argparse.SUPPRESS)
     for name, meaning in LIMITS.items():
         limits.add_argument(f"--max-{name}", dest=name, type=int, metavar="N", help=meaning)
@@ -40,4 +52,11 @@ def run(given: argparse.Namespace) -> None:
     from ..serving import Limits, serve
 
     limits = Limits(**given_options(given, list(LIMITS)))
-    serve(open_model(given.model), host=given.host, port=given.port, limits=limits)
+    model = open_model(given.model)
+    index = None
+    if given.index:
+        from ..retrieval import ItemIndex
+
+        index = ItemIndex(model)
+    listening = {"host": given.host, "port": given.port, "workers": given.workers}
+    serve(model, limits=limits, index=index, **listening)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +58,11 @@ class Query(NamedTuple):
     rules: Rules = Rules()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing is wanted but the best items."""
+        return self._replace(sessions=[], k=0, users=None) == Query([], 0)
+
+    @property
     def options(self) -> tuple[Any, ...]:
         """What decides on whether two queries can be answered together."""
         given = (self.users is None, self.candidates is None)
@@ -82,15 +87,26 @@ class Answers:
     Parameters
     ----------
     model : fitted recommender or Pipeline
+    index : ItemIndex, optional
+        Answers where nothing but the best items is asked for.
 
     Raises
     ------
     TypeError
         If JSON cannot write the ids of its items.
+    ValueError
+        If there is an index and the model weighs repeats.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, index: Any = None) -> None:
+        if index is not None and getattr(last_step(model), "blend_", None) is not None:
+            raise ValueError(
+                "an index answers by the network alone, and this model weighs items that sessions "
+                "hold already: its lists would be others. Fit it with repeats=None, or serve it "
+                "without an index."
+            )
         self.model = model
+        self.index = index
         self._kept: dict[Rules, RerankedRecommender] = {}
         self.encoder = last_step(model).encoder_
         ids = self.encoder.vocabulary.ids
@@ -153,19 +169,11 @@ class Answers:
         candidates: list[list[Any]] | None,
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Ids and scores of the best items of each session; of popular ones without events."""
-        rows = [row for row, session in enumerate(sessions) if session]
         items = [np.empty(0)] * len(sessions)
         scores = [np.empty(0)] * len(sessions)
-        if rows:
-            filled = Sessions.from_lists([sessions[row] for row in rows], users=_taken(users, rows))
-            best = self._model_of(query.rules).predict_topk(
-                filled,
-                k=k,
-                return_scores=True,
-                exclude_seen=query.exclude_seen,
-                candidates=_taken(candidates, rows),
-                min_new=query.min_new,
-            )
+        for ask, rows in self._ways(query, sessions).items():
+            some = Sessions.from_lists([sessions[row] for row in rows], users=_taken(users, rows))
+            best = ask(query, some, k, _taken(candidates, rows))
             for row, own_items, own_scores in zip(rows, *best, strict=True):
                 items[row] = own_items
                 scores[row] = own_scores
@@ -174,6 +182,38 @@ class Answers:
                 own = _taken(candidates, [row])
                 items[row], scores[row] = self._popular(k, own, query.rules.exclude_items)
         return items, scores
+
+    def _ways(
+        self, query: Query, sessions: list[list[Any]]
+    ) -> dict[Callable[..., tuple[np.ndarray, np.ndarray]], list[int]]:
+        """What answers which of the sessions that have events."""
+        plain = self.index is not None and query.is_plain
+        ways: dict[Any, list[int]] = {}
+        for row, session in enumerate(sessions):
+            if session and plain and self._count_known(session):
+                ways.setdefault(self._of_index, []).append(row)
+            elif session:
+                ways.setdefault(self._of_model, []).append(row)
+        return ways
+
+    def _of_index(
+        self, query: Query, sessions: Sessions, k: int, candidates: None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Items and scores (n_sessions, k) that the index finds."""
+        return self.index.search(sessions, k)
+
+    def _of_model(
+        self, query: Query, sessions: Sessions, k: int, candidates: list[list[Any]] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Items and scores (n_sessions, k) of the model, or of one that keeps to rules."""
+        return self._model_of(query.rules).predict_topk(
+            sessions,
+            k=k,
+            return_scores=True,
+            exclude_seen=query.exclude_seen,
+            candidates=candidates,
+            min_new=query.min_new,
+        )
 
     def _model_of(self, rules: Rules) -> Any:
         """The model, or one whose lists keep to rules; the last few of them are kept."""

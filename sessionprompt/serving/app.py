@@ -28,7 +28,7 @@ class BadQuery(Exception):
     """A request that the model cannot answer, with the sentence that says why."""
 
 
-def create_app(model: Any, limits: Limits | None = None) -> FastAPI:
+def create_app(model: Any, limits: Limits | None = None, index: Any = None) -> FastAPI:
     """Web application that recommends with a fitted model.
 
     ``POST /recommend`` answers one session or several, ``GET /health`` and ``GET /metadata`` say
@@ -40,6 +40,9 @@ def create_app(model: Any, limits: Limits | None = None) -> FastAPI:
     ----------
     model : fitted recommender, stack or Pipeline
     limits : Limits, optional
+    index : ItemIndex, optional
+        Of this model: sessions that ask for nothing but the best items are answered by it, and
+        those with rules, candidates or without any known item as without it.
 
     Returns
     -------
@@ -49,6 +52,8 @@ def create_app(model: Any, limits: Limits | None = None) -> FastAPI:
     ------
     TypeError
         If JSON cannot write the ids of the model's items.
+    ValueError
+        If there is an index and the model weighs repeats, which an index does not.
 
     Examples
     --------
@@ -61,7 +66,7 @@ def create_app(model: Any, limits: Limits | None = None) -> FastAPI:
     ['pot', 'cup']
     """
     limits = limits or Limits()
-    batcher = Batcher(Answers(model), limits)
+    batcher = Batcher(Answers(model, index), limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
