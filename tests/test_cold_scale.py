@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sessionprompt import ItemAttributes, Pipeline, PromptedSessionRecommender, Sessions, load
@@ -103,6 +104,14 @@ def test_it_stays_in_files_new_tables_and_more_training(harmful, tmp_path) -> No
     shown = names(0, "dead", DEAD)
     lists = harmful.predict_topk([["0-old-0"]], k=5, min_new=2)[0]
     assert len(set(lists) & set(shown)) == 2
+
+
+def test_attributes_of_events_alone_make_no_cold_items() -> None:
+    events = {"session": [1, 1, 2, 2], "item": [1, 2, 2, 3], "act": ["a", "b", "a", "b"]}
+    sessions = Sessions.from_events(pd.DataFrame(events), session="session", attributes=["act"])
+    model = PromptedSessionRecommender(prompts=("act",), cold_items="attributes")
+    with pytest.raises(ValueError, match="the sessions know none: put ItemAttributes"):
+        model.fit(sessions)
 
 
 def test_without_validation_there_is_none() -> None:

@@ -53,8 +53,8 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         The columns to read; None takes all but the ids. A kind is ``"category"`` (any hashable;
         lists are several values of one item), ``"number"`` (in bins between quantiles), ``"text"``
         (words, by their hashes), ``"vector"`` (of one size; a learned linear map of them is the
-        prompt) or a vectorizer of scikit-learn, for texts. Without one, columns of floats are
-        numbers, lists of floats vectors, and all others categories. None and NaN are no value.
+        prompt) or a vectorizer of scikit-learn, for texts. Without one, columns of floats and dates
+        are numbers, lists of floats vectors, and all others categories. None and NaN are no value.
     min_support : int, default=2
         Values of categories that fewer items of the table have share one prompt, and so do those
         that a later table brings.
@@ -141,6 +141,7 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         self._learned = {name: self._learn(table, name, kind) for name, kind in kinds.items()}
         self.kinds_ = tuple(kinds)
         self._take(table)
+        self._check_filled()
         self._count_missing(sessions)
         return self
 
@@ -232,7 +233,12 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
 
     def _names(self, table: ItemTable) -> list[str]:
         if self.columns is None:
-            return [name for name in table.columns if name != self.item]
+            others = [name for name in table.columns if name != self.item]
+            if not others:
+                raise ValueError(
+                    f"items has no column but {self.item!r}; add at least one of attributes."
+                )
+            return others
         if isinstance(self.columns, str):
             return [self.columns]
         names = list(dict.fromkeys(self.columns))
@@ -276,12 +282,35 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         self._items = table.items
         self._features = features
         self._table = self.items
-        self.numberings_ = {name: _digest(column) for name, column in self._learned.items()}
+        self.numberings_ = {name: _digest(column, name) for name, column in self._learned.items()}
 
     def _read_again(self) -> None:
         """Read the table that has been put in the place of the last one, if one has."""
         if self.items is not None and self.items is not self._table:
             self._take(ItemTable.read(self.items, self.item))
+
+    def _check_filled(self) -> None:
+        """Raise a ValueError if a column says nothing of any item; warn if it says one thing."""
+        for name, features in self._features.items():
+            n_filled = int(filled_rows(features).sum())
+            constant = n_filled > 0
+            if isinstance(features, np.ndarray):
+                constant = not n_filled and isinstance(self._learned[name], Vectors)
+            elif constant:
+                constant = len(np.unique(features.indices)) == 1
+            if constant:
+                warnings.warn(
+                    f"column {name!r} has one value for all of {n_filled or len(self._items):,} "
+                    f"items (values that fewer than min_support={self.min_support} items have are "
+                    "one); it tells none of them apart.",
+                    stacklevel=3,
+                )
+            elif not n_filled:
+                raise ValueError(
+                    f"items: column {name!r} holds nothing that could be read for any of "
+                    f"{len(self._items)} items, such as lists without values or texts without "
+                    "words; leave it out of columns."
+                )
 
     def _count_missing(self, sessions: Sessions) -> None:
         """Count the items of training sessions that the table does not hold; warn of them."""
@@ -299,15 +328,6 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
                 "no attributes.",
                 stacklevel=3,
             )
-        for name, features in self._features.items():
-            of_all = filled_rows(features)
-            if not isinstance(features, np.ndarray) and len(np.unique(features.indices)) == 1:
-                warnings.warn(
-                    f"column {name!r} has one value for all of {int(of_all.sum()):,} items (values "
-                    f"that fewer than min_support={self.min_support} items have are one); it tells "
-                    "none of them apart.",
-                    stacklevel=3,
-                )
 
     # ------------------------------------------------------------------ storage
     def _pack_params(self) -> dict[str, Any]:
@@ -351,7 +371,7 @@ class ItemAttributes(SessionTransformer, auto_wrap_output_keys=None):  # type: i
         made._table = None
         made.kinds_ = tuple(made._learned)
         made.n_missing_ = int(fitted["n_missing"])
-        made.numberings_ = {name: _digest(column) for name, column in made._learned.items()}
+        made.numberings_ = {name: _digest(column, name) for name, column in made._learned.items()}
         return made
 
 
@@ -362,8 +382,14 @@ def _given_kinds(columns: Any) -> list[Any]:
     return []
 
 
-def _digest(column: Column) -> str:
+def _digest(column: Column, name: str) -> str:
     """Digest of what was learned of a column; that of a vectorizer is its size."""
     if isinstance(column, VectorizedTexts):
         return fingerprint(repr(column.vectorizer), str(column.n_rows))
-    return fingerprint(repr(column.to_dict()))
+    try:
+        return fingerprint(repr(column.to_dict()))
+    except TypeError as error:
+        raise TypeError(
+            f"items: column {name!r} holds values that no file can hold ({error}); convert them to "
+            "strings or numbers."
+        ) from error

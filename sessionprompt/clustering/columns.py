@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import numpy as np
@@ -251,7 +252,7 @@ def is_missing(value: Any) -> bool:
 
 
 def guessed_kind(values: Sequence[Any]) -> str:
-    """Kind of a column by its values: floats are numbers, lists of floats vectors.
+    """Kind of a column by its values: floats and dates are numbers, lists of floats vectors.
 
     Everything else is categories, whole numbers and strings too.
     """
@@ -266,7 +267,7 @@ def guessed_kind(values: Sequence[Any]) -> str:
         if isinstance(next(iter(first)), float | np.floating):
             return "vector"
         return "category"
-    if all(isinstance(value, float | np.floating) for value in filled):
+    if all(isinstance(value, float | np.floating | date | np.datetime64) for value in filled):
         return "number"
     return "category"
 
@@ -296,13 +297,24 @@ def _numbers(values: Sequence[Any], name: str) -> NDArray[np.float64]:
         if is_missing(value):
             continue
         try:
-            numbers[row] = float(value)
+            numbers[row] = _number(value)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"row {row} of {name!r} is {value!r}, which is no number; say "
                 f"columns={{{name!r}: 'category'}}, or convert the column."
             ) from error
     return numbers
+
+
+def _number(value: Any) -> float:
+    """A number, that of a date in seconds since 1970; without a zone it counts as UTC."""
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC).timestamp()
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, date | np.datetime64):
+        return float(np.datetime64(value, "s").astype(np.int64))
+    return float(value)
 
 
 def _texts(values: Sequence[Any], name: str) -> list[str]:
@@ -323,18 +335,18 @@ def _matrix(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Vectors as rows, zero where one is missing, and which are there."""
     known = np.array([not is_missing(value) for value in values], dtype=bool)
-    vectors = [value for value, there in zip(values, known, strict=True) if there]
     rows = np.flatnonzero(known)
+    vectors = [_vector(values[row], name, row) for row in rows]
     if size is None:
         size = len(vectors[0])
     for row, vector in zip(rows, vectors, strict=True):
-        if len(vector) != size:
+        if len(vector) != size or not size:
             raise ValueError(
                 f"row {row} of {name!r} is a vector of {len(vector)} numbers, others have {size}; "
-                "give all of them one size."
+                "give all of them one size, 1 or more."
             )
     matrix = np.zeros((len(values), size), dtype=np.float32)
-    matrix[known] = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), size)
+    matrix[known] = np.reshape(vectors, (len(vectors), size))
     broken = ~np.isfinite(matrix).all(axis=1)
     if broken.any():
         raise ValueError(
@@ -342,6 +354,20 @@ def _matrix(
             f"({int(broken.sum())} such rows); give None for an item without a vector."
         )
     return matrix, known
+
+
+def _vector(value: Any, name: str, row: int) -> NDArray[np.float32]:
+    """A vector of numbers; a TypeError if a value is none."""
+    try:
+        vector = np.asarray(value)
+        if vector.ndim == 1 and vector.dtype.kind in "biufO":
+            return vector.astype(np.float32)
+    except (TypeError, ValueError):
+        pass  # numbers of differing depth, or none
+    raise TypeError(
+        f"row {row} of {name!r} is {value!r}, which is no vector; give a list of numbers, or say "
+        f"columns={{{name!r}: 'category'}}."
+    )
 
 
 def _csr(matrix: Any) -> sparse.csr_array:

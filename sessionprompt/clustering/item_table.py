@@ -8,6 +8,8 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
+from scipy import sparse
 
 from ..vocabulary import Vocabulary
 
@@ -40,7 +42,7 @@ class ItemTable:
                 "of item ids with item=."
             )
         ids = columns[item]
-        vocabulary, codes = Vocabulary.from_values(_plain(ids), name=item)
+        vocabulary, codes = Vocabulary.from_values(_plain(item, ids), name=item)
         if not len(codes):
             raise ValueError("items is empty; give the attributes of at least one item.")
         if len(vocabulary) < len(codes):
@@ -92,9 +94,11 @@ class _FrameColumns(Mapping[Any, Sequence[Any]]):
 def _columns(items: Any) -> Mapping[Any, Sequence[Any]]:
     """Columns of a dict or a frame."""
     if isinstance(items, Mapping):
-        return {name: _plain(values) for name, values in items.items()}
+        return {name: _plain(name, values) for name, values in items.items()}
     try:
         return _FrameColumns(nw.from_native(items, eager_only=True))
+    except DuplicateError as error:
+        raise ValueError(f"items names a column twice: {error}; rename one of them.") from error
     except TypeError as error:
         raise TypeError(
             "items must be a pandas, polars or pyarrow table, or a dict of columns, got "
@@ -102,8 +106,14 @@ def _columns(items: Any) -> Mapping[Any, Sequence[Any]]:
         ) from error
 
 
-def _plain(values: Any) -> Any:
+def _plain(name: Any, values: Any) -> Any:
     """Column of Python's own values; a matrix of vectors stays one."""
+    is_listed = hasattr(values, "__len__") and not isinstance(values, str | bytes)
+    if not is_listed or sparse.issparse(values) or getattr(values, "ndim", 1) > 2:
+        raise TypeError(
+            f"items: column {name!r} is a {type(values).__name__}, which is no list of values; "
+            "give one value for each item, or a dense matrix with a row for each."
+        )
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind != "M":
         return values.tolist()
     return values

@@ -142,6 +142,12 @@ def _check_annotations(estimator: Any, sessions: Sessions) -> None:
     """Raise a ValueError if sessions lack the column that a prompt reads."""
     for kind in check_prompts(estimator.prompts):
         annotation(sessions, kind)
+    if estimator.cold_items is not None and not sessions.item_attributes:
+        raise ValueError(
+            f"cold_items={estimator.cold_items!r} recommends the items of a table, and the "
+            "sessions know none: put ItemAttributes(items) before the recommender in a Pipeline, "
+            "or set cold_items=None."
+        )
 
 
 def _snapshot(estimator: Any) -> Any:

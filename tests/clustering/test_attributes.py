@@ -34,6 +34,7 @@ KINDS = {
     "vector": "vector",
 }
 IDS = ["tea", "nothing known", "ink"]
+CATEGORY = {"columns": {"a": "category"}, "min_support": 1}
 
 
 def described(table, ids=IDS, **params):
@@ -213,6 +214,20 @@ def test_copies_and_files_describe_alike(tmp_path) -> None:
         ({"item": ["tea"], "a": [1, 2]}, {}, ValueError, "has 2 rows, the ids have 1"),
         ({"item": ["tea"], "a": [1]}, {"min_support": 0}, ValueError, "min_support=0 is below 1"),
         ({"item": [1], "a": [1]}, {}, TypeError, "convert one of them"),
+        ({"item": ["tea"]}, {}, ValueError, "items has no column but 'item'"),
+        ({"item": ["tea"], "a": [[]]}, {}, ValueError, "'a' holds nothing that could be read"),
+        ({"item": ["tea"], "a": ["!"]}, {"columns": {"a": "text"}}, ValueError, "without words"),
+        ({"item": ["tea"], "v": [[]]}, {"columns": {"v": "vector"}}, ValueError, "1 or more"),
+        ({"item": ["tea"], "v": np.zeros((1, 0))}, {}, ValueError, "1 or more"),
+        ({"item": ["tea"], "v": [1.0]}, {"columns": {"v": "vector"}}, TypeError, "is no vector"),
+        ({"item": ["tea"], "v": ["xy"]}, {"columns": {"v": "vector"}}, TypeError, "is no vector"),
+        ({"item": ["tea"], "v": [[[1.0]]]}, {"columns": {"v": "vector"}}, TypeError, "no vector"),
+        ({"item": ["tea"], "v": np.ones((1, 2), complex)}, {}, TypeError, "is no vector"),
+        ({"item": ["tea"], "v": np.ones((1, 2, 2))}, {}, TypeError, "is a ndarray, which is no"),
+        ({"item": ["tea"], "v": sparse.eye_array(1)}, {}, TypeError, "a dense matrix"),
+        ({"item": ["tea"], "a": "x"}, {}, TypeError, "is a str, which is no list of values"),
+        (pd.DataFrame([["tea", 1, 2]], columns=["item", "a", "a"]), {}, ValueError, "column twice"),
+        ({"item": ["tea"], "a": [pd.Timestamp(0)]}, CATEGORY, TypeError, "'a' holds values that"),
     ],
 )
 def test_faults_are_named(table, params, error, words) -> None:
@@ -228,3 +243,22 @@ def test_warnings_say_how_many_and_which() -> None:
     assert any("no row for 2 of 4 items of X" in text for text in texts)
     assert any("column 'a' has one value for all of 2 items" in text for text in texts)
     assert attributes.n_missing_ == 2
+
+
+@pytest.mark.parametrize("vectors", [[[1.0, 2.0]] * 4, [[0.0, 0.0]] * 4, [[1.0], None, None, None]])
+def test_one_vector_for_all_is_warned_of(vectors) -> None:
+    table = {"item": ["tea", "pen", "milk", "ink"], "v": vectors}
+    with pytest.warns(UserWarning, match="column 'v' has one value for all of 4 items"):
+        ItemAttributes(table).fit([["tea", "pen"]])
+
+
+def test_dates_are_numbers_and_fall_into_bins() -> None:
+    days = pd.to_datetime(["2020-01-01", "2026-05-05", "2020-01-02", "2026-05-06"])
+    ids = ["tea", "pen", "milk", "ink"]
+    columns = [days, days.tz_localize("UTC"), days.date.tolist(), days.to_numpy()]
+    for column in columns:
+        attributes = ItemAttributes(pd.DataFrame({"item": ids, "since": column}), n_bins=2)
+        sessions = attributes.fit_transform([ids])
+        found = dense(attributes.describe(sessions.vocabulary)["since"])
+        order = sessions.vocabulary.encode(ids)
+        assert found[order].tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
