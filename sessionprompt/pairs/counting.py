@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 from scipy import sparse
 
 from .._checks import check_choice, check_count
@@ -87,6 +88,7 @@ def count_pairs(
     sessions = _names(session)
     orders = _names(order)
     _check_columns(frame, (item, *sessions, *orders))
+    frame = _with_missing_integers(frame, item)
     if frame.implementation.is_dask():  # whose windows know no order
         settings: dict[str, Any] = {"item": item, "session": sessions, "order": orders}
         settings |= {"window": window, "self_loops": self_loops}
@@ -116,8 +118,16 @@ def _graph_of(sessions: Sessions, window: int, self_loops: str) -> sparse.csr_ar
 def _in_partitions(frame: Any, settings: dict[str, Any]) -> Any:
     """Counts of a frame of Dask: sessions are brought together, and each partition is counted."""
     whole = frame.shuffle(on=settings["session"])
-    parts = whole.map_partitions(count_pairs, **settings)
+    parts = whole.map_partitions(_of_partition, **settings)
     return parts.groupby(["item", "other"])["count"].sum().reset_index()
+
+
+def _of_partition(part: Any, item: str, **settings: Any) -> Any:
+    """Counts of a partition; of one without rows, which narwhals cannot shift, none."""
+    if len(part):
+        return count_pairs(part, item=item, **settings)
+    none = _nullable(part[item])
+    return none.to_frame("item").assign(other=none, count=np.zeros(0, dtype=np.int64))
 
 
 def _opened(events: Any) -> Any:
@@ -135,6 +145,24 @@ def _opened(events: Any) -> Any:
             "pyarrow cannot; give polars.from_arrow(events) or duckdb.from_arrow(events)."
         )
     return frame
+
+
+def _with_missing_integers(frame: Any, item: str) -> Any:
+    """Table whose column of items can miss integers, of which NumPy's make floats in pandas.
+
+    Its rows are numbered anew, as narwhals puts such integers at the wrong rows otherwise.
+    """
+    if not frame.implementation.is_pandas():
+        return frame
+    table = frame.to_native().reset_index(drop=True)
+    return nw.from_native(table.assign(**{item: _nullable(table[item])}))
+
+
+def _nullable(column: Any) -> Any:
+    """Column of pandas, integers as those that can be missing."""
+    if getattr(column.dtype, "kind", "") in "iu":
+        return column.convert_dtypes()
+    return column
 
 
 def _names(columns: str | Sequence[str]) -> list[str]:

@@ -95,6 +95,23 @@ def test_every_engine_counts_what_sessions_hold(
         assert (graph != today).nnz == 0
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_integer_ids_stay_integers(engine: str) -> None:
+    columns = {"session": [1, 1, 2, 2], "item": [2**53 + 1, 7, 9, 9], "time": [1, 2, 3, 4]}
+    graph, vocabulary = pair_graph(count_pairs(ENGINES[engine](columns)))
+    assert vocabulary.ids.dtype.kind == "i"
+    assert vocabulary.ids.tolist() == [7, 2**53 + 1]
+    assert graph.toarray().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("index", [[5, 7], pd.RangeIndex(3, 5)])
+def test_the_index_of_pandas_does_not_matter(index: Any) -> None:
+    events = pd.DataFrame({"session": [1, 1], "item": [4, 3], "time": [1, 2]}, index=index)
+    for kind in ("int32", "Int64", "str"):
+        counted = count_pairs(events.astype({"item": kind}))
+        assert counted.astype({"item": int, "other": int}).to_numpy().tolist() == [[3, 4, 1]]
+
+
 def test_counts_of_parts_add_up(lists: list[list[str]]) -> None:
     parts = [lists[:1], lists[1:20], lists[20:]]
     tables = [count_pairs(pl.LazyFrame(columns_of(part)), window=2) for part in parts]
