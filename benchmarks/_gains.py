@@ -16,7 +16,12 @@ from sessionprompt.metrics import RankedTargets
 
 METRICS = ("recall@20", "mrr@20")
 PARTS = ("all", "cold", "new", "warm")
-OTHERS = {"cold": ("plain", "prompts", "counter"), "shuffled": ("plain",), "prompts": ("plain",)}
+OTHERS = {
+    "cold": ("plain", "unscaled", "counter"),
+    "unscaled": ("plain", "counter"),
+    "shuffled": ("plain",),
+    "prompts": ("plain",),
+}
 GROUP = ("data", "backbone", "fraction", "hold_out", "epochs", "part")
 
 
@@ -171,7 +176,7 @@ def _row(line: dict[str, Any]) -> list[str]:
 def _name(setting: dict[str, Any]) -> str:
     """Model, with what is not the default."""
     name = str(setting["model"])
-    if setting["withhold"] and name in ("cold", "shuffled"):
+    if setting["withhold"] and name in ("cold", "unscaled", "shuffled"):
         name += f", withhold {setting['withhold']:g}"
     if setting["gate"] != "add":
         name += f", gate {setting['gate']}"

@@ -11,7 +11,8 @@ of the training sessions. --ranks keeps the rank of each target in a file for ea
 from which --gains compares models over all seeds.
 
 Models: "plain" knows no attributes; "prompts" has them, "cold" also recommends the items of the
-table that were never clicked; "shuffled" is "cold" with the rows of the table dealt to other items;
+table that were never clicked, in "unscaled" without what validation tells of their scores;
+"shuffled" is "cold" with the rows of the table dealt to other items;
 "clusters" has those of the item graph in the place of attributes; "counter" and "nearest" are the
 baselines AttributeRules and AttributeKNN.
 """
@@ -43,7 +44,7 @@ from sessionprompt.metrics import RankedTargets
 from sessionprompt.model_selection import temporal_train_test_split
 
 MODELS = ("plain", "prompts", "cold", "shuffled")
-ORDER = (*MODELS, "clusters", "counter", "nearest")
+ORDER = ("plain", "prompts", "cold", "unscaled", "shuffled", "clusters", "counter", "nearest")
 COLUMNS: dict[str, Any] = {
     "jdata_demo": ["category", "brand", "shop", "market_month"],
     "movietweetings": {"genres": "category", "year": "category", "title": "text"},
@@ -139,7 +140,7 @@ def model_of(name: str, args: argparse.Namespace, items: pd.DataFrame, seed: int
     if name == "shuffled":
         order = np.random.default_rng(seed).permutation(len(items))
         items = items.assign(item_id=items.item_id.to_numpy()[order])
-    if name in ("cold", "shuffled"):
+    if name in ("cold", "unscaled", "shuffled"):
         common |= {"cold_items": "attributes", "withhold": args.withhold}
     recommender = PromptedSessionRecommender(args.backbone, prompts=tuple(columns), **common)
     return Pipeline([("att", _attributes(items, columns)), ("rec", recommender)])
@@ -189,6 +190,8 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
             warnings.simplefilter("ignore")
             model = model_of(name, args, items, seed).fit(train)
             fitted = time.perf_counter()
+            if name == "unscaled":
+                model[-1].cold_scale_ = 1.0
             ranked = model.ranks(test, top=20)
         codes = test.codes[test.offsets[ranked.sessions] + ranked.positions]
         part = "validation" if args.valid else "test"
@@ -212,6 +215,7 @@ def run(args: argparse.Namespace, seed: int, write: Callable[[dict[str, Any]], N
             "n_train": len(train),
             "n_items": model[-1].n_items_,
             "best_epoch": getattr(model[-1], "best_epoch_", None),
+            "cold_scale": getattr(model[-1], "cold_scale_", None),
             **figures([kept]),
             **lists_of(ranked),
             "seconds_fit": round(fitted - started, 1),

@@ -68,8 +68,8 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
 def _hits(scores: Tensor, targets: Tensor, cold: Tensor) -> Tensor:
     """Whether each target is among the `K` best, at each length of cold items, (n_scales, rows)."""
     of_target = scores.gather(1, targets.unsqueeze(1))  # (rows, 1)
-    of_warm = scores[:, ~cold]  # (rows, n_warm)
-    of_cold = scores[:, cold]  # (rows, n_cold)
+    of_warm = _highest(scores[:, ~cold])  # (rows, at most K + 1)
+    of_cold = _highest(scores[:, cold])  # (rows, at most K + 1)
     is_cold = cold[targets].unsqueeze(1)  # (rows, 1)
     hits = []
     for scale in COLD_SCALES:
@@ -77,6 +77,11 @@ def _hits(scores: Tensor, targets: Tensor, cold: Tensor) -> Tensor:
         n_above = (of_warm >= bound).sum(dim=1) + (scale * of_cold >= bound).sum(dim=1)  # (rows,)
         hits.append(n_above <= K)  # the target is one of them
     return torch.stack(hits)
+
+
+def _highest(scores: Tensor) -> Tensor:
+    """Highest scores of each row: more than are in a list need not be counted."""
+    return scores.topk(min(K + 1, scores.shape[1]), dim=1, sorted=False).values
 
 
 def _nearest_of_the_best(hits: np.ndarray) -> float:
