@@ -141,7 +141,9 @@ def _trusts(panel: Any, weights: Mapping[str, float]) -> None:
     panel.set_ylim(bottom=0)
     plain(panel, "Trust in the scores", x="events so far", y="factor")
     if len(curves) > 1:
-        panel.legend(frameon=False)
+        room = max(0.4, 0.95 - 0.08 * len(curves))  # of the height, below the legend
+        panel.set_ylim(top=panel.get_ylim()[1] / room)
+        panel.legend(frameon=False, loc="upper left", fontsize="small")
 
 
 def _note_factors(panel: Any, weights: Mapping[str, float]) -> None:

@@ -105,7 +105,7 @@ class ClusterFlowDisplay(Display):
         self
         """
         n = len(self.names)
-        [panel] = self._open(ax, (3.2 + 0.62 * n, 2.0 + 0.5 * n))
+        [panel] = self._open(ax, (3.2 + 0.62 * n, max(3.4, 2.0 + 0.5 * n)))
         panel.imshow(self.shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row, column in np.ndindex(n, n):
             share = self.shares[row, column]

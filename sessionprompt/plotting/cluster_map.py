@@ -81,7 +81,8 @@ class ClusterMapDisplay(Display):
         n_items : int, default=1000
             Most frequent items to draw.
         n_clusters : int, default=7
-            Clusters of most events to colour, at most 7; the others are grey.
+            Clusters to colour, at most 7: those of the session, then those of most events; the
+            others are grey.
         column : int, default=0
             Which resolution, where there are several.
         session : list of ids, optional
@@ -127,7 +128,8 @@ class ClusterMapDisplay(Display):
         positions = np.full((encoder.n_items, 2), np.nan)
         positions[drawn] = _in_two_dimensions(vectors[drawn], method, random_state)
         item_titles = item_names(encoder.vocabulary, titles)
-        names = _cluster_names(labels, encoder.item_counts, item_titles, n_clusters)
+        clusters = _coloured(labels, encoder.item_counts, path, n_clusters)
+        names = _cluster_names(labels, encoder.item_counts, item_titles, clusters)
         shown = cls(positions[drawn], labels[drawn], names)
         if session is not None:
             shown.session = positions[path]
@@ -215,12 +217,20 @@ def _labels(estimator: Any, encoder: SessionEncoder) -> np.ndarray:
     return labels
 
 
-def _cluster_names(
-    labels: np.ndarray, counts: np.ndarray, titles: Sequence[str], n_clusters: int
-) -> dict[int, str]:
-    """Clusters of most events, each with the titles of its most frequent items."""
+def _coloured(
+    labels: np.ndarray, counts: np.ndarray, path: np.ndarray, n_clusters: int
+) -> list[int]:
+    """Clusters of a session, then those of most events, so many together; most events first."""
     events = np.bincount(labels, weights=counts)
-    clusters = np.argsort(-events, kind="stable")[:n_clusters].tolist()
+    by_events = np.argsort(-events, kind="stable").tolist()
+    chosen = [*dict.fromkeys([*labels[path].tolist(), *by_events])][:n_clusters]
+    return sorted(chosen, key=by_events.index)
+
+
+def _cluster_names(
+    labels: np.ndarray, counts: np.ndarray, titles: Sequence[str], clusters: list[int]
+) -> dict[int, str]:
+    """Clusters, each with the titles of its most frequent items."""
     names = {}
     tops = most_frequent(labels, counts, clusters, N_TITLES)
     for cluster, top in zip(clusters, tops, strict=True):
@@ -247,8 +257,14 @@ def _listed(codes: np.ndarray, names: Sequence[str]) -> str:
 
 
 def _write_above(panel: Any, points: np.ndarray, text: str) -> None:
-    """Number of a cluster at the upper edge of most of its points."""
-    place = (np.median(points[:, 0]), np.quantile(points[:, 1], 0.95))
+    """Number of a cluster above those of its points that are close to their middle."""
+    middle = np.median(points, axis=0)
+    distances = np.abs(points - middle)  # (n, 2)
+    near = (distances <= 2 * np.median(distances, axis=0)).all(axis=1)
+    top = points[:, 1].max()
+    if near.any():
+        top = points[near, 1].max()
+    place = (middle[0], top)
     style = {"ha": "center", "va": "bottom", "fontsize": "large", "fontweight": "bold"}
     offset = {"xytext": (0, 4), "textcoords": "offset points", "zorder": 3}
     panel.annotate(text, place, path_effects=_white_edge(), **offset, **style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Any, Self
 
 from ..comparison import Comparison, paired_bootstrap
@@ -149,7 +150,7 @@ class ComparisonDisplay(Display):
             style = {"fmt": "o", "capsize": 3, "color": _color(one)}
             panel.errorbar([one.difference], [place], xerr=ends, **style)
         places = range(len(self.comparisons))
-        panel.set_yticks(places, list(self.comparisons))
+        panel.set_yticks(places, [fill(name, 28) for name in self.comparisons])
         panel.set_ylim(len(self.comparisons) - 0.5, -0.5)
         figures = [_figures(one) for one in self.comparisons.values()]
         right = panel.secondary_yaxis("right")

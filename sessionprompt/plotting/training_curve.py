@@ -114,7 +114,9 @@ class TrainingCurveDisplay(Display):
             self._draw(panels[1], self.monitor, self.monitor, PALETTE[2], "o-")
             plain(panels[1], y=f"{self.monitor} on validation")
         for panel in panels:
-            panel.xaxis.get_major_locator().set_params(integer=True)
+            panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+            if len(self.history) == 1:
+                panel.margins(x=1)
         if self.best_epoch:
             self._mark(panels, self.best_epoch)
         panels[-1].set_xlabel("epoch")
