@@ -313,7 +313,8 @@ def _number(value: Any) -> float:
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, date | np.datetime64):
-        return float(np.datetime64(value, "s").astype(np.int64))
+        seconds: Any = np.datetime64(value).astype("datetime64[s]")
+        return float(seconds.astype(np.int64))
     return float(value)
 
 
@@ -335,8 +336,8 @@ def _matrix(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Vectors as rows, zero where one is missing, and which are there."""
     known = np.array([not is_missing(value) for value in values], dtype=bool)
-    rows = np.flatnonzero(known)
-    vectors = [_vector(values[row], name, row) for row in rows]
+    rows = np.flatnonzero(known).tolist()
+    vectors = [_vector(value, name, row) for row, value in enumerate(values) if known[row]]
     if size is None:
         size = len(vectors[0])
     for row, vector in zip(rows, vectors, strict=True):
