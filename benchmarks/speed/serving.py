@@ -133,9 +133,9 @@ class Load:
         }
 
 
-def processor_ms(server: subprocess.Popen[bytes]) -> float:
+def processor_ms(pid: int) -> float:
     """Milliseconds of processor time that a process has used so far."""
-    fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return 1e3 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -203,9 +203,9 @@ def main() -> None:
             ready = figures(wait_until_ready(port))
             for n_clients in map(int, args.clients.split(",")):
                 some = Load(port, **shared, stop_at=time.perf_counter() + args.seconds)
-                before = processor_ms(server)
+                before = processor_ms(server.pid)
                 seconds = some.run(n_clients, args.requests)
-                spent = figures((processor_ms(server) - before) / len(some.ms))
+                spent = figures((processor_ms(server.pid) - before) / len(some.ms))
                 head = {"part": "load", "clients": n_clients, "k": args.k, "s_to_start": ready}
                 emit(head | some.line(seconds) | {"cpu_ms": spent}, args, PACKAGES)
             some = Load(port, **shared, stop_at=time.perf_counter() + PATIENCE + args.seconds)

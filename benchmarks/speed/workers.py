@@ -90,7 +90,7 @@ def served(path: Path, workers: int, args: argparse.Namespace) -> dict[str, Any]
         port = some.getsockname()[1]
     server = started(path, port, 1, "--workers", str(workers))
     try:
-        ready = wait_until_ready(port)
+        ready = wait_until_ready(port, 600)  # on a crowded machine
         sessions = asked_for(args.items, args.requests)
         nothing: list[Any] = [[]] * args.requests  # lists are not compared here
         load = Load(port, 20, sessions, nothing, [[0.0] * 20] * args.requests, np.inf)
