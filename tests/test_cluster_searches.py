@@ -99,3 +99,44 @@ def test_ray_finds_the_same_scores(sessions: Sessions, alone: Any) -> None:
 
 def test_processes_of_joblib_find_the_same_scores(sessions: Sessions, alone: Any) -> None:
     assert_same_scores(searched(sessions, n_jobs=2), alone)
+
+
+def share_of_trials(file: str, sessions: Sessions, n: int) -> None:
+    """Work of a process: trials of a study that others work on, too."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(file))
+    study = optuna.load_study(study_name="search", storage=storage)
+
+    def score(trial: Any) -> float:
+        model = VSKNN(n_neighbors=trial.suggest_categorical("n_neighbors", K))
+        return model.fit(sessions[:150]).score(sessions[150:])
+
+    study.optimize(score, n_trials=n)
+
+
+@pytest.mark.parametrize("backend", ["loky", "dask"])
+def test_processes_share_the_trials_of_a_study(
+    sessions: Sessions, tmp_path: Any, backend: str
+) -> None:
+    optuna = pytest.importorskip("optuna")
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    file = str(tmp_path / "study.log")
+    storage = JournalStorage(JournalFileBackend(file))
+    study = optuna.create_study(study_name="search", storage=storage, direction="maximize")
+    work = joblib.delayed(share_of_trials)
+    if backend == "dask":
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.Client(n_workers=2, threads_per_worker=1, dashboard_address=None),
+            joblib.parallel_config("dask", scatter=[sessions]),
+        ):
+            joblib.Parallel()(work(file, sessions, 3) for _ in range(2))
+    else:
+        joblib.Parallel(n_jobs=2, backend=backend)(work(file, sessions, 3) for _ in range(2))
+    alone = {k: VSKNN(n_neighbors=k).fit(sessions[:150]).score(sessions[150:]) for k in K}
+    assert len(study.trials) == 6
+    assert all(trial.value == alone[trial.params["n_neighbors"]] for trial in study.trials)
