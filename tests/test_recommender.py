@@ -470,7 +470,8 @@ def test_sessions_longer_than_the_window_are_learnt() -> None:
 
 # ---------------------------------------------------------------------- going on
 def rows(model: PromptedSessionRecommender, items: list[str]) -> np.ndarray:
-    return model.network_.items.detach().cpu().numpy()[model.encoder_.vocabulary.encode(items)].copy()
+    table = model.network_.items.detach().cpu().numpy()  # (n_items, d)
+    return table[model.encoder_.vocabulary.encode(items)].copy()
 
 
 @pytest.mark.parametrize("way", ["warm_start", "partial_fit"])

@@ -26,8 +26,9 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
     """Length of cold candidates with which lists find the targets of held-out prefixes.
 
     Training never sees a cold item, so nothing tells it how many there are and how seldom they are
-    chosen: their scores may push better known items out of the lists. Of the lengths whose recall
-    is within one standard error of the best, the one nearest to 1 is taken.
+    chosen: their scores may push better known items out of the lists. Of the lengths that keep at
+    least half of the cold targets that 1 finds, the recall of some is within one standard error of
+    the best; the one nearest to 1 is taken.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
         return 1.0
     candidates = Candidates(network.candidate_vectors())
     parts = [np.zeros((len(COLD_SCALES), 0), dtype=bool)]
+    of_cold = [np.zeros(0, dtype=bool)]
     for batch, targets in batches_of(data, batch_size):
         batch = batch.to(cold.device)
         usable = (targets >= 0) & batch.known.cpu()  # (B,)
@@ -61,8 +63,10 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
         scores = scores_against(network.states(batch), candidates)  # (B, N)
         for rows, part in scores.blocks():
             hits = _hits(part.matrix(), codes[rows], cold)  # (n_scales, rows)
-            parts.append(hits[:, usable[rows].to(cold.device)].cpu().numpy())
-    return _nearest_of_the_best(np.concatenate(parts, axis=1))
+            chosen = usable[rows].to(cold.device)  # (rows,)
+            parts.append(hits[:, chosen].cpu().numpy())
+            of_cold.append(cold[codes[rows]][chosen].cpu().numpy())
+    return _nearest_of_the_best(np.concatenate(parts, axis=1), np.concatenate(of_cold))
 
 
 def _hits(scores: Tensor, targets: Tensor, cold: Tensor) -> Tensor:
@@ -84,13 +88,19 @@ def _highest(scores: Tensor) -> Tensor:
     return scores.topk(min(K + 1, scores.shape[1]), dim=1, sorted=False).values
 
 
-def _nearest_of_the_best(hits: np.ndarray) -> float:
-    """First length whose hits (n_scales, n) are within one standard error of the most."""
+def _nearest_of_the_best(hits: np.ndarray, of_cold: np.ndarray) -> float:
+    """First length whose hits (n_scales, n) are within one standard error of the most.
+
+    Lengths that lose more than half of the hits of 1 on cold targets (n,) do not count.
+    """
+    cold_hits = hits[:, of_cold].sum(axis=1)  # (n_scales,)
+    keeps = np.flatnonzero(2 * cold_hits >= cold_hits[0])  # (n_kept,)
+    hits = hits[keeps]  # (n_kept, n)
     most = hits[hits.sum(axis=1).argmax()]  # (n,)
-    lost = (most & ~hits).sum(axis=1)  # (n_scales,)
-    gained = (hits & ~most).sum(axis=1)  # (n_scales,)
+    lost = (most & ~hits).sum(axis=1)  # (n_kept,)
+    gained = (hits & ~most).sum(axis=1)  # (n_kept,)
     is_close = (lost - gained) ** 2 <= lost + gained  # which is the variance of the difference
-    return COLD_SCALES[int(is_close.argmax())]
+    return COLD_SCALES[int(keeps[is_close.argmax()])]
 
 
 def scaled_candidates(

@@ -152,7 +152,7 @@ def fingerprint(*parts: np.ndarray | str | None) -> str:
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype != object:
             digest.update(f"{part.dtype}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         else:
             digest.update(_text_of(part).encode())
     return digest.hexdigest()

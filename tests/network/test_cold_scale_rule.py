@@ -15,13 +15,27 @@ def hits_of(shares: dict[float, float], n: int = 1000) -> np.ndarray:
     return np.arange(n) < np.array(counts)[:, None]
 
 
+def chosen(hits: np.ndarray, n_cold: int = 0) -> float:
+    """Length taken where the last targets are cold."""
+    return _nearest_of_the_best(hits, np.arange(hits.shape[1]) >= hits.shape[1] - n_cold)
+
+
 def test_the_nearest_to_one_within_a_standard_error_of_the_best() -> None:
-    assert _nearest_of_the_best(hits_of({1.0: 0.3})) == 1.0
-    assert _nearest_of_the_best(hits_of({1.0: 0.3, 0.25: 0.301})) == 1.0  # one hit is chance
-    assert _nearest_of_the_best(hits_of({1.0: 0.3, 0.25: 0.33})) == 0.25
-    assert _nearest_of_the_best(hits_of({1.0: 0.3, 0.9: 0.33, 0.25: 0.331})) == 0.9
-    assert _nearest_of_the_best(hits_of({1.0: 0.3, 1.1: 0.33})) == 1.1
-    assert _nearest_of_the_best(np.zeros((len(COLD_SCALES), 0), dtype=bool)) == 1.0
+    assert chosen(hits_of({1.0: 0.3})) == 1.0
+    assert chosen(hits_of({1.0: 0.3, 0.25: 0.301})) == 1.0  # one hit is chance
+    assert chosen(hits_of({1.0: 0.3, 0.25: 0.33})) == 0.25
+    assert chosen(hits_of({1.0: 0.3, 0.9: 0.33, 0.25: 0.331})) == 0.9
+    assert chosen(hits_of({1.0: 0.3, 1.1: 0.33})) == 1.1
+    assert chosen(np.zeros((len(COLD_SCALES), 0), dtype=bool)) == 1.0
+
+
+def test_at_least_half_of_the_cold_targets_are_kept() -> None:
+    cold = hits_of({1.0: 0.4, 0.9: 0.2, 0.8: 0.15, 0.25: 0.0}, 20)  # (n_scales, 20)
+    warm = hits_of({1.0: 0.3, 0.9: 0.4, 0.8: 0.6, 0.25: 0.6}, 1000)  # (n_scales, 1000)
+    both = np.concatenate([warm, cold], axis=1)  # (n_scales, 1020)
+    assert chosen(both, 20) == 0.9
+    assert chosen(both[:, :1000]) == 0.8
+    assert chosen(np.concatenate([warm, np.zeros_like(cold)], axis=1), 20) == 0.8
 
 
 def test_hits_are_those_of_ranks_with_every_length() -> None:
