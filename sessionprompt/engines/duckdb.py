@@ -41,3 +41,5 @@ class DuckDBEngine(Engine):
         """Remove the tables."""
         for table in self.tables:
             self.native.query(VIEW, f"drop table if exists {table}")
+        if self.tables:  # before 1.4 the name of a query stays behind as a view
+            self.native.query(VIEW, f"drop view if exists {VIEW}")
