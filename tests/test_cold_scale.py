@@ -51,7 +51,7 @@ def fitted(train: Sessions, n_dead: int, **params) -> Pipeline:
 
 @pytest.fixture(scope="module")
 def harmful() -> Pipeline:
-    return fitted(world(150, 0.0, 0), DEAD)
+    return fitted(world(150, 0.05, 0), DEAD)
 
 
 def recall(model: Pipeline, sessions: Sessions) -> float:
@@ -69,7 +69,7 @@ def scores_of(model: Pipeline, session: list[list[str]]) -> dict[str, float]:
     return dict(zip(items[0], scores[0], strict=True))
 
 
-def test_items_that_nobody_clicks_stand_back(harmful) -> None:
+def test_items_that_are_seldom_clicked_stand_back(harmful) -> None:
     test = world(60, 0.0, 1)
     assert harmful[-1].cold_scale_ < 1
     assert recall(harmful, test) > recall(with_scale(harmful, 1.0), test)
@@ -112,6 +112,10 @@ def test_attributes_of_events_alone_make_no_cold_items() -> None:
     model = PromptedSessionRecommender(prompts=("act",), cold_items="attributes")
     with pytest.raises(ValueError, match="the sessions know none: put ItemAttributes"):
         model.fit(sessions)
+
+
+def test_validation_without_new_items_says_nothing_of_them() -> None:
+    assert fitted(world(150, 0.0, 0), DEAD)[-1].cold_scale_ == 1
 
 
 def test_without_validation_there_is_none() -> None:

@@ -42,7 +42,8 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
     Returns
     -------
     float
-        One of `COLD_SCALES`; 1 where there are no cold items, or no known targets.
+        One of `COLD_SCALES`; 1 where there are no cold items, or no target is one: then nothing is
+        known of how often they will be chosen.
 
     References
     ----------
@@ -93,6 +94,8 @@ def _nearest_of_the_best(hits: np.ndarray, of_cold: np.ndarray) -> float:
 
     Lengths that lose more than half of the hits of 1 on cold targets (n,) do not count.
     """
+    if not of_cold.any():
+        return 1.0
     cold_hits = hits[:, of_cold].sum(axis=1)  # (n_scales,)
     keeps = np.flatnonzero(2 * cold_hits >= cold_hits[0])  # (n_kept,)
     hits = hits[keeps]  # (n_kept, n)

@@ -15,7 +15,7 @@ def hits_of(shares: dict[float, float], n: int = 1000) -> np.ndarray:
     return np.arange(n) < np.array(counts)[:, None]
 
 
-def chosen(hits: np.ndarray, n_cold: int = 0) -> float:
+def chosen(hits: np.ndarray, n_cold: int = 1) -> float:
     """Length taken where the last targets are cold."""
     return _nearest_of_the_best(hits, np.arange(hits.shape[1]) >= hits.shape[1] - n_cold)
 
@@ -34,7 +34,7 @@ def test_at_least_half_of_the_cold_targets_are_kept() -> None:
     warm = hits_of({1.0: 0.3, 0.9: 0.4, 0.8: 0.6, 0.25: 0.6}, 1000)  # (n_scales, 1000)
     both = np.concatenate([warm, cold], axis=1)  # (n_scales, 1020)
     assert chosen(both, 20) == 0.9
-    assert chosen(both[:, :1000]) == 0.8
+    assert chosen(both[:, :1000], 0) == 1.0
     assert chosen(np.concatenate([warm, np.zeros_like(cold)], axis=1), 20) == 0.8
 
 
