@@ -178,9 +178,8 @@ class PromptedSessionRecommender(TrainedNetworkMixin, BaseEstimator):
         Weights of the sessions' own items; they stay through a refit and `partial_fit`.
     cold_scale_ : float
         With `cold_items`, what the scores of cold items are multiplied by: of what gives lists of
-        20 the best recall on validation sessions, within one standard error, the nearest to 1; what
-        would lose more than half of the cold targets that 1 finds does not count. Like `blend_`, it
-        stays through a refit and `partial_fit`.
+        20 the best recall on validation sessions, where a cold target counts for three, within one
+        standard error, the nearest to 1. Like `blend_`, it stays through a refit and `partial_fit`.
     annotator_ : transformer or None
         With ``refit=False``, the clusterer of the older sessions alone, which labels whatever the
         model reads; None where sessions keep the labels that they carry.

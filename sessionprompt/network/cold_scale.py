@@ -18,6 +18,8 @@ COLD_SCALES = (1.0, 0.95, 1.05, 0.9, 1.1, 0.85, 1.15, 0.8, 0.7, 0.6, 0.5, 0.25)
 """Lengths to choose among, the nearest to 1 first; with .25 cold items hardly enter a list."""
 
 K = 20  # items of the lists that are compared
+COLD_WEIGHT = 3
+"""Warm targets that one cold target is worth: new items were asked for."""
 
 
 @torch.no_grad()
@@ -26,9 +28,9 @@ def best_cold_scale(network: SessionNetwork, data: PrefixData, batch_size: int) 
     """Length of cold candidates with which lists find the targets of held-out prefixes.
 
     Training never sees a cold item, so nothing tells it how many there are and how seldom they are
-    chosen: their scores may push better known items out of the lists. Of the lengths that keep at
-    least half of the cold targets that 1 finds, the recall of some is within one standard error of
-    the best; the one nearest to 1 is taken.
+    chosen: their scores may push better known items out of the lists. Of the lengths whose recall,
+    in which a cold target counts for `COLD_WEIGHT`, is within one standard error of the best, the
+    one nearest to 1 is taken.
 
     Parameters
     ----------
@@ -90,20 +92,15 @@ def _highest(scores: Tensor) -> Tensor:
 
 
 def _nearest_of_the_best(hits: np.ndarray, of_cold: np.ndarray) -> float:
-    """First length whose hits (n_scales, n) are within one standard error of the most.
-
-    Lengths that lose more than half of the hits of 1 on cold targets (n,) do not count.
-    """
+    """First length whose weighted hits (n_scales, n) are within a standard error of the most."""
     if not of_cold.any():
         return 1.0
-    cold_hits = hits[:, of_cold].sum(axis=1)  # (n_scales,)
-    keeps = np.flatnonzero(2 * cold_hits >= cold_hits[0])  # (n_kept,)
-    hits = hits[keeps]  # (n_kept, n)
-    most = hits[hits.sum(axis=1).argmax()]  # (n,)
-    lost = (most & ~hits).sum(axis=1)  # (n_kept,)
-    gained = (hits & ~most).sum(axis=1)  # (n_kept,)
-    is_close = (lost - gained) ** 2 <= lost + gained  # which is the variance of the difference
-    return COLD_SCALES[int(keeps[is_close.argmax()])]
+    weights = np.where(of_cold, COLD_WEIGHT, 1)  # (n,)
+    most = hits[(hits @ weights).argmax()]  # (n,)
+    lost = (most & ~hits) @ weights  # (n_scales,)
+    gained = (hits & ~most) @ weights  # (n_scales,)
+    variance = (most ^ hits) @ weights**2  # (n_scales,), of the difference
+    return COLD_SCALES[int(((lost - gained) ** 2 <= variance).argmax())]
 
 
 def scaled_candidates(

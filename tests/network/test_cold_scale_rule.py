@@ -29,13 +29,13 @@ def test_the_nearest_to_one_within_a_standard_error_of_the_best() -> None:
     assert chosen(np.zeros((len(COLD_SCALES), 0), dtype=bool)) == 1.0
 
 
-def test_at_least_half_of_the_cold_targets_are_kept() -> None:
-    cold = hits_of({1.0: 0.4, 0.9: 0.2, 0.8: 0.15, 0.25: 0.0}, 20)  # (n_scales, 20)
-    warm = hits_of({1.0: 0.3, 0.9: 0.4, 0.8: 0.6, 0.25: 0.6}, 1000)  # (n_scales, 1000)
-    both = np.concatenate([warm, cold], axis=1)  # (n_scales, 1020)
-    assert chosen(both, 20) == 0.9
-    assert chosen(both[:, :1000], 0) == 1.0
-    assert chosen(np.concatenate([warm, np.zeros_like(cold)], axis=1), 20) == 0.8
+def test_a_cold_target_counts_for_three() -> None:
+    warm = hits_of({1.0: 0.3, 0.9: 0.4, 0.8: 0.401}, 1000)  # (n_scales, 1000)
+    few = hits_of({1.0: 0.5, 0.9: 0.0, 0.8: 0.0}, 40)  # (n_scales, 40), 20 are lost for 100
+    many = hits_of({1.0: 0.5, 0.9: 0.0, 0.8: 0.0}, 200)  # 100 are lost for 100
+    assert chosen(np.concatenate([warm, few], axis=1), 40) == 0.9
+    assert chosen(np.concatenate([warm, many], axis=1), 200) == 1.0
+    assert chosen(warm, 0) == 1.0
 
 
 def test_hits_are_those_of_ranks_with_every_length() -> None:
