@@ -46,7 +46,7 @@ def run_workers(work: Callable[[socket.socket], None], n: int, host: str, port: 
     if ":" in host:
         family = socket.AF_INET6
     before = signal.signal(signal.SIGTERM, _stop)
-    running: list[Any] = []
+    running: dict[Any, float] = {}
     try:
         with closing(socket.create_server((host, port), family=family)) as listening:
             _watch(running, work, n, listening)
@@ -61,23 +61,25 @@ def run_workers(work: Callable[[socket.socket], None], n: int, host: str, port: 
 
 
 def _watch(
-    running: list[Any], work: Callable[[socket.socket], None], n: int, listening: socket.socket
+    running: dict[Any, float],
+    work: Callable[[socket.socket], None],
+    n: int,
+    listening: socket.socket,
 ) -> None:
-    """Keep so many processes running."""
+    """Keep so many processes running, of each of which the time is kept when it was started."""
     context = multiprocessing.get_context("fork")
     while True:
         while len(running) < n:
             process = context.Process(target=_work, args=(work, listening), daemon=True)
             process.start()
-            running.append(process)
-        started = time.monotonic()
+            running[process] = time.monotonic()
         wait([process.sentinel for process in running])
-        running[:] = [process for process in running if process.is_alive()]
-        if time.monotonic() - started < SHORT:
-            raise ChildProcessError(
-                "a worker ended as soon as it had started; its message stands above, or comes "
-                "with workers=1."
-            )
+        for process in [process for process in running if not process.is_alive()]:
+            if time.monotonic() - running.pop(process) < SHORT:
+                raise ChildProcessError(
+                    "a worker ended as soon as it had started; its message stands above, or comes "
+                    "with workers=1."
+                )
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -54,7 +54,7 @@ def free_port() -> int:
 
 @forks
 def test_workers_share_a_port_and_are_replaced(monkeypatch):
-    monkeypatch.setattr(workers, "SHORT", 0.1)
+    monkeypatch.setattr(workers, "SHORT", 0.0)  # on a busy machine anything may be short
     port = free_port()
     context = multiprocessing.get_context("fork")
     watcher = context.Process(target=run_workers, args=(tell_number, 2, "127.0.0.1", port))
@@ -66,10 +66,8 @@ def test_workers_share_a_port_and_are_replaced(monkeypatch):
             break
         except ConnectionRefusedError:
             time.sleep(0.02)
-    time.sleep(0.15)
     ended = asked(port, b"end")
     assert first != watcher.pid
-    time.sleep(0.2)
     numbers = {asked(port) for _ in range(20)}
     assert ended not in numbers
     os.kill(watcher.pid, signal.SIGTERM)
