@@ -10,7 +10,7 @@ recommended by them.
 # %%
 # A cinema's catalogue
 # --------------------
-# One row for each film, invented: genres (several of one film), year and length. The newest twelve
+# One row for each film, invented: genres (several of one film), year and length. The newest 24
 # are in no session.
 import numpy as np
 import pandas as pd
