@@ -16,24 +16,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _quality import measured
+from _quality import gains, measured
 from _shared import data_file, data_option, machine, write_line
 from _train import ControlClusterer, newest
 
 from sessionprompt import ItemAttributes, ItemClusterer, Pipeline, PromptedSessionRecommender
-from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.datasets import load_parquet
 from sessionprompt.metrics import RankedTargets
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
-HEADLINE = ("mrr@20", "recall@20")
 ONE = (1.0,)
 SEVERAL = (1.0, 8.0, 64.0)
 INPUTS = {"prompt_candidates": False}
@@ -130,14 +127,6 @@ def run(
         "cpu_seconds_fit": round(fitted - started, 1),
     }
     return line, ranked
-
-
-def gains(ranked: Any, first: Any) -> dict[str, Any]:
-    """What ranks, of one seed or of several, gain over the first arm's."""
-    return {
-        metric: asdict(paired_bootstrap(ranked, first, metric, random_state=0))
-        for metric in HEADLINE
-    }
 
 
 def main() -> None:

@@ -15,18 +15,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from _gains import KeptRanks
-from _quality import measured
+from _quality import gains, measured
 from _shared import data_option, machine, write_line
-from clusters import HEADLINE, load
+from clusters import load
 
 from sessionprompt import PromptedSessionRecommender
-from sessionprompt.comparison import paired_bootstrap
 from sessionprompt.metrics import RankedTargets
 
 FIRST = "full"
@@ -113,8 +111,7 @@ def compare(args: argparse.Namespace) -> None:
         seeds = sorted(first.keys() & ranked.keys())
         if loss == FIRST or not seeds:
             continue
-        pairs = [ranked[seed] for seed in seeds], [first[seed] for seed in seeds]
-        gain = {name: asdict(paired_bootstrap(*pairs, name, random_state=0)) for name in HEADLINE}
+        gain = gains([ranked[seed] for seed in seeds], [first[seed] for seed in seeds])
         line = dict(zip(SETTING, (*case, loss, seeds), strict=True))
         write_line({**line, "gain": {"over": FIRST, **gain}, **about()}, args.output)
 

@@ -15,23 +15,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from _quality import measured
+from _quality import HEADLINE, gains, measured
 from _shared import data_file, data_option, machine, write_line
 
 from sessionprompt import StackedSessionRecommender, make_session_pipeline
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.baselines import VSKNN, SequentialRules
-from sessionprompt.comparison import metric_intervals, paired_bootstrap
+from sessionprompt.comparison import metric_intervals
 from sessionprompt.datasets import load_parquet
 from sessionprompt.metrics import RankedTargets, last_step
 from sessionprompt.model_selection import temporal_train_test_split
 from sessionprompt.sessions import Sessions
 
-HEADLINE = ("mrr@20", "recall@20")
 MODELS = "network,rules,knn,network+,rules+,knn+,rules+knn,network+rules,network+rules+knn"
 
 
@@ -122,14 +120,6 @@ def run(
     if hasattr(last, "history_"):
         line["history"] = last.history_
     return line, ranked
-
-
-def gains(ranked: RankedTargets, first: RankedTargets) -> dict[str, Any]:
-    """Gains of a model over the first one, with intervals and p-values."""
-    return {
-        metric: asdict(paired_bootstrap(ranked, first, metric, random_state=0))
-        for metric in HEADLINE
-    }
 
 
 def main() -> None:

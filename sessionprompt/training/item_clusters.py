@@ -13,10 +13,16 @@ from ..network import resolve_device
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 
-__all__ = ["clusters_of_items"]
+__all__ = ["clusters_of_items", "loss_of"]
 
 OWN_ITEMS = 724
 """Items of a cluster that are best: those of resolution 1 on Diginetica, see the documentation."""
+
+
+def loss_of(estimator: Any, n_items: int) -> str:
+    """Name of the loss with which an estimator learns so many items on its device."""
+    device = resolve_device(estimator.device)
+    return loss_name(estimator.loss, estimator.n_negatives, n_items, device)
 
 
 def clusters_of_items(
@@ -42,8 +48,7 @@ def clusters_of_items(
     ndarray of shape (n_items,), int64, or None
         -1 for items that the sessions do not hold and nothing labels.
     """
-    device = resolve_device(estimator.device)
-    if loss_name(estimator.loss, estimator.n_negatives, encoder.n_items, device) != "clusters":
+    if loss_of(estimator, encoder.n_items) != "clusters":
         return None
     if estimator.loss == "auto" and not _suits(estimator, backbone):
         return None

@@ -13,11 +13,10 @@ from ..encoding import (
     check_prompts,
     labelled_by,
 )
-from ..losses import loss_name
-from ..network import resolve_device
 from ..sessions import Sessions
 from .distributed import common
 from .fit import TrainingRun, fit_network
+from .item_clusters import loss_of
 from .validation import check_tail, held_out, tail_facts
 
 __all__ = ["Fitted", "fit_stages", "learn_on"]
@@ -168,9 +167,7 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
         return Fitted.of(estimator, final, facts=facts)
     annotator = None
     prompted = "cluster" in check_prompts(estimator.prompts)
-    device = resolve_device(estimator.device)
-    loss = loss_name(estimator.loss, estimator.n_negatives, len(train.vocabulary), device)
-    if prompted or loss == "clusters":
+    if prompted or loss_of(estimator, len(train.vocabulary)) == "clusters":
         annotator = annotator_fitted_on(train, run.seed)
     if annotator is not None:
         train = labelled_by(train, annotator)
