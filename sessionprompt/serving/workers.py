@@ -14,6 +14,8 @@ from typing import Any
 __all__ = ["run_workers"]
 
 SHORT = 1.0  # seconds: a process that ends sooner would end again
+# Held back while a process is forked: what a handler raises then, Python drops.
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_workers(work: Callable[[socket.socket], None], n: int, host: str, port: int) -> None:
@@ -53,9 +55,9 @@ def run_workers(work: Callable[[socket.socket], None], n: int, host: str, port: 
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
         for process in running:
             process.terminate()
+        signal.signal(signal.SIGTERM, before)  # told twice, end without waiting for answers
         for process in running:
             process.join()
 
@@ -71,8 +73,10 @@ def _watch(
     while True:
         while len(running) < n:
             process = context.Process(target=_work, args=(work, listening), daemon=True)
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
             process.start()
             running[process] = time.monotonic()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         wait([process.sentinel for process in running])
         for process in [process for process in running if not process.is_alive()]:
             if time.monotonic() - running.pop(process) < SHORT:
@@ -90,4 +94,5 @@ def _stop(number: int, frame: Any) -> None:
 def _work(work: Callable[[socket.socket], None], listening: socket.socket) -> None:
     """Work of one of the processes, which a signal ends as it would any other."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     work(listening)

@@ -40,6 +40,18 @@ def end_at_once(listening: socket.socket) -> None:
     raise SystemExit(3)
 
 
+def run_with_a_signal(port: int) -> None:
+    """A worker that is told to end amid its fork, as is who watches it."""
+    watching = os.getpid()
+
+    def stop_both() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(watching, signal.SIGTERM)
+
+    os.register_at_fork(after_in_child=stop_both)
+    run_workers(tell_number, 1, "127.0.0.1", port)
+
+
 def asked(port: int, word: bytes = b"go!") -> int:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         number = int(connection.recv(20))
@@ -71,10 +83,20 @@ def test_workers_share_a_port_and_are_replaced(monkeypatch):
     numbers = {asked(port) for _ in range(20)}
     assert ended not in numbers
     os.kill(watcher.pid, signal.SIGTERM)
-    watcher.join(10)
+    watcher.join(30)
     assert watcher.exitcode == 0
     with pytest.raises(OSError):
         asked(port)
+
+
+@forks
+def test_a_signal_while_a_worker_is_forked_is_not_lost():
+    port = free_port()
+    context = multiprocessing.get_context("fork")
+    watcher = context.Process(target=run_with_a_signal, args=(port,))
+    watcher.start()
+    watcher.join(30)
+    assert watcher.exitcode == 0
 
 
 @forks
