@@ -1,6 +1,6 @@
 """From events on disk to sessions on disk by an engine, and what is learned from these.
 
-python benchmarks/speed/scale.py --scale 1e6,1e7 --items 1e5 --folder FOLDER [--memory 2GB]
+python benchmarks/speed/scale.py --scale 1e6,1e7 --items 1e5 --folder FOLDER [--memory 2GB --threads 2]
     Parquet files made by DuckDB, read and cut into sessions by it; then pairs counted, clusters
     found, an epoch begun and one session answered, each from what the step before has written
 python benchmarks/speed/scale.py --catalogue 1e5,1e6,1e7     seconds of the best of so many items
@@ -61,13 +61,13 @@ copy (
 DRAWN = "(hash({}) % 4294967296) / 4294967296.0"
 
 
-def connection(memory: str, folder: Path) -> Any:
-    """Connection to DuckDB with one thread, so much memory and a folder for the rest."""
+def connection(args: argparse.Namespace) -> Any:
+    """Connection to DuckDB with its threads and memory, and a folder for the rest."""
     import duckdb
 
     made = duckdb.connect()
-    made.execute(f"set threads = 1; set memory_limit = '{memory}'")
-    made.execute(f"set temp_directory = '{folder / 'spilled'}'")
+    made.execute(f"set threads = {args.threads}; set memory_limit = '{args.memory}'")
+    made.execute(f"set temp_directory = '{args.folder / 'spilled'}'")
     return made
 
 
@@ -77,12 +77,12 @@ def events(args: argparse.Namespace) -> None:
     sizes |= {"group": GROUP, "n_groups": args.items // GROUP}
     drawn = {"of_visit": DRAWN.format("5 * visit + 3"), "of_event": DRAWN.format("2 * i + 1")}
     query = MADE.format(path=args.folder / "events.parquet", **sizes, **drawn)
-    connection(args.memory, args.folder).execute(query)
+    connection(args).execute(query)
 
 
 def read(args: argparse.Namespace) -> None:
     """Make sessions of the events and save them."""
-    engine = connection(args.memory, args.folder)
+    engine = connection(args)
     relation = engine.read_parquet(str(args.folder / "events.parquet"))
     made = Sessions.from_events(relation, user="user", time="ts", gap="30min", min_length=2)
     made.save(args.folder / "sessions")
@@ -351,7 +351,7 @@ def main(args: argparse.Namespace) -> None:
         args.folder.mkdir(parents=True, exist_ok=True)
         for size in args.scale.split(","):
             for name in args.steps.split(","):
-                kept = ("items", "folder", "memory", "timed", "algorithm")
+                kept = ("items", "folder", "memory", "threads", "timed", "algorithm")
                 choices = {"events": size} | {choice: getattr(args, choice) for choice in kept}
                 emit(alone(step=name, **choices), args, PACKAGES)
 

@@ -161,7 +161,10 @@ def _highest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     n_rows, n = scores.shape
     n_slices = n // sizes.SEARCH_SLICE
-    if n_slices < 4 * k or n_rows == 1:  # too few slices, or too few rows, to save anything
+    n_least = 4 * k
+    if n_rows == 1:  # where each operation takes as long as a search
+        n_least = 32 * k
+    if n_slices < n_least:  # too few to save anything
         values, codes = scores.topk(k, dim=1)
         return codes, values
     whole = n_slices * sizes.SEARCH_SLICE

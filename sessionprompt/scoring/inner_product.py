@@ -106,7 +106,8 @@ class InnerProduct(ScoresInBlocks):
         if self._kernels_can_rank():
             yield slice(0, len(self)), CompiledScores(states, table)
             return
-        blocks = list(slices_at_most(len(self), max(1, sizes.BLOCK_SCORES // len(table))))
+        n_rows = max(sizes.BLOCK_ROWS, sizes.BLOCK_SCORES // len(table))
+        blocks = list(slices_at_most(len(self), n_rows))
         buffer = _buffer(states, blocks, len(table))
         for rows in blocks:
             scores = buffer[: rows.stop - rows.start]  # (rows, N)

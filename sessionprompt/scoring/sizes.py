@@ -13,6 +13,7 @@ import torch
 __all__ = [
     "ATTENTION_NUMBERS",
     "ATTENTION_TILE",
+    "BLOCK_ROWS",
     "BLOCK_SCORES",
     "CACHE_LINE",
     "COLUMN_GROUP",
@@ -58,6 +59,8 @@ KERNEL_LEAST_ROWS = 64
 """Rows from which on kernels rank: to pack the table costs as much as a product of so many."""
 BLOCK_SCORES = 6_291_456
 """Scores that exist at a time: 24 MB of float32."""
+BLOCK_ROWS = 16
+"""Rows of a block at the least: products of fewer rows are bound by reading a large table."""
 CACHE_LINE = 16
 """Numbers of a line of the cache; products take twice as long for rows that start elsewhere."""
 COLUMN_GROUP = 64

@@ -130,7 +130,7 @@ class LazyEvents:
         self.frame = self.frame.with_columns(is_target=is_target).drop(*dropped)
 
     def cut(self, limit: float | None, duplicates: str) -> None:
-        """Give each event the lowest row of its session as a key, and drop repeated events."""
+        """Give each event a row of its session, the same for all, as a key; drop repeated ones."""
         frame = self.frame
         if duplicates != "keep":
             columns = [name for name in frame.collect_schema().names() if name != "row"]
@@ -138,15 +138,13 @@ class LazyEvents:
         owners = self.owners
 
         def cut_groups(events: Any) -> Any:
-            groups = list(owners)
-            if limit is not None:
-                events = _numbered_visits(events, owners, limit)
-                groups = [*owners, "visit"]
-            return events.with_columns(key=nw.col("row").min().over(*groups))
+            if limit is None:
+                return events.with_columns(key=nw.col("row").min().over(*owners))
+            return _cut_at_pauses(events, owners, limit)
 
         frame = self.engine.by_group(frame, owners, cut_groups)
         if limit is not None:
-            frame = frame.drop("visit", "session", strict=False)
+            frame = frame.drop("session", strict=False)
         self.frame = self.engine.kept(frame)
         if duplicates == "error":
             self._check_repeats()
@@ -161,21 +159,21 @@ class LazyEvents:
 
     def columns(self, survivors: LazySurvivors, report: FilterReport) -> dict[str, Any]:
         """Columns of the sessions that are left after filters."""
-        left = survivors.left()
-        sessions = self._sessions(left)
+        sessions = self._sessions(survivors.left())
         n_sessions = report.steps[-1]["sessions"]
         ends = np.arange(PIECE, n_sessions + PIECE, PIECE)
         pieces = _pieces(sessions, ends, ["place"])
         columns = _filled(map(self._of_sessions, pieces), n_sessions)
         offsets = np.append(0, np.cumsum(columns.pop("lengths")))
-        used = None
-        if survivors.kept:
-            used = left
-        vocabulary, code_of = self.items.vocabulary(used)
-        placed = left.join(sessions.select("key", "place"), on="key", how="inner").drop("key")
+        placed = survivors.of_items().drop(*self.owners, strict=False)
+        placed = placed.join(sessions.select("key", "place"), on="key", how="inner").drop("key")
         ends = _ends(offsets)
         if len(ends) > 1:
-            placed = self.engine.kept(placed)
+            placed = self.engine.kept(placed.sort("place"))  # which a search through them makes use of
+        used = None
+        if survivors.kept:
+            used = placed
+        vocabulary, code_of = self.items.vocabulary(used)
         pieces = _pieces(placed, ends, ["place", *self.ordered_by])
         of_events = (self._of_events(piece, code_of) for piece in pieces)
         columns |= self._named(_filled(of_events, int(offsets[-1])))
@@ -236,15 +234,15 @@ def _read_columns(names: EventNames, targets: Any) -> dict[str, Any]:
     return names.known() | of_events
 
 
-def _numbered_visits(events: Any, owners: Sequence[str], limit: float) -> Any:
-    """Events with the number of their visit to their owner, which a long pause ends."""
+def _cut_at_pauses(events: Any, owners: Sequence[str], limit: float) -> Any:
+    """Events with the row of the first event of their visit, which follows a long pause."""
     order = ["time", "row"]
     before = nw.col("time").shift(1).over(*owners, order_by=order)
     events = events.with_columns(before=before)
-    is_cut = (nw.col("time") - nw.col("before") > limit).fill_null(False)
-    events = events.with_columns(is_cut=is_cut.cast(nw.Int64)).drop("before")
-    visit = nw.col("is_cut").cum_sum().over(*owners, order_by=order)
-    return events.with_columns(visit=visit).drop("is_cut")
+    is_first = nw.col("before").is_null() | (nw.col("time") - nw.col("before") > limit)
+    events = events.with_columns(key=nw.when(is_first).then(nw.col("row"))).drop("before")
+    key = nw.col("key").fill_null(strategy="forward").over(*owners, order_by=order)
+    return events.with_columns(key=key.cast(nw.Int64))
 
 
 def _ends(offsets: NDArray[np.int64]) -> NDArray[np.int64]:

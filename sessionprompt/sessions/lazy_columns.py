@@ -32,7 +32,7 @@ class NumberedIds:
         """Events with the number of each id in place of it, -1 where there is none."""
         codes = self.frame.with_columns(nw.col("code").cast(nw.Int64))
         joined = events.join(codes, on=self.name, how="left")
-        number = nw.col("code").fill_null(-1).cast(nw.Int64)
+        number = nw.col("code").fill_null(-1).cast(nw.Int32)
         return joined.with_columns(number.alias(self.name)).drop("code")
 
     def vocabulary(self, used: nw.LazyFrame[Any] | None) -> tuple[Vocabulary, NDArray[np.int32]]:

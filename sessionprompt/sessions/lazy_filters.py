@@ -11,6 +11,7 @@ from ..engines import Engine
 __all__ = ["LazySurvivors"]
 
 Frame = nw.LazyFrame[Any]
+COUNTED = {"item": "items", "key": "sessions"}  # what a step counts of each column
 
 
 class LazySurvivors:
@@ -30,14 +31,21 @@ class LazySurvivors:
         self.events = events
         self.users = users
         self.kept: dict[str, Frame] = {}  # items and sessions that are left, by their column
-        self.counts: dict[str, Any] = {}
+        self.counts: dict[str, Any] = {}  # of what is left now, where a step has counted it
+
+    def of_items(self) -> Frame:
+        """Events of the items that are left, in whichever sessions."""
+        return self._among("item", self.events)
 
     def left(self) -> Frame:
-        """Events that are left; values that were kept are distinct, so no join repeats one."""
-        frame = self.events
-        for column, values in self.kept.items():
-            frame = frame.join(values, on=column, how="inner")
-        return frame
+        """Events that are left."""
+        return self._among("key", self.of_items())
+
+    def _among(self, column: str, frame: Frame) -> Frame:
+        """Events of the values that were kept; these are distinct, so no join repeats an event."""
+        if column not in self.kept:
+            return frame
+        return frame.join(self.kept[column], on=column, how="inner")
 
     def count(self, step: str) -> dict[str, Any]:
         """Line of the report on a step: what is left after it."""
@@ -82,5 +90,8 @@ class LazySurvivors:
         return self.left().group_by(column).agg(n=nw.len())
 
     def _keep(self, column: str, values: Frame) -> None:
-        self.kept[column] = self.engine.kept(values).select(column)
-        self.counts = {}
+        """Keep some of the values that are left; nothing is joined where that is all of them."""
+        values = self.engine.kept(values).select(column)
+        if values.select(nw.len()).collect().item() < self.counts[COUNTED[column]]:
+            self.kept[column] = values
+            self.counts = {}

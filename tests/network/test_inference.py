@@ -71,6 +71,7 @@ def test_ranks_losses_and_lists_by_hand(
     one_pass: bool,
 ) -> None:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     ranks, lost, best = rank_targets(network, data_of(SESSIONS, one_pass), batch_size, top=3)
     for row, (prefix, target) in enumerate(PREFIXES):
         scores = scores_by_hand(network, prefix)
@@ -125,6 +126,7 @@ def test_top_items_by_hand(
     network: SessionNetwork, monkeypatch: pytest.MonkeyPatch, held: int, batch_size: int
 ) -> None:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     prefixes = [[0, 1], [2], [-1], [3, -1, 3]]
     allowed = np.array([0, 2, 3, 5, 6])
     left_out = [[0], [2], [], [3, 0, 5]]
@@ -155,6 +157,7 @@ def test_filtered_ranks_by_hand(
     network: SessionNetwork, monkeypatch: pytest.MonkeyPatch, held: int, one_pass: bool
 ) -> None:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     rng = np.random.default_rng(0)
     left_out = [rng.permutation(N_ITEMS)[:2].tolist() for _ in PREFIXES]
     own_lists = [rng.permutation(N_ITEMS)[:4].tolist() for _ in PREFIXES]

@@ -166,6 +166,7 @@ def test_the_criterion_is_the_loss() -> None:
 @pytest.mark.parametrize("held", [1, 12, 15, 10_000])
 def test_blocks_hold_the_scores(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     states, table, _ = problem(7, 5)
     scores = scores_against(states, Candidates(table))
     blocks = [(rows, part.matrix().clone()) for rows, part in scores.blocks()]

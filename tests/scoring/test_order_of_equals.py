@@ -54,6 +54,7 @@ def test_a_shorter_list_is_the_head_of_a_longer_one(
     n_items: int, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", held)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     rng = np.random.default_rng(0)
     states = torch.from_numpy(rng.integers(-1, 2, size=(70, 3)).astype(np.float32))
     table = torch.from_numpy(rng.integers(-1, 2, size=(n_items, 3)).astype(np.float32))

@@ -72,6 +72,7 @@ def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=[1000, 10**6], ids=["blocks", "one block"])
 def block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sizes, "BLOCK_SCORES", request.param)
+    monkeypatch.setattr(sizes, "BLOCK_ROWS", 1)
     return request.param
 
 
