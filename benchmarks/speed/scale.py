@@ -1,6 +1,6 @@
 """From events on disk to sessions on disk by an engine, and what is learned from these.
 
-python benchmarks/speed/scale.py --scale 1e6,1e7 --items 1e5 --folder FOLDER [--memory 2GB --threads 2]
+python benchmarks/speed/scale.py --scale 1e6,1e7 --items 1e5 --folder FOLDER [--memory 2GB]
     Parquet files made by DuckDB, read and cut into sessions by it; then pairs counted, clusters
     found, an epoch begun and one session answered, each from what the step before has written
 python benchmarks/speed/scale.py --catalogue 1e5,1e6,1e7     seconds of the best of so many items
@@ -9,11 +9,12 @@ python benchmarks/speed/scale.py --globo FOLDER/globo.parquet --engines polars,d
 
 The synthetic log has a user for 20 events and a visit for 5, a minute or two apart. A visit is
 about a group of 200 items, of which nine in ten of its events are; groups, and items in them and
-outside, are drawn with popularity 1 / rank. Every line comes from a process of its own. Its peak
-memory counts DuckDB within it, what it imports, and the pages of mapped files that the system holds
-for it; `anonymous_mb` leaves these pages out, which it may drop again. An epoch is timed over
-`--timed` steps, and `epoch_s` is what so many seconds a step make of all prefixes. The step
-`visits`, in place of `read`, saves the visits as they were made, without an engine.
+outside, are drawn with popularity 1 / rank. --threads are DuckDB's. Every line comes from a process
+of its own. Its peak memory counts DuckDB within it, what it imports, and the pages of mapped files
+that the system holds for it; `anonymous_mb` leaves these pages out, which it may drop again. An
+epoch is timed over `--timed` steps, and `epoch_s` is what so many seconds a step make of all
+prefixes. The step `visits`, in place of `read`, saves the visits as they were made, without an
+engine.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ class LazyEvents:
         placed = placed.join(sessions.select("key", "place"), on="key", how="inner").drop("key")
         ends = _ends(offsets)
         if len(ends) > 1:
-            placed = self.engine.kept(placed.sort("place"))  # which a search through them makes use of
+            placed = self.engine.kept(placed.sort("place"))  # a range is then found soon
         used = None
         if survivors.kept:
             used = placed
