@@ -285,14 +285,14 @@ class ClusterSoftmax(_Negatives):
     ) -> BlockCandidates:
         """Item codes of the candidates of a batch, drawn anew; of a share, as for all of it."""
         cluster = self._cluster(last_items)  # (B,)
-        present = torch.unique(cluster[cluster >= 0])  # (C,)
+        present = self._present(cluster)  # (C,)
         block_of = torch.full((len(self.sizes) + 1,), -1, device=cluster.device)  # last for none
         block_of[present] = torch.arange(len(present), device=cluster.device)
         sizes = self.sizes[present]  # (C,)
-        most = self._most_of_each(sizes)
+        met = present
         if all_last_items is not None and len(all_last_items) > len(last_items):
-            met = torch.unique(self._cluster(all_last_items))  # (clusters,), -1 for none
-            most = self._most_of_each(self.sizes[met[met >= 0]])
+            met = self._present(self._cluster(all_last_items))  # (clusters,)
+        most = self._most_of_each(self.sizes[met])
         inside = self.clusters[targets] == cluster  # (B,)
         own_target = self._place(targets, most).masked_fill(~inside | (cluster < 0), -1)  # (B,)
         drawn, counts = torch.unique(self.draw(), return_counts=True)  # (S,)
@@ -313,6 +313,12 @@ class ClusterSoftmax(_Negatives):
     def _cluster(self, items: Tensor) -> Tensor:
         """Cluster of items (n,), -1 for none and for unknown ones."""
         return self.clusters[items.clamp(min=0)].masked_fill(items < 0, -1)
+
+    def _present(self, cluster: Tensor) -> Tensor:
+        """Clusters (C,) that occur among those of some items (n,), in rising order."""
+        found = torch.zeros(len(self.sizes) + 1, dtype=torch.bool, device=cluster.device)
+        found[cluster] = True  # the last one stands for none
+        return found[:-1].nonzero().squeeze(1)
 
     def _most_of_each(self, sizes: Tensor) -> int:
         """Items of each cluster, of these sizes, that are candidates by themselves at most."""

@@ -7,7 +7,8 @@ GRU4Rec with cluster prompts on the newest share of Diginetica's training sessio
 torchrun once for each number of processes, each of one thread. Of each loss, a line holds the
 median seconds of a step, what it is to those of one process, the largest relative difference of a
 step's loss from one process, and the metric that was measured on validation sessions. `--exchange`
-times what a step sends of a table instead: rows of a sparse gradient, or a dense one.
+times what a step sends of a table instead: rows of a sparse gradient, or a dense one, for an
+optimizer that moves rows, and for one that moves the whole table; seconds of processor time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from skorch.callbacks import Callback
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import load_parquet
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.training import EndOfTraining, add_up, joined
+from sessionprompt.training import EndOfTraining, add_up, gradients, joined
 
 LOSSES: dict[str, dict[str, Any]] = {
     "full": {"loss": "full"},
@@ -107,19 +108,22 @@ def exchanges() -> dict[str, Any]:
         generator = torch.Generator().manual_seed(dist.get_rank())
         rows = torch.randperm(TABLE[0], generator=generator)[:n].sort().values
         gradient = torch.sparse_coo_tensor(rows[None], torch.ones(n, TABLE[1]), TABLE).coalesce()
-        for name, sent in {"rows": gradient, "dense": gradient.to_dense()}.items():
-            found[f"{name} {n}"] = figures(float(np.median([seconds(sent) for _ in range(12)])))
+        for name, most in {"rows": float("inf"), "dense": 0.0}.items():
+            gradients.DENSE_FROM = most
+            for wanted, whole in {"": 0, " to whole": len(gradient)}.items():
+                taken = [seconds(gradient, whole) for _ in range(12)]
+                found[f"{name}{wanted} {n}"] = figures(float(np.median(taken)))
     return found
 
 
-def seconds(gradient: torch.Tensor) -> float:
-    """Seconds until the gradients of all processes are added up."""
+def seconds(gradient: torch.Tensor, whole: int) -> float:
+    """Processor seconds until the gradients of all processes are added up."""
     table = torch.nn.Parameter(torch.zeros(TABLE))
     table.grad = gradient.clone()
     dist.barrier()
-    started = time.perf_counter()
-    add_up([("table", table)], torch.zeros(()))
-    return time.perf_counter() - started
+    started = time.process_time()
+    add_up([("table", table)], torch.zeros(()), whole)
+    return time.process_time() - started
 
 
 def run(processes: int, args: argparse.Namespace) -> dict[str, Any]:

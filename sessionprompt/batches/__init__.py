@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import Elsewhere, SessionBatch, batches_of
+from .batch import Elsewhere, Moves, SessionBatch, batches_of
 from .draws import (
     SeededDraws,
     alone_drawing,
@@ -16,6 +16,7 @@ from .session_graphs import SessionGraph
 
 __all__ = [
     "Elsewhere",
+    "Moves",
     "Pairs",
     "SeededDraws",
     "SessionBatch",

@@ -17,7 +17,7 @@ from ..clustering import Features
 from ..encoding import Examples, PrefixData
 from .pairs import Pairs
 
-__all__ = ["Elsewhere", "SessionBatch", "batches_of"]
+__all__ = ["Elsewhere", "Moves", "SessionBatch", "batches_of"]
 
 
 def batches_of(
@@ -44,8 +44,42 @@ def batches_of(
 
 
 @dataclass(frozen=True)
+class Moves:
+    """Prefixes that a process scores, where they are not those that it encodes.
+
+    Attributes
+    ----------
+    order : LongTensor of shape (P,)
+        Encoded prefixes, by the process that scores each.
+    sent, received : list of int
+        How many go to each process, and how many come from it.
+    targets, last_items : LongTensor of shape (S,)
+        Of the scored prefixes.
+    elsewhere : Elsewhere
+        Prefixes that others score.
+    """
+
+    order: Tensor
+    sent: list[int]
+    received: list[int]
+    targets: Tensor
+    last_items: Tensor
+    elsewhere: Elsewhere
+
+    def to(self, device: torch.device | str) -> Moves:
+        """The same prefixes on another device."""
+        return replace(
+            self,
+            order=self.order.to(device),
+            targets=self.targets.to(device),
+            last_items=self.last_items.to(device),
+            elsewhere=self.elsewhere.to(device),
+        )
+
+
+@dataclass(frozen=True)
 class Elsewhere:
-    """Prefixes of the same batch that other processes read.
+    """Prefixes of the same batch that are with other processes.
 
     Attributes
     ----------
@@ -57,17 +91,23 @@ class Elsewhere:
         Places of own rows among those of the batch, see :func:`drawing_shares`.
     counted : bool
         Whether this process's own prefixes count; else another one counts them too.
+    moves : Moves or None
+        Prefixes to score; None if those are the encoded ones.
     """
 
     targets: Tensor
     last_items: Tensor
-    shares: dict[str, tuple[int, int, int]]
+    shares: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     counted: bool = True
+    moves: Moves | None = None
 
     def to(self, device: torch.device | str) -> Elsewhere:
         """The same prefixes on another device."""
+        moves = self.moves
+        if moves is not None:
+            moves = moves.to(device)
         targets = self.targets.to(device)
-        return replace(self, targets=targets, last_items=self.last_items.to(device))
+        return replace(self, targets=targets, last_items=self.last_items.to(device), moves=moves)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from .callbacks import (
     StopWhenOutOfPatience,
 )
 from .closing import closing_line
-from .distributed import add_up, is_first, joined
+from .distributed import is_first, joined
 from .extended import describing, without_cold_items
 from .fit import TrainingRun, fit_network
+from .gradients import add_up
 from .identity import fit_identity
 from .loop import TrainingPlan, build_net, train_network
 from .net import SessionNet

@@ -3,7 +3,8 @@
 All processes hold the same sessions, the same weights and the same random numbers. Each draws the
 same batch from seed and epoch, takes its share of the windows, and adds its gradients to those of
 the others before the step, so that all take the same step: that of one process with the whole
-batch. One process alone passes through here untouched.
+batch. With the loss over clusters, each also has its share of the clusters, and scores the prefixes
+that end in them. One process alone passes through here untouched.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..batches import Elsewhere, SessionBatch, batches_of
+from ..batches import Elsewhere, Moves, SessionBatch, batches_of
 from ..encoding import Examples, PrefixData
+from ..losses import MOST_OWN
 from ..storage import fingerprint
+from .scorers import scorers
 
 __all__ = [
-    "add_up",
     "check_alike",
     "common",
     "is_first",
@@ -33,10 +35,8 @@ __all__ = [
     "own_rank",
     "share_weights",
     "shared_batches",
+    "together",
 ]
-
-SMALL = 65_536  # numbers of a gradient that travels in one message with the other small ones
-DENSE_FROM = 0.4  # rows of all processes by those of the table: then a ring of all rows is quicker
 
 
 def own_rank() -> int | None:
@@ -66,7 +66,7 @@ def joined() -> Iterator[bool]:
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def together() -> Iterator[None]:
     """Context of words with the other processes; that one of them has ended is a sentence."""
     try:
         yield
@@ -83,7 +83,7 @@ def common(value: Any) -> Any:
     if own_rank() is None:
         return value
     values = [value]
-    with _together():
+    with together():
         dist.broadcast_object_list(values)
     return values[0]
 
@@ -92,7 +92,7 @@ def share_weights(module: nn.Module) -> None:
     """Give all processes the weights of the first."""
     if own_rank() is None:
         return
-    with _together(), torch.no_grad():
+    with together(), torch.no_grad():
         for weights in module.state_dict().values():
             dist.broadcast(weights, 0)
 
@@ -114,7 +114,7 @@ def check_alike(train: PrefixData, valid: PrefixData | None, *settings: Any) -> 
         if data is not None:
             columns.extend(_columns(data))
     digests: list[Any] = [None] * dist.get_world_size()
-    with _together():
+    with together():
         dist.all_gather_object(digests, fingerprint(*columns))
     others = [rank for rank, digest in enumerate(digests) if digest != digests[0]]
     if others:
@@ -157,21 +157,80 @@ def shared_batches(
     if rank is None:
         yield from batches_of(data, batch_size, rng)
         return
+    clusters = _Clusters.of(data)
     for part in data.parts(batch_size, rng):
-        owner = _owners(part)  # (n_windows,)
-        mine = owner == rank
+        reader = _owners(part)  # (n_windows,)
+        mine = reader == rank
         counted = mine.any()
         mine[0] |= not counted  # a step needs a window, even if another process counts it
         batch = SessionBatch.collate(part.take(np.flatnonzero(mine)))
-        ends = part.take(np.flatnonzero(~mine)).ends  # (P elsewhere,)
-        elsewhere = Elsewhere(
-            targets=torch.from_numpy(data.next_items[ends]),
-            last_items=torch.from_numpy(part.sessions.items[ends]),
-            shares=_row_shares(part, owner, rank),
-            counted=bool(counted),
+        ends = part.ends  # (P,)
+        prefixes = _Prefixes(
+            targets=data.next_items[ends],
+            last_items=part.sessions.items[ends],
+            reader=np.repeat(reader, part.n_prefixes),
         )
-        batch = replace(batch, elsewhere=elsewhere)
-        yield batch, torch.from_numpy(data.next_items[batch.events])
+        own = np.repeat(mine, part.n_prefixes)  # (P,)
+        targets, _ = prefixes.columns(own)
+        elsewhere = Elsewhere(
+            *prefixes.columns(~own),
+            shares=_row_shares(part, reader, rank),
+            counted=bool(counted),
+            moves=_moves(prefixes, clusters, rank),
+        )
+        yield replace(batch, elsewhere=elsewhere), targets
+
+
+class _Prefixes(NamedTuple):
+    """Prefixes of a whole batch, and the process that encodes each."""
+
+    targets: np.ndarray  # (P,)
+    last_items: np.ndarray  # (P,)
+    reader: np.ndarray  # (P,)
+
+    def columns(self, some: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Targets and last items of marked ones."""
+        return torch.from_numpy(self.targets[some]), torch.from_numpy(self.last_items[some])
+
+
+class _Clusters(NamedTuple):
+    """Clusters that the loss reads."""
+
+    of_item: np.ndarray  # (n_items,), -1 for none
+    sizes: np.ndarray  # (n_clusters + 1,), candidates of each, first those of none: 0
+
+    @classmethod
+    def of(cls, data: PrefixData) -> _Clusters | None:
+        if data.clusters is None:
+            return None
+        sizes = np.bincount(data.clusters + 1)  # (n_clusters + 1,)
+        sizes[0] = 0
+        return cls(data.clusters, np.minimum(sizes, MOST_OWN))
+
+
+def _moves(prefixes: _Prefixes, clusters: _Clusters | None, rank: int) -> Moves | None:
+    """Prefixes that this process scores, if the loss reads clusters."""
+    if clusters is None:
+        return None
+    n_processes = dist.get_world_size()
+    cluster = clusters.of_item[np.maximum(prefixes.last_items, 0)]  # (P,)
+    cluster[prefixes.last_items < 0] = -1
+    scorer = scorers(cluster, clusters.sizes, n_processes)  # (P,)
+    scored = scorer == rank  # (P,)
+    counts = np.zeros((n_processes, n_processes), dtype=np.int64)  # from each to each
+    np.add.at(counts, (prefixes.reader, scorer), 1)
+    if not counts.any(0).all() or not counts.any(1).all():
+        return None  # then some process has nothing to send, or to score
+    own = scorer[prefixes.reader == rank]  # (P here,)
+    targets, last_items = prefixes.columns(scored)
+    return Moves(
+        order=torch.from_numpy(np.argsort(own, kind="stable")),
+        sent=counts[rank].tolist(),
+        received=counts[:, rank].tolist(),
+        targets=targets,
+        last_items=last_items,
+        elsewhere=Elsewhere(*prefixes.columns(~scored)),
+    )
 
 
 def _row_shares(part: Examples, owner: np.ndarray, rank: int) -> dict[str, tuple[int, int, int]]:
@@ -194,103 +253,6 @@ def _owners(part: Examples) -> np.ndarray:
     return (done - 1) * dist.get_world_size() // max(done[-1], 1)
 
 
-def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor) -> Tensor:
-    """Sum of the losses of all processes; their gradients are added up in place.
-
-    A gradient travels as it is: that of a lookup as the rows that were looked up, where these are
-    fewer numbers than the table.
-
-    Parameters
-    ----------
-    parameters : iterable of (str, Parameter)
-        With names, in the same order in all processes.
-    loss : Tensor
-        A scalar.
-    """
-    if own_rank() is None:
-        return loss
-    held = [parameter for _, parameter in parameters if parameter.requires_grad]
-    with _together(), torch.no_grad():
-        rows = [one for one in held if one.grad is not None and one.grad.is_sparse]
-        for parameter in rows:
-            parameter.grad = _sum_of_rows(_gradient(parameter))
-        dense = [one for one in held if one.grad is None or not one.grad.is_sparse]
-        return _add_dense(dense, loss)
-
-
-def _add_dense(held: list[Any], loss: Tensor) -> Tensor:
-    """Sum of the losses; gradients are added up, and stay away where no process has one."""
-    small = [one for one in held if one.numel() <= SMALL]
-    has_one = torch.tensor([one.grad is not None for one in held], device=loss.device)
-    parts = [loss.reshape(1), has_one.to(loss.dtype)]
-    parts += [_gradient(one).reshape(-1).to(loss.dtype) for one in small]
-    message = torch.cat(parts)
-    dist.all_reduce(message)
-    total, found, *sums = message.split([len(part) for part in parts])
-    sums_of = dict(zip(map(id, small), sums, strict=True))
-    for one, count in zip(held, found.tolist(), strict=True):
-        if not count:
-            continue
-        if id(one) in sums_of:
-            one.grad = sums_of[id(one)].view_as(one).to(one.dtype)
-        else:
-            one.grad = _gradient(one).contiguous()
-            dist.all_reduce(one.grad)
-    return total.squeeze(0)
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    """Gradient of a parameter, zeros where it has none."""
-    if parameter.grad is None:
-        return torch.zeros_like(parameter)
-    return parameter.grad
-
-
-def _sum_of_rows(gradient: Tensor) -> Tensor:
-    """Sum of the sparse gradients (N, d) of all processes."""
-    gradient = gradient.coalesce()
-    n = gradient.values().shape[0]
-    counts = _gathered(torch.tensor([n], device=gradient.device))  # K of (1,)
-    sizes = [int(count) for count in counts]
-    most = max(sizes)
-    if most * len(sizes) >= DENSE_FROM * gradient.shape[0]:
-        return _sum_as_dense(gradient)
-    rows = gradient.indices().new_zeros(most)  # (most,)
-    rows[:n] = gradient.indices()[0]
-    values = gradient.values().new_zeros(most, *gradient.shape[1:])  # (most, d)
-    values[:n] = gradient.values()
-    all_rows = zip(_gathered(rows), sizes, strict=True)
-    all_values = zip(_gathered(values), sizes, strict=True)
-    index = torch.cat([some[:size] for some, size in all_rows])  # (r,)
-    vectors = torch.cat([some[:size] for some, size in all_values])  # (r, d)
-    joint = torch.sparse_coo_tensor(
-        index.unsqueeze(0), vectors, gradient.shape, check_invariants=False
-    )
-    return joint.coalesce()
-
-
-def _sum_as_dense(gradient: Tensor) -> Tensor:
-    """Sum of sparse gradients (N, d) by way of dense ones; rows without any stay away."""
-    touched = torch.zeros(len(gradient), 1, dtype=gradient.dtype, device=gradient.device)  # (N, 1)
-    touched[gradient.indices()[0]] = 1
-    flat = gradient.to_dense().reshape(len(gradient), -1)  # (N, d)
-    whole = torch.cat([flat, touched], dim=1)  # (N, d + 1)
-    dist.all_reduce(whole)
-    index = whole[:, -1].nonzero().squeeze(1)  # (r,)
-    values = whole[index, :-1].reshape(-1, *gradient.shape[1:])  # (r, d)
-    joint = torch.sparse_coo_tensor(
-        index.unsqueeze(0), values, gradient.shape, is_coalesced=True, check_invariants=False
-    )
-    return joint
-
-
-def _gathered(tensor: Tensor) -> list[Tensor]:
-    """Tensors of all processes, of one shape."""
-    parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, tensor)
-    return parts
-
-
 def measured_together(
     data: PrefixData, measure: Callable[[PrefixData], tuple[np.ndarray, ...]]
 ) -> tuple[np.ndarray, ...]:
@@ -310,7 +272,7 @@ def measured_together(
     if len(mine):
         arrays = measure(replace(data, examples=data.examples.take(mine)))
     shares: list[Any] = [None] * dist.get_world_size()
-    with _together():
+    with together():
         dist.all_gather_object(shares, arrays)
     parts = [share for share in shares if share is not None]
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))

@@ -21,7 +21,9 @@ from ..metrics import flat_name, ranking_metrics
 from ..network import SessionNetwork, rank_targets
 from ..scoring import EncodedPrefixes
 from .callbacks import EndOfTraining
-from .distributed import add_up, common, measured_together, own_rank, shared_batches
+from .distributed import common, measured_together, own_rank, shared_batches
+from .exchange import exchanged
+from .gradients import add_up
 
 __all__ = ["SessionNet", "metric_column"]
 
@@ -223,11 +225,14 @@ class SessionNet(NeuralNet):
         losses = []
         for batch, targets in group:
             with _shares_of(batch):
-                mean_loss = self.get_loss(self.infer(batch), targets, training=True)
+                encoded, targets = exchanged(self.infer(batch), targets)
+                mean_loss = self.get_loss(encoded, targets, training=True)
             loss = mean_loss * (_own_size(batch, targets) / total)
             loss.backward()
             losses.append(loss.detach())
-        return {"loss": add_up(self.get_all_learnable_params(), sum(losses)), "y_pred": None}
+        whole = getattr(self.optimizer_, "whole", 0)
+        total_loss = add_up(self.get_all_learnable_params(), sum(losses), whole)
+        return {"loss": total_loss, "y_pred": None}
 
     def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:
         """Encoded prefixes of a batch, ready to be scored by the criterion."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["RowAdam"]
+__all__ = ["RowAdam", "sum_of_rows"]
 
 
 class RowAdam(torch.optim.Adam):
@@ -51,7 +52,8 @@ class RowAdam(torch.optim.Adam):
         for group in self.param_groups:
             for parameter in filter(_has_sparse_gradient, group["params"]):
                 if len(parameter) <= self.whole:
-                    parameter.grad = parameter.grad.to_dense()
+                    rows, values = parameter.grad._indices()[0], parameter.grad._values()
+                    parameter.grad = sum_of_rows([rows], [values], len(parameter))
                     continue
                 gradients[parameter] = parameter.grad
                 self._move_rows(parameter, parameter.grad.coalesce(), group)
@@ -93,6 +95,14 @@ class RowAdam(torch.optim.Adam):
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         return state
+
+
+def sum_of_rows(rows: Sequence[Tensor], values: Sequence[Tensor], n: int) -> Tensor:
+    """Sum (n, d) of values (r, d) that belong to some rows (r,) of it."""
+    total = values[0].new_zeros(n, *values[0].shape[1:])  # (n, d)
+    for index, added in zip(rows, values, strict=True):
+        total.index_add_(0, index, added)  # half the time of to_dense where rows occur twice
+    return total
 
 
 def _has_sparse_gradient(parameter: Tensor) -> bool:

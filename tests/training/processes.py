@@ -20,6 +20,7 @@ from skorch.callbacks import Callback
 from sessionprompt import PromptedSessionRecommender, losses
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import make_sessions
+from sessionprompt.training import gradients
 
 COMMON = {
     "dim": 8,
@@ -35,8 +36,15 @@ FITS: dict[str, dict[str, Any]] = {
     "clusters": {"loss": "clusters", "n_negatives": 4, "refit": False, "net_params": ROWS},
     "own draws": {"backbone": "sasrec", "refit": False, "random_state": None},
     "few windows": {"loss": "full", "batch_size": 4, "refit": False, "validation_fraction": None},
+    "whole table": {"loss": "clusters", "n_negatives": 4, "refit": False, "batch_size": 12},
 }
-EXACT = ("full", "sampled", "clusters", "few windows")  # weights of attention are dropped apart
+EXACT = (
+    "full",
+    "sampled",
+    "clusters",
+    "few windows",
+    "whole table",
+)  # weights of attention are dropped apart
 SESSIONS = make_sessions(120, n_items=30, n_clusters=3, random_state=0)
 ANNOTATED = ItemClusterer(random_state=0).fit_transform(SESSIONS)
 
@@ -125,12 +133,16 @@ def main(folder: Path) -> None:
     def task(rank: int) -> Any:
         return {name: fitted(name) for name in FITS}
 
+    def as_rows(rank: int) -> Any:
+        gradients.DENSE_FROM = 100.0
+        return {name: fitted(name) for name in ("clusters", "whole table")}
+
     def unlike(rank: int) -> Any:
         return fitted("full", ANNOTATED[rank:])
 
     found = {
         "shared": in_processes(2, folder, task),
-        "three": in_processes(3, folder, lambda rank: {"clusters": fitted("clusters")}),
+        "three": in_processes(3, folder, as_rows),
         "unlike": in_processes(2, folder, unlike),
         "killed": killed_and_resumed(folder),
         "alone": {name: fitted(name) for name in EXACT},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,8 +15,9 @@ from sessionprompt.batches import drawing
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import make_sessions
 from sessionprompt.encoding import NextItemTargets, PrefixData, prefix_data
-from sessionprompt.training import distributed
+from sessionprompt.training import add_up, distributed
 from sessionprompt.training import net as training_net
+from sessionprompt.training.scorers import scorers
 
 LOSSES = ("full", "sampled", "clusters")
 
@@ -49,7 +51,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses that read some vectors of the table, of few items of each cluster."""
     monkeypatch.setattr(losses, "WHOLE_TABLE", 4)
     monkeypatch.setattr(losses, "MOST_ROWS", 20)
-    monkeypatch.setattr(training_net, "add_up", lambda parameters, loss: loss)
+    monkeypatch.setattr(training_net, "add_up", lambda parameters, loss, whole: loss)
+    monkeypatch.setattr(training_net, "exchanged", lambda encoded, targets: (encoded, targets))
 
 
 def as_process(patch: pytest.MonkeyPatch, rank: int | None, size: int) -> None:
@@ -108,9 +111,52 @@ def test_a_share_is_counted_once(fits: dict[str, tuple[Any, PrefixData]]) -> Non
     assert sizes.sum() == len(data)
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_every_prefix_is_scored_once(fits: dict[str, tuple[Any, PrefixData]], size: int) -> None:
+    data = fits["clusters"][1]
+    data = replace(data, clusters=np.arange(30) % 4)
+    batches = []
+    with pytest.MonkeyPatch.context() as patch:
+        for rank in range(size):
+            as_process(patch, rank, size)
+            batches.append(list(distributed.shared_batches(data, 20, np.random.default_rng(0))))
+    n_moved = 0
+    for shares in zip(*batches, strict=True):
+        moves = [batch.elsewhere.moves for batch, _ in shares]
+        if None in moves:
+            assert moves == [None] * size
+            continue
+        n_moved += 1
+        sent = [
+            targets[move.order].split(move.sent)
+            for move, (_, targets) in zip(moves, shares, strict=True)
+        ]
+        for rank, move in enumerate(moves):
+            received = [parts[rank] for parts in sent]
+            assert [len(part) for part in received] == move.received
+            assert torch.equal(torch.cat(received), move.targets)
+            assert len(move.last_items) + len(move.elsewhere.last_items) == sum(
+                len(targets) for _, targets in shares
+            )
+    assert n_moved
+
+
+def test_clusters_stay_whole_and_processes_have_as_much_to_do() -> None:
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(-1, 40, 2_000)
+    sizes = np.append(0, rng.integers(1, 2_000, 40))
+    process = scorers(cluster, sizes, 2)
+    cost = 1_500 + sizes[cluster + 1]
+    assert 0.45 < cost[process == 0].sum() / cost.sum() < 0.55
+    for one in range(40):
+        assert len(np.unique(process[cluster == one])) == 1
+    assert len(np.unique(scorers(np.full(50, 3), sizes, 4))) == 4  # one for all would be too much
+    assert scorers(np.array([-1]), sizes, 4).tolist() == [0]
+
+
 def test_a_process_alone_passes_untouched() -> None:
     loss = torch.zeros(())
     assert distributed.own_rank() is None
     assert distributed.is_first()
-    assert distributed.add_up([], loss) is loss
+    assert add_up([], loss) is loss
     assert distributed.common("value") == "value"
