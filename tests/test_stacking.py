@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from habits_by_hand import bonus_of_habits
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -110,6 +111,7 @@ def bonus(weights: dict[str, float], prefix: list[str], item: str) -> float:
     count = prefix.count(item)
     facts = {"steps back": prefix[::-1].index(item), "times seen": count, "length": len(prefix)}
     total = weights["share of events"] * count / len(prefix)
+    total += bonus_of_habits(weights, prefix, item)
     total += weights["log of times seen"] * np.log(count)
     for name, weight in weights.items():
         kind, _, bounds = name.rpartition(" ")

@@ -10,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 
 from .._checks import is_number
+from .habits import HABITS
 from .own_items import (
     BONUSES,
     COUNTS,
     KNOTS,
+    LENGTHS,
     MOST,
     STEPS,
     OwnItems,
@@ -28,7 +30,8 @@ __all__ = ["LEAST_TRUST", "NAMES", "N_KNOTS", "Blend", "listed", "weights_of"]
 LEAST_TRUST = 0.05  # above 0, so that items outside the prefix keep their order
 NAMES = (*(f"trust at length {knot}" for knot in KNOTS), "own score", *BONUSES)
 N_KNOTS = len(KNOTS)
-ENDS = np.cumsum([len(STEPS), len(COUNTS) + 1, 1])  # of the bonuses by steps, by count, the share
+# ends of the bonuses by steps, by count, by share and by length, before those by habits
+ENDS = np.cumsum([len(STEPS), len(COUNTS) + 1, 1, len(LENGTHS)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +41,11 @@ class Blend:
     With the score s_i of item i, s_max the best of the prefix x, and L its number of events, the
     blended score is
 
-        t(L) s_i + [i in x] (g (s_i - s_max) + r[steps back] + c[times seen] + l[L]),
+        t(L) s_i + [i in x] (g (s_i - s_max) + r[steps back] + c[times seen] + l[L] + h[i last] f),
 
-    divided by the trust t(L) > 0: items outside the prefix keep their scores. A network that was
+    divided by the trust t(L) > 0: items outside the prefix keep their scores. Habits f tell how
+    often the prefix has stayed at its last item and gone back to earlier ones, when it could; they
+    have weights h for its last item and others for its earlier items. A network that was
     trained on a session is sure of it; how far to trust it, and how likely a return is, shows only
     on sessions that it has not seen.
 
@@ -49,7 +54,7 @@ class Blend:
     weights : ndarray of shape (n_weights,)
         As named by :attr:`names`: the trust at lengths 1, 2 and 32 (between them it follows the
         logarithm of the length), g, and the bonuses of an item that was seen so many steps back, so
-        many times, in a prefix of such a length.
+        many times, in a prefix of such a length, and of such habits.
 
     Examples
     --------
@@ -99,23 +104,26 @@ class Blend:
         -------
         ndarray of shape (n_pairs,)
         """
-        by_steps, by_count, by_length, trust = self._tables
+        by_steps, by_count, by_length, by_habit, trust = self._tables
         lengths = own.lengths[own.row]  # (n_pairs,)
         change = self._weight_of("own score") * (scores - best[own.row])  # (n_pairs,)
         change += by_steps[own.steps] + by_count[own.counts] + by_length[lengths]
         change += self._weight_of("share of events") * own.counts / lengths
+        habitual = own.habits @ by_habit  # (n_rows, 2), of the last item and of earlier ones
+        change += habitual[own.row, (own.steps > 0).astype(int)]
         return scores + change / trust[lengths]
 
     @cached_property
-    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Bonuses by steps back, times seen and length, and the trust by length."""
+    def _tables(self) -> tuple[np.ndarray, ...]:
+        """Bonuses by steps back, times seen, length and habit, and the trust by length."""
         numbers = np.arange(MOST + 1)
         numbers_from_1 = np.maximum(numbers, 1)
-        steps, counts, _, lengths = np.split(self.weights[N_KNOTS + 1 :], ENDS)
+        steps, counts, _, lengths, habits = np.split(self.weights[N_KNOTS + 1 :], ENDS)
         return (
             step_columns(numbers) @ steps,
             count_columns(numbers_from_1) @ counts,
             length_columns(numbers_from_1) @ lengths,
+            habits.reshape(2, len(HABITS)).T,
             knot_columns(numbers_from_1) @ self.weights[:N_KNOTS],
         )
 

@@ -13,6 +13,7 @@ from .own_items import OwnItems, knot_columns
 
 __all__ = ["HeldOut", "learn_blend", "likeliest_weights"]
 
+LEAST_DEVIATION = 0.1  # of a column, so that what is rare gets no weight in the tens
 PENALTY = 1e-4  # of a weight's square, for a column of variance 1; in small samples 1 / (2 n)
 
 
@@ -132,7 +133,7 @@ class _Loss:
     Attributes
     ----------
     scale : ndarray of shape (n_weights,)
-        Standard deviations of the columns, 1 for the trust and for constant columns.
+        Standard deviations of the columns, .1 at least; 1 for the trust and for constant columns.
     centre : ndarray of shape (n_weights,)
         Scaled weights without penalty.
     """
@@ -152,6 +153,7 @@ class _Loss:
         if len(self.columns):
             deviations = self.columns.std(axis=0)
             deviations[deviations == 0] = 1
+            deviations = np.maximum(deviations, LEAST_DEVIATION)
         self.scale = np.append(np.ones(self.n_trusts), deviations)
         self.centre = np.zeros(len(self.scale))
         self.penalty = max(PENALTY, 0.5 / len(data.targets))

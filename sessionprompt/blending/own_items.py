@@ -9,11 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from .._arrays import ragged_range
+from .habits import OF_EARLIER, OF_LAST, habit_columns, habits_of
 
 __all__ = [
     "BONUSES",
     "COUNTS",
     "KNOTS",
+    "LENGTHS",
     "MOST",
     "STEPS",
     "OwnItems",
@@ -48,6 +50,8 @@ BONUSES = (
     "log of times seen",
     "share of events",
     *_names("length", LENGTHS),
+    *OF_LAST,
+    *OF_EARLIER,
 )
 """Names of the columns of :attr:`OwnItems.columns`."""
 
@@ -65,6 +69,8 @@ class OwnItems:
         Times that it saw it.
     lengths : ndarray of shape (n_rows,)
         Events of each prefix.
+    habits : ndarray of shape (n_rows, 5)
+        Shares of what each prefix has done so far, see :func:`~.habits.habits_of`.
     """
 
     row: np.ndarray
@@ -72,6 +78,7 @@ class OwnItems:
     steps: np.ndarray
     counts: np.ndarray
     lengths: np.ndarray
+    habits: np.ndarray
 
     @classmethod
     def of(
@@ -86,6 +93,8 @@ class OwnItems:
             from it to the last event of its prefix, falling within a prefix.
         lengths : ndarray of shape (n_rows,)
         """
+        of_events = item
+        n_events = lengths
         lengths = np.minimum(lengths, MOST)
         if item.min(initial=0) < 0:
             known = np.flatnonzero(item >= 0)
@@ -100,7 +109,9 @@ class OwnItems:
         places = np.flatnonzero(is_last)
         last = order[places]
         counts = np.minimum(np.diff(places, prepend=-1), MOST)
-        return cls(row[last], item[last], np.minimum(steps[last], MOST), counts, lengths)
+        own_row = row[last]
+        habits = habits_of(of_events, n_events, np.bincount(own_row, minlength=len(lengths)))
+        return cls(own_row, item[last], np.minimum(steps[last], MOST), counts, lengths, habits)
 
     @classmethod
     def of_prefixes(cls, items: np.ndarray, offsets: np.ndarray, first: np.ndarray) -> OwnItems:
@@ -133,6 +144,7 @@ class OwnItems:
             np.concatenate([part.steps for part in parts]),
             np.concatenate([part.counts for part in parts]),
             np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.habits for part in parts]),
         )
 
     def __len__(self) -> int:
@@ -145,7 +157,12 @@ class OwnItems:
         place = place[self.row]  # (n_pairs,)
         kept = place >= 0
         return OwnItems(
-            place[kept], self.item[kept], self.steps[kept], self.counts[kept], self.lengths[rows]
+            place[kept],
+            self.item[kept],
+            self.steps[kept],
+            self.counts[kept],
+            self.lengths[rows],
+            self.habits[rows],
         )
 
     @property
@@ -154,7 +171,8 @@ class OwnItems:
         lengths = self.lengths[self.row]
         share = self.counts / lengths
         parts = [step_columns(self.steps), count_columns(self.counts), share[:, None]]
-        return np.concatenate([*parts, length_columns(lengths)], axis=1)
+        parts += [length_columns(lengths), habit_columns(self.steps, self.habits[self.row])]
+        return np.concatenate(parts, axis=1)
 
 
 def step_columns(steps: np.ndarray) -> np.ndarray:

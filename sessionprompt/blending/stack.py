@@ -28,7 +28,9 @@ class StackBlend:
     of events, the score is
 
         sum_m t_m(L) s_i^m + [i in x] (sum_m g_m (s_i^m - s_max^m) + r[steps back] + c[times seen]
-        + l[L]).
+        + l[L] + h[i last] f),
+
+    with the habits f of the prefix as in :class:`Blend`.
 
     Attributes
     ----------
@@ -37,7 +39,8 @@ class StackBlend:
     weights : ndarray of shape (n_weights,)
         As named by :attr:`names`: the trust t_m of each model at lengths 1, 2 and 32 (between them
         it follows the logarithm of the length), 0 or more; each g_m; and the bonuses of an item
-        that was seen so many steps back, so many times, in a prefix of such a length.
+        that was seen so many steps back, so many times, in a prefix of such a length and of such
+        habits.
 
     Examples
     --------

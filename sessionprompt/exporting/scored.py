@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..blending import Blend, OwnItems
+from ..blending import HABITS, Blend, OwnItems
 from ..network import SessionNetwork
 from .window import FullWindow
 
@@ -54,9 +54,13 @@ class ScoredSession(nn.Module):
         self.candidates = nn.Buffer(candidates)  # (N, d)
         self.popularity = nn.Buffer(network.popularity.to(candidates.dtype))  # (N,)
         if blend is not None:
-            bonus, gain = blend_tables(blend, n)
-            self.bonus = nn.Buffer(torch.from_numpy(bonus).to(candidates.dtype))  # (n * n * n,)
-            self.gain = nn.Buffer(torch.from_numpy(gain).to(candidates.dtype))  # (n,)
+            bonus, gain, habit_bonus = (
+                nn.Buffer(torch.from_numpy(values).to(candidates.dtype))
+                for values in blend_tables(blend, n)
+            )
+            self.bonus = bonus  # (n * n * n,)
+            self.gain = gain  # (n,)
+            self.habit_bonus = habit_bonus  # (n, 2, 5)
 
     def forward(self, session: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (k,) and scores (k,) of the best items of a session (n,) of codes."""
@@ -91,6 +95,9 @@ class ScoredSession(nn.Module):
         others = (counts - 1).clamp(min=0)  # (n,)
         n = rows.shape[0]
         bonus = self.bonus.index_select(0, (steps * n + others) * n + length - 1)  # (n,)
+        habits = _habits(same, known, length)  # (5,)
+        by_habit = self.habit_bonus.index_select(0, length - 1).squeeze(0) @ habits  # (2,)
+        bonus = bonus + by_habit.index_select(0, steps.clamp(max=1))  # (n,)
         gain = self.gain.index_select(0, length - 1)  # (1,)
         new = own + gain * (own - scores.max()) + bonus  # (n,)
         padded = torch.cat([scores, scores.new_zeros(1)])  # (N + 1,)
@@ -98,7 +105,31 @@ class ScoredSession(nn.Module):
         return padded.scatter(0, target, new)[:n_items]
 
 
-def blend_tables(blend: Blend, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _habits(same: Tensor, known: Tensor, length: Tensor) -> Tensor:
+    """Habits (5,) of a session of some length (1,), as :func:`~sessionprompt.blending.habits_of`.
+
+    `same` (n, n) tells which events are of one known item, `known` (n,) which are known.
+    """
+    event = torch.arange(known.shape[0])  # (n,)
+    there = event < length  # (n,)
+    before = torch.cat([known.new_zeros(1), same.diagonal(1)])  # (n,)
+    arrives = ~before  # (n,)
+    earlier = event.unsqueeze(0) <= event.unsqueeze(1)  # (n, n)
+    arrived = torch.where(earlier & arrives.unsqueeze(0), event.unsqueeze(0), 0).amax(1)  # (n,)
+    place = event - arrived  # (n,), in its stay
+    now = place.index_select(0, length - 1)  # (1,)
+    reached = ((place == now) & there).sum() - 1
+    stayed = ((place == now + 1) & there).sum()
+    moves = (arrives & there).sum() - 1
+    first = known & ~(same & (event.unsqueeze(0) < event.unsqueeze(1))).any(1)  # (n,)
+    returned = (arrives & known & ~first).sum()
+    last_count = same.index_select(0, length - 1).sum()
+    counts = torch.stack([stayed, reached - stayed, returned, moves - returned])  # (4,)
+    cases = torch.stack([reached, reached, moves, moves])  # (4,)
+    return torch.cat([counts / (cases + 1), last_count > now + 1])  # (5,)
+
+
+def blend_tables(blend: Blend, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What a blend adds to the score of an own item, in sessions of at most `n` events.
 
     Parameters
@@ -112,14 +143,33 @@ def blend_tables(blend: Blend, n: int) -> tuple[np.ndarray, np.ndarray]:
         By steps back, times seen less one, and length less one.
     gain : ndarray of shape (n,)
         Factor of the distance to the best score, by length less one.
+    habit_bonus : ndarray of shape (n, 2, 5)
+        Factor of each habit, by length less one, of the last item and of earlier ones.
     """
     steps, counts, lengths = (axis.ravel() for axis in np.indices((n, n, n)))
-    row = np.arange(n**3)
-    own = OwnItems(row, row, steps, counts + 1, lengths + 1)
-    zeros = np.zeros(n**3)
-    bonus = blend.own_scores(own, zeros, zeros)
+    bonus = _bonus(blend, steps, counts + 1, lengths + 1)
     every = np.arange(n)
-    once = OwnItems(every, every, np.zeros(n, int), np.ones(n, int), every + 1)
-    base = blend.own_scores(once, np.zeros(n), np.zeros(n))
-    gain = base - blend.own_scores(once, np.zeros(n), np.ones(n))
-    return bonus, gain
+    base = _bonus(blend, np.zeros(n, int), np.ones(n, int), every + 1)
+    gain = base - _bonus(blend, np.zeros(n, int), np.ones(n, int), every + 1, best=1)
+    n_habits = len(HABITS)
+    lengths, steps, habit = (axis.ravel() for axis in np.indices((n, 2, n_habits)))
+    ones = np.ones_like(lengths)
+    without = _bonus(blend, steps, ones, lengths + 1)
+    habit_bonus = _bonus(blend, steps, ones, lengths + 1, np.eye(n_habits)[habit]) - without
+    return bonus, gain, habit_bonus.reshape(n, 2, n_habits)
+
+
+def _bonus(
+    blend: Blend,
+    steps: np.ndarray,
+    counts: np.ndarray,
+    lengths: np.ndarray,
+    habits: np.ndarray | None = None,
+    best: float = 0,
+) -> np.ndarray:
+    """New scores of items whose scores are 0, the only own items of their prefixes, (n_rows,)."""
+    row = np.arange(len(steps))
+    if habits is None:
+        habits = np.zeros((len(row), len(HABITS)))
+    own = OwnItems(row, row, steps, counts, lengths, habits)
+    return blend.own_scores(own, np.zeros(len(row)), np.full(len(row), float(best)))

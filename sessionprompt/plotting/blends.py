@@ -20,6 +20,9 @@ LONGEST = 64  # events of a prefix at the right end of the trust's axis
 class BlendDisplay(Display):
     """Bonuses of items that a session has seen already, and the trust in scores by length.
 
+    The last panels show what full shares of habits are worth: of earlier stays at an item that went
+    on and that ended, of moves that returned to an item and that did not, and a return just now.
+
     Parameters
     ----------
     blend : Blend or StackBlend
@@ -28,7 +31,7 @@ class BlendDisplay(Display):
     --------
     >>> from sessionprompt.blending import Blend
     >>> len(BlendDisplay.from_results(Blend.neutral()).axes_)
-    4
+    6
     """
 
     def __init__(self, blend: Blend | StackBlend) -> None:
@@ -41,7 +44,7 @@ class BlendDisplay(Display):
         Parameters
         ----------
         estimator : recommender with ``blend_``, or a pipeline that ends in one
-        ax : Axes or four of them, optional
+        ax : Axes or six of them, optional
 
         Returns
         -------
@@ -66,7 +69,7 @@ class BlendDisplay(Display):
         Parameters
         ----------
         blend : Blend or StackBlend
-        ax : Axes or four of them, optional
+        ax : Axes or six of them, optional
 
         Returns
         -------
@@ -79,13 +82,13 @@ class BlendDisplay(Display):
 
         Parameters
         ----------
-        ax : Axes or four of them, optional
+        ax : Axes or six of them, optional
 
         Returns
         -------
         self
         """
-        panels = self._open(ax, (8.4, 6.2), 2, 2)
+        panels = self._open(ax, (8.4, 9.3), 3, 2)
         weights = self.blend.to_dict()
         steps = _named(weights, "steps back ")
         _bars(panels[0], steps, "By when it was seen last", "steps back")
@@ -93,9 +96,11 @@ class BlendDisplay(Display):
         lengths = {"1": 0.0, **_named(weights, "length ")}
         _bars(panels[2], lengths, "By length of the session", "events so far")
         _trusts(panels[3], weights)
-        for panel in panels[:3]:
+        _bars(panels[4], _by_habit(weights, "last item if "), "Last item", "habit")
+        _bars(panels[5], _by_habit(weights, "earlier item if "), "Earlier items", "habit")
+        for panel in (*panels[:3], *panels[4:]):
             panel.set_ylabel("bonus (added to the score)")
-        _note_factors(panels[3], weights)
+        _note_factors(panels[5], weights)
         return self
 
 
@@ -104,6 +109,11 @@ def _named(weights: Mapping[str, float], start: str) -> dict[str, float]:
     return {
         name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)
     }
+
+
+def _by_habit(weights: Mapping[str, float], start: str) -> dict[str, float]:
+    """Weights of habits, by names of two short lines."""
+    return {name.replace(" ", "\n"): value for name, value in _named(weights, start).items()}
 
 
 def _by_count(weights: Mapping[str, float]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from habits_by_hand import bonus_of_habits
 
 from sessionprompt.blending import Blend, HeldOut, OwnItems, learn_blend
 
@@ -43,6 +44,7 @@ def new_score(blend: Blend, prefix: list[int], item: int, scores: np.ndarray) ->
     length = len(prefix)
     bonus = weights["own score"] * (scores[item] - scores.max())
     bonus += weights["share of events"] * count / length
+    bonus += bonus_of_habits(weights, prefix, item)
     bonus += weights["log of times seen"] * np.log(count)
     for kind, value in (("steps back", steps), ("times seen", count), ("length", length)):
         for name, weight in weights.items():
@@ -108,9 +110,10 @@ def test_what_returns_gains(returning: tuple[list[list[int]], HeldOut]) -> None:
     blend = learn_blend(returning[1])
     assert blend is not None
     weights = blend.to_dict()
-    assert weights["steps back 1"] > 1 + max(
-        weights["steps back 0"], weights["steps back 2"], weights["steps back 3-4"]
+    first, second, last_but_one, last = blend.own_scores(
+        own_of([[1, 2, 3, 4]]), np.zeros(4), np.zeros(1)
     )
+    assert last_but_one > 1 + max(first, second, last)
     # scores of noise are not to be trusted
     assert weights["trust at length 2"] < 0.3
 
@@ -167,3 +170,27 @@ def test_tables_come_back() -> None:
 def test_tables_that_are_none(change: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Blend.from_dict({**Blend.neutral().to_dict(), **change})
+
+
+@pytest.mark.parametrize("doubled", [False, True])
+def test_events_that_come_twice_are_told_by_those_before(doubled: bool) -> None:
+    prefixes = []
+    targets = []
+    for row in range(300):
+        items = RNG.permutation(N_ITEMS)[:4].tolist()
+        events = items
+        if row % 2:
+            events = np.repeat(items, 2).tolist()
+        length = int(RNG.integers(2, len(events)))
+        prefixes.append(events[:length])
+        targets.append(events[length])
+    blend = learn_blend(held_out(prefixes, targets, RNG.normal(size=(300, N_ITEMS))))
+    assert blend is not None
+    before = [1, 2]
+    if doubled:
+        before = [1, 1, 2, 2]
+    fresh, again = (
+        new_score(blend, [*before, *now], 3, np.zeros(N_ITEMS)) for now in ([3], [3, 3])
+    )
+    assert (fresh > 2) == doubled
+    assert again < 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from habits_by_hand import habits_by_hand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,9 @@ def test_own_items_are_those_of_a_loop(prefixes: list[list[int]]) -> None:
     taken = own.take(rows)
     assert as_tuples(taken) == by_hand(prefixes[::2])
     assert taken.lengths.tolist() == [len(prefix) for prefix in prefixes[::2]]
+    by_prefix = np.array([list(habits_by_hand(prefix).values()) for prefix in prefixes])
+    np.testing.assert_allclose(own.habits, by_prefix, atol=1e-12)
+    np.testing.assert_array_equal(taken.habits, own.habits[::2])
     assert as_tuples(OwnItems.join([own, taken])) == by_hand(prefixes + prefixes[::2])
 
 
@@ -50,7 +54,11 @@ def test_columns_of_one_pair() -> None:
     [first] = own.columns[own.item == 3]
     # four steps back, seen twice, a third of the events, length 6
     expected = [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, np.log(2), 1 / 3, 0, 0, 1, 0, 0]
-    assert first.tolist() == pytest.approx(expected)
+    # both earlier stays went on after one event, neither move returned
+    habits = [2 / 3, 0, 0, 2 / 3, 0]
+    assert first.tolist() == pytest.approx([*expected, *[0] * 5, *habits])
+    [last] = own.columns[own.item == 2]
+    assert last[-10:].tolist() == pytest.approx([*habits, *[0] * 5])
 
 
 def test_long_prefixes_stay_in_range() -> None:

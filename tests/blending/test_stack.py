@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from habits_by_hand import bonus_of_habits
 
 from sessionprompt import Sessions
 from sessionprompt.baselines import SequentialRules, SessionPopularity
@@ -110,6 +111,7 @@ def bonus(named: dict[str, float], prefix: list[int], item: int) -> float:
         "length": len(prefix),
     }
     total = named["share of events"] * count / len(prefix)
+    total += bonus_of_habits(named, prefix, item)
     total += named["log of times seen"] * np.log(count)
     for name, weight in named.items():
         kind, _, bounds = name.rpartition(" ")

@@ -15,6 +15,7 @@ import torch
 from sessionprompt import PrecomputedClusters, PromptedSessionRecommender
 from sessionprompt.backbones import Backbone
 from sessionprompt.batches import SessionBatch
+from sessionprompt.blending import Blend
 from sessionprompt.datasets import make_sessions
 from sessionprompt.exporting.scored import ScoredSession
 
@@ -26,6 +27,7 @@ SESSIONS = [
     ["item-03"],
     ["item-03", "item-04", "item-03"],
     ["item-05", "item-05", "item-05", "item-07", "item-01", "item-05"],
+    ["item-02", "item-02", "item-05", "item-05", "item-02"],
     ["item-09", "item-01", "item-02", "item-03", "item-09", "item-11", "item-12", "item-09"],
 ]
 UNKNOWN = [["tea"], ["tea", "item-05"], ["item-05", "tea", "item-07"]]
@@ -92,6 +94,7 @@ def in_file(model: Any, path: Path) -> Answer:
 def test_the_module_answers_as_models_do(backbone: str) -> None:
     model = fitted(backbone)
     assert model.blend_ is not None
+    model.blend_ = Blend(np.linspace(0.5, 1.5, len(model.blend_.weights)))  # each counts
     same_answers(model, in_torch(model), [*SESSIONS, *UNKNOWN[1:]])  # torch mixes equal scores
 
 

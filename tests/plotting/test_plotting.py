@@ -258,10 +258,10 @@ def test_axes_of_somebody_else(tmp_path: Path) -> None:
     shown = TrainingCurveDisplay.from_results([{"epoch": 1, "train_loss": 2.0}], ax=left)
     assert shown.ax_ is left and shown.figure_ is figure and shown._repr_png_() is None
     divided = BlendDisplay.from_results(Blend.neutral(), ax=right)
-    assert len(divided.axes_) == 4 and divided.figure_ is figure
-    given = BlendDisplay.from_results(Blend.neutral(), ax=Figure().subplots(2, 2))
-    assert len(given.axes_) == 4
-    with pytest.raises(ValueError, match="ax holds 2 axes, and BlendDisplay draws 4 panels"):
+    assert len(divided.axes_) == 6 and divided.figure_ is figure
+    given = BlendDisplay.from_results(Blend.neutral(), ax=Figure().subplots(3, 2))
+    assert len(given.axes_) == 6
+    with pytest.raises(ValueError, match="ax holds 2 axes, and BlendDisplay draws 6 panels"):
         BlendDisplay.from_results(Blend.neutral(), ax=[left, right])
     with pytest.raises(ValueError, match="stands on no grid"):
         BlendDisplay.from_results(Blend.neutral(), ax=Figure().add_axes((0, 0, 1, 1)))

@@ -214,7 +214,8 @@ def test_a_blend_replaces_scores_of_own_items(kind: Callable[[], Scores]) -> Non
     rows, codes = pairs_of(N_PREFIXES)
     lengths = np.bincount(rows, minlength=N_PREFIXES) + 1
     steps = np.arange(len(rows)) % 3
-    own = OwnItems(rows.numpy(), codes.numpy(), steps, np.ones_like(steps), lengths)
+    habits = np.linspace(0, 1, 5 * len(lengths)).reshape(-1, 5)
+    own = OwnItems(rows.numpy(), codes.numpy(), steps, np.ones_like(steps), lengths, habits)
     blend = Blend(np.linspace(1, 2, len(Blend.neutral().weights)))
     matrix = base.matrix().clone()
     old = matrix[rows, codes].double().numpy()
