@@ -1,14 +1,15 @@
 """Training in several processes beside one: seconds of a step, and whether the steps are the same.
 
 python benchmarks/speed/processes.py --data FOLDER [--processes 1,2] [--fraction .25]
-    [--losses full,clusters,sampled] [--steps N] [--epochs 1] [--output FILE]
+    [--losses full,clusters,sampled] [--steps N] [--epochs 1] [--curve] [--output FILE]
 
 GRU4Rec with cluster prompts on the newest share of Diginetica's training sessions, started by
 torchrun once for each number of processes, each of one thread. Of each loss, a line holds the
 median seconds of a step, what it is to those of one process, the largest relative difference of a
-step's loss from one process, and the metric that was measured on validation sessions. `--exchange`
-times what a step sends of a table instead: rows of a sparse gradient, or a dense one, for an
-optimizer that moves rows, and for one that moves the whole table; seconds of processor time.
+step's loss from one process, processor time of a step and of its parts in the first process, and,
+with `--curve`, metrics of the validation sessions after each epoch. `--exchange` times what a step
+sends of a table instead: rows of a sparse gradient, or a dense one, for an optimizer that moves
+rows, and for one that moves the whole table; seconds of processor time.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -31,8 +36,10 @@ from skorch.callbacks import Callback
 
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.datasets import load_parquet
+from sessionprompt.metrics import ranking_metrics
+from sessionprompt.network import rank_targets
 from sessionprompt.recommender import PromptedSessionRecommender
-from sessionprompt.training import EndOfTraining, add_up, gradients, joined
+from sessionprompt.training import EndOfTraining, add_up, gradients, joined, net
 
 LOSSES: dict[str, dict[str, Any]] = {
     "full": {"loss": "full"},
@@ -40,8 +47,29 @@ LOSSES: dict[str, dict[str, Any]] = {
     "sampled": {"loss": "sampled"},
 }
 PACKAGES = ("numpy", "torch")
+METRICS = ["mrr@20", "recall@20"]
+PARTS = {
+    "encode": (net.SessionNet, "infer"),
+    "exchange states": (net, "exchanged"),
+    "loss": (net.SessionNet, "get_loss"),
+    "backward": (torch.Tensor, "backward"),
+    "add up gradients": (net, "add_up"),
+}
 TABLE = (43_000, 64)  # of Diginetica
 ROWS = (1_000, 5_000, 15_000, 30_000)
+
+
+class Curve(Callback):
+    """Metrics of the validation sessions after each epoch."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_end(self, owner: Any, dataset_valid: Any = None, **kwargs: Any) -> None:
+        """Rank all targets, in every process."""
+        ranks, losses, _ = rank_targets(owner.network, dataset_valid, owner.batch_size)
+        row = {"valid_loss": float(np.mean(losses)), **ranking_metrics(ranks, METRICS)}
+        self.rows.append({name: float(f"{value:.6g}") for name, value in row.items()})
 
 
 class Steps(Callback):
@@ -51,13 +79,15 @@ class Steps(Callback):
         self.most = most
         self.losses: list[float] = []
         self.ends: list[float] = []
+        self.processor_ends: list[float] = []
 
-    def on_batch_end(self, net: Any, loss: Any = None, training: bool = False, **kwargs: Any):
+    def on_batch_end(self, owner: Any, loss: Any = None, training: bool = False, **kwargs: Any):
         """Note a step."""
         if not training:
             return
         self.losses.append(loss.item())
         self.ends.append(time.perf_counter())
+        self.processor_ends.append(time.process_time())
         if len(self.losses) == self.most:
             raise EndOfTraining("callback")
 
@@ -81,6 +111,10 @@ def worker(args: argparse.Namespace) -> None:
 def trained(train: Any, loss: str, args: argparse.Namespace) -> dict[str, Any]:
     """Losses, seconds of steps, and history of a training."""
     steps = Steps(args.steps)
+    curve = Curve()
+    callbacks: list[Callback] = [steps]
+    if args.curve:
+        callbacks.append(curve)
     model = PromptedSessionRecommender(
         **LOSSES[loss],
         max_epochs=args.epochs,
@@ -88,17 +122,38 @@ def trained(train: Any, loss: str, args: argparse.Namespace) -> dict[str, Any]:
         refit=False,
         repeats=None,
         random_state=0,
-        net_params={"callbacks": [steps]},
+        net_params={"callbacks": callbacks},
     )
     started = time.perf_counter()
-    model.fit(train)
+    spent: dict[str, list[float]] = {name: [] for name in PARTS}
+    with ExitStack() as stack:
+        for name, (owner, method) in PARTS.items():
+            timed = on_the_clock(getattr(owner, method), spent[name])
+            stack.enter_context(patch.object(owner, method, timed))
+        model.fit(train)
+    parts = {name: figures(float(np.median(seconds))) for name, seconds in spent.items()}
+    whole = figures(float(np.median(np.diff(steps.processor_ends))))
     return {
         "losses": steps.losses,
+        "processor_s": {"step": whole, **parts},
         "step_s": figures(float(np.median(np.diff(steps.ends)))),
         "fit_s": figures(time.perf_counter() - started),
-        "history": model.history_,
+        "curve": curve.rows,
         "items": model.n_items_,
     }
+
+
+def on_the_clock(function: Callable[..., Any], spent: list[float]) -> Callable[..., Any]:
+    """The function, which notes its seconds of processor time."""
+
+    @wraps(function)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        started = time.process_time()
+        answer = function(*args, **kwargs)
+        spent.append(time.process_time() - started)
+        return answer
+
+    return timed
 
 
 def exchanges() -> dict[str, Any]:
@@ -145,9 +200,9 @@ def lines(processes: int, found: dict[str, Any], alone: dict[str, Any]) -> list[
         n = min(len(one["losses"]), len(other["losses"]))
         losses = np.array([one["losses"][:n], other["losses"][:n]])  # (2, n)
         difference = np.abs(losses[0] / losses[1] - 1).max()
-        measured = {
-            key: value for row in one["history"][-1:] for key, value in row.items() if "@" in key
-        }
+        measured = {}
+        if one["curve"]:
+            measured["curve"] = one["curve"]
         made.append(
             {
                 "loss": loss,
@@ -155,6 +210,7 @@ def lines(processes: int, found: dict[str, Any], alone: dict[str, Any]) -> list[
                 "items": one["items"],
                 "steps": n,
                 "step_s": one["step_s"],
+                "processor_s": one["processor_s"],
                 "speedup": figures(other["step_s"] / one["step_s"]),
                 "fit_s": one["fit_s"],
                 "largest_difference": figures(float(difference)),
@@ -174,6 +230,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--steps", type=int, help="end after so many steps")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--curve", action="store_true", help="metrics after each epoch")
     parser.add_argument("--exchange", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
