@@ -98,8 +98,15 @@ class RowAdam(torch.optim.Adam):
 
 
 def sum_of_rows(rows: Sequence[Tensor], values: Sequence[Tensor], n: int) -> Tensor:
-    """Sum (n, d) of values (r, d) that belong to some rows (r,) of it."""
-    total = values[0].new_zeros(n, *values[0].shape[1:])  # (n, d)
+    """Sum (n, d) of values (r, d) that belong to some rows (r,) of it, always in one order."""
+    shape = (n, *values[0].shape[1:])
+    if values[0].is_cuda:  # where index_add_ has no order
+        index = torch.cat(list(rows)).unsqueeze(0)  # (1, r)
+        joint = torch.sparse_coo_tensor(
+            index, torch.cat(list(values)), shape, check_invariants=False
+        )
+        return joint.coalesce().to_dense()
+    total = values[0].new_zeros(shape)  # (n, d)
     for index, added in zip(rows, values, strict=True):
         total.index_add_(0, index, added)  # half the time of to_dense where rows occur twice
     return total
