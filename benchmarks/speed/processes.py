@@ -67,9 +67,9 @@ class Curve(Callback):
 
     def on_epoch_end(self, owner: Any, dataset_valid: Any = None, **kwargs: Any) -> None:
         """Rank all targets, in every process."""
-        ranks, losses, _ = rank_targets(owner.network, dataset_valid, owner.batch_size)
-        row = {"valid_loss": float(np.mean(losses)), **ranking_metrics(ranks, METRICS)}
-        self.rows.append({name: float(f"{value:.6g}") for name, value in row.items()})
+        ranks = rank_targets(owner.network, dataset_valid, owner.batch_size)[0]
+        values = ranking_metrics(ranks, METRICS)
+        self.rows.append({name: float(f"{value:.6g}") for name, value in values.items()})
 
 
 class Steps(Callback):

@@ -16,7 +16,7 @@ from .optimizers import sum_of_rows
 __all__ = ["add_up"]
 
 SMALL = 65_536  # numbers of a gradient that travels in one message with the other small ones
-DENSE_FROM = 0.8  # rows of all processes by those of the table: then a ring of all rows is quicker
+DENSE_FROM = 1.0  # rows of all processes by those of the table: then a ring of all rows is quicker
 
 
 def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor, whole: int = 0) -> Tensor:
