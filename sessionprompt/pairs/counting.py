@@ -88,17 +88,23 @@ def count_pairs(
     sessions = _names(session)
     orders = _names(order)
     _check_columns(frame, (item, *sessions, *orders))
-    frame = _with_missing_integers(frame, item)
     if frame.implementation.is_dask():  # whose windows know no order
         settings: dict[str, Any] = {"item": item, "session": sessions, "order": orders}
         settings |= {"window": window, "self_loops": self_loops}
         return _in_partitions(frame.to_native(), settings)
+    ids = None
+    if frame.implementation.is_pandas():
+        frame, ids = _numbered(frame, item)
     near = [_at_distance(frame, item, sessions, orders, far) for far in range(1, window + 1)]
     pairs = nw.concat(near)
     if self_loops == "drop":
         pairs = pairs.filter(nw.col("item") != nw.col("other"))
     counts = pairs.group_by("item", "other").agg(nw.len().alias("count"))
-    return counts.with_columns(nw.col("count").cast(nw.Int64)).to_native()
+    table = counts.with_columns(nw.col("count").cast(nw.Int64)).to_native()
+    if ids is not None:
+        numbers = {name: table[name].to_numpy(dtype=np.int64) for name in ("item", "other")}
+        table = table.assign(**{name: ids.take(codes) for name, codes in numbers.items()})
+    return table
 
 
 def _graph_of(sessions: Sessions, window: int, self_loops: str) -> sparse.csr_array:
@@ -126,7 +132,7 @@ def _of_partition(part: Any, item: str, **settings: Any) -> Any:
     """Counts of a partition; of one without rows, which narwhals cannot shift, none."""
     if len(part):
         return count_pairs(part, item=item, **settings)
-    none = _nullable(part[item])
+    none = part[item]
     return none.to_frame("item").assign(other=none, count=np.zeros(0, dtype=np.int64))
 
 
@@ -147,22 +153,19 @@ def _opened(events: Any) -> Any:
     return frame
 
 
-def _with_missing_integers(frame: Any, item: str) -> Any:
-    """Table whose column of items can miss integers, of which NumPy's make floats in pandas.
+def _numbered(frame: Any, item: str) -> tuple[Any, Any]:
+    """Table of pandas with numbers in place of integers or categories, and the items by number.
 
-    Its rows are numbered anew, as narwhals puts such integers at the wrong rows otherwise.
+    A shift makes floats of integers, which hold such numbers but not every id; integers that can be
+    missing come to the wrong rows, or break; categories have no order. Rows are numbered anew.
+    Other items stay, with None.
     """
-    if not frame.implementation.is_pandas():
-        return frame
     table = frame.to_native().reset_index(drop=True)
-    return nw.from_native(table.assign(**{item: _nullable(table[item])}))
-
-
-def _nullable(column: Any) -> Any:
-    """Column of pandas, integers as those that can be missing."""
-    if getattr(column.dtype, "kind", "") in "iu":
-        return column.convert_dtypes()
-    return column
+    column = table[item]
+    if column.dtype.kind not in "iu" and column.dtype != "category":
+        return nw.from_native(table), None
+    codes, ids = column.factorize(sort=True)
+    return nw.from_native(table.assign(**{item: np.where(codes < 0, np.nan, codes)})), ids
 
 
 def _names(columns: str | Sequence[str]) -> list[str]:

@@ -107,7 +107,7 @@ def test_integer_ids_stay_integers(engine: str) -> None:
 @pytest.mark.parametrize("index", [[5, 7], pd.RangeIndex(3, 5)])
 def test_the_index_of_pandas_does_not_matter(index: Any) -> None:
     events = pd.DataFrame({"session": [1, 1], "item": [4, 3], "time": [1, 2]}, index=index)
-    for kind in ("int32", "Int64", "str"):
+    for kind in ("int32", "Int64", "str", "category"):
         counted = count_pairs(events.astype({"item": kind}))
         assert counted.astype({"item": int, "other": int}).to_numpy().tolist() == [[3, 4, 1]]
 
