@@ -74,9 +74,11 @@ def _watch(
         while len(running) < n:
             process = context.Process(target=_work, args=(work, listening), daemon=True)
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-            process.start()
-            running[process] = time.monotonic()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            try:
+                process.start()
+                running[process] = time.monotonic()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         wait([process.sentinel for process in running])
         for process in [process for process in running if not process.is_alive()]:
             if time.monotonic() - running.pop(process) < SHORT:
