@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sphinx.util import logging
-
 LINK = re.compile(r'<(?:a|area|img|link|script|source)\b[^>]*?\b(?:href|src)="([^"]*)"')
 ANCHOR = re.compile(r'\b(?:id|name)="([^"]+)"')
 
@@ -24,6 +22,8 @@ def check(app: Any, error: Exception | None) -> None:
     """Warn of each link that leads nowhere; the Makefile makes errors of warnings."""
     if error is not None or app.builder.name != "html":
         return
+    from sphinx.util import logging  # not needed to look at pages, nor there in the tests
+
     _anchors.cache_clear()
     logger = logging.getLogger(__name__)
     for name in sorted(app.env.found_docs):
