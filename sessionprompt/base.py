@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,21 @@ from .encoding import (
     CodeLists,
     ItemFilter,
     NextItemTargets,
+    SeenBefore,
     SessionEncoder,
+    filter_of_prefixes,
+    item_filter,
     read_candidates,
-    seen_items,
+    read_seen,
     with_reserved_places,
 )
 from .metrics import (
+    EvaluationPiece,
     RankedTargets,
     Slice,
     Ties,
     check_labels,
+    evaluation_pieces,
     list_length,
     metric_names,
     session_weights,
@@ -122,8 +128,9 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         allowed = None
         if candidates is not None:
             allowed = read_candidates(self.encoder_, candidates, len(sessions))
+        seen = read_seen(self.encoder_, exclude_seen, sessions)
         rows = np.arange(len(sessions))
-        items = self._filter(sessions, rows, sessions.lengths, exclude_seen, allowed)
+        items = item_filter(self.encoder_, sessions, rows, sessions.lengths, seen, allowed)
         codes, scores = self._best_items(sessions, k, items)
         if min_new:
             codes, scores = self._with_new_items(sessions, (codes, scores), items, min_new)
@@ -150,39 +157,6 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         among = items.among(np.flatnonzero(is_new))
         new = self._best_items(sessions, min_new, among)
         return with_reserved_places(best, new, is_new)
-
-    def _filter(
-        self,
-        sessions: Sessions,
-        rows: np.ndarray,
-        lengths: np.ndarray,
-        exclude_seen: Any,
-        candidates: np.ndarray | CodeLists | None,
-    ) -> ItemFilter | None:
-        """Items that may be recommended to prefixes of some sessions; None if all of them may.
-
-        `rows` and `lengths` are those of the prefixes; candidates in lists have a row for each.
-        """
-        if exclude_seen is False and candidates is None:
-            return None
-        shared = None
-        own = None
-        excluded: tuple[CodeLists, ...] = ()
-        if isinstance(candidates, CodeLists):
-            own = candidates
-        else:
-            shared = candidates
-        if isinstance(exclude_seen, Sessions):
-            excluded = seen_items(self.encoder_, sessions, rows, lengths, exclude_seen)
-        elif exclude_seen in (True, False):
-            if exclude_seen:
-                excluded = seen_items(self.encoder_, sessions, rows, lengths)
-        else:
-            raise ValueError(
-                f"exclude_seen={exclude_seen!r} must be True or False, or Sessions whose users "
-                "have seen their items."
-            )
-        return ItemFilter(self.n_items_, shared, own, excluded)
 
     # ------------------------------------------------------------------ scoring
     def score(
@@ -261,20 +235,40 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
             If a metric is not known or reads what the model does not know, no session has a next
             item, or the weights do not fit.
         """
-        names = metric_names(metrics)
-        check_fitted(self, "encoder_")
-        check_labels(names, self.encoder_)
         sessions = as_sessions(X)
-        weights = session_weights(sample_weight, len(sessions))
-        top = list_length(names)
-        ranked = self.ranks(
+        return self._evaluate_pieces(
             sessions,
+            self._pieces(sessions, last_events),
+            metrics=metrics,
+            slices=slices,
             ties=ties,
-            last_events=last_events,
-            top=top,
+            sample_weight=sample_weight,
             exclude_seen=exclude_seen,
             candidates=candidates,
         )
+
+    def _pieces(self, sessions: Sessions, last_events: Any) -> Iterator[EvaluationPiece]:
+        return evaluation_pieces(sessions, last_events, [getattr(self, "annotator_", None)])
+
+    def _evaluate_pieces(
+        self,
+        sessions: Sessions,
+        pieces: Iterator[EvaluationPiece],
+        *,
+        metrics: str | Iterable[str],
+        slices: Slice | Iterable[Slice] | None = None,
+        ties: Ties = "pessimistic",
+        sample_weight: Any = None,
+        exclude_seen: bool | Sessions = False,
+        candidates: Iterable[Any] | None = None,
+    ) -> dict[str, Any]:
+        """Metrics of sessions that come in pieces, see :meth:`evaluate`."""
+        names = metric_names(metrics)
+        check_fitted(self, "encoder_")
+        check_labels(names, self.encoder_)
+        weights = session_weights(sample_weight, len(sessions))
+        top = list_length(names)
+        ranked = self._rank_pieces(sessions, pieces, ties, top, exclude_seen, candidates)
         result = ranked.summary(names, slices, weights)
         _warn_of_unknown_targets(result["n_unknown_targets"], result["n_targets"])
         return result
@@ -305,31 +299,50 @@ class SessionRecommenderMixin(RecommendMixin, LearnedHtml):
         -------
         RankedTargets
         """
+        sessions = as_sessions(X)
+        pieces = self._pieces(sessions, last_events)
+        return self._rank_pieces(sessions, pieces, ties, top, exclude_seen, candidates)
+
+    def _rank_pieces(
+        self,
+        sessions: Sessions,
+        pieces: Iterator[EvaluationPiece],
+        ties: str,
+        top: int,
+        exclude_seen: bool | Sessions,
+        candidates: Iterable[Any] | None,
+    ) -> RankedTargets:
+        """Ranks of the targets of sessions that come in pieces, see :meth:`ranks`."""
         check_fitted(self, "encoder_")
         if top:
             check_k(top, self.n_items_, "known items")
-        sessions = self._annotated(as_sessions(X))
-        cut = NextItemTargets.of(sessions, self.encoder_, last_events)
-        if not len(cut.rows):
+        allowed = None
+        if candidates is not None:
+            allowed = read_candidates(self.encoder_, candidates, len(sessions))
+        seen = read_seen(self.encoder_, exclude_seen, sessions)
+        ranked = RankedTargets.join(self._ranked(pieces, ties, top, seen, allowed))
+        if ranked is None:
             raise ValueError(
                 f"X holds no session with a next item to rank; sessions need {sessions.usable_if}."
             )
-        items = self._filter_of_prefixes(cut, len(sessions), exclude_seen, candidates)
-        return self._rank_targets(cut, ties, top, items)
+        return ranked
 
-    def _filter_of_prefixes(
-        self, cut: NextItemTargets, n_sessions: int, exclude_seen: Any, candidates: Any
-    ) -> ItemFilter | None:
-        """Items that may be recommended at each event of cut sessions; None if all of them may."""
-        inputs = cut.inputs
-        row = np.repeat(np.arange(len(inputs)), inputs.lengths)
-        lengths = np.arange(inputs.n_events) - inputs.offsets[row] + 1
-        allowed = None
-        if candidates is not None:
-            allowed = read_candidates(self.encoder_, candidates, n_sessions)
-        if isinstance(allowed, CodeLists):
-            allowed = allowed.take(cut.rows[row])
-        return self._filter(inputs, row, lengths, exclude_seen, allowed)
+    def _ranked(
+        self,
+        pieces: Iterator[EvaluationPiece],
+        ties: str,
+        top: int,
+        seen: bool | SeenBefore,
+        allowed: np.ndarray | CodeLists | None,
+    ) -> Iterator[RankedTargets]:
+        """Ranked targets of the pieces that hold some."""
+        for piece in pieces:
+            annotated = self._annotated(piece.sessions)
+            cut = NextItemTargets.of(annotated, self.encoder_, piece.last_events)
+            if len(cut.rows):
+                cut = replace(cut, rows=piece.rows[cut.rows])
+                items = filter_of_prefixes(self.encoder_, cut, seen, allowed)
+                yield self._rank_targets(cut, ties, top, items)
 
 
 def warn_of_unknown(n: int, stacklevel: int, answer: str = "popularity") -> None:

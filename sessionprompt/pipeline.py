@@ -6,7 +6,6 @@ import copy
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,13 +13,12 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 
 from ._parameters import RecommenderParams
 from .clustering import ItemAttributes, ItemClusterer
-from .encoding import candidates_of
 from .metrics import (
     RankedTargets,
     Slice,
     Ties,
     evaluate_pipeline,
-    split_and_transform,
+    pipeline_pieces,
     transform_steps,
 )
 from .recommender import PromptedSessionRecommender
@@ -301,17 +299,9 @@ class Pipeline(RecommendMixin, LearnedHtml, SklearnPipeline):
         RankedTargets
         """
         sessions = as_sessions(X)
-        inputs, last_events, rows = split_and_transform(self, sessions)
         last = self.steps[-1][1]
-        ranked = last.ranks(
-            inputs,
-            ties=ties,
-            last_events=last_events,
-            top=top,
-            exclude_seen=exclude_seen,
-            candidates=candidates_of(last.encoder_, candidates, len(sessions), rows),
-        )
-        return replace(ranked, sessions=rows[ranked.sessions])
+        pieces = pipeline_pieces(self, sessions)
+        return last._rank_pieces(sessions, pieces, ties, top, exclude_seen, candidates)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fitted steps, see :func:`sessionprompt.persistence.save`.

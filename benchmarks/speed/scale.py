@@ -14,7 +14,8 @@ of its own. Its peak memory counts DuckDB within it, what it imports, and the pa
 that the system holds for it; `anonymous_mb` leaves these pages out, which it may drop again. An
 epoch is timed over `--timed` steps, and `epoch_s` is what so many seconds a step make of all
 prefixes. The step `visits`, in place of `read`, saves the visits as they were made, without an
-engine.
+engine. The steps `small` and `evaluate` fit a small pipeline to the first sessions and evaluate it
+on all of them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from sessionprompt.baselines import SequentialRules
 from sessionprompt.clustering import ItemClusterer
 from sessionprompt.pairs import count_pairs, pair_graph
 from sessionprompt.persistence import save
+from sessionprompt.pipeline import make_session_pipeline
 from sessionprompt.sessions import Sessions
 from sessionprompt.storage import fingerprint
 from sessionprompt.vocabulary import Vocabulary
@@ -200,6 +202,34 @@ def rules(args: argparse.Namespace) -> None:
     SequentialRules().fit(Sessions.open(args.folder / "sessions"))
 
 
+def small(args: argparse.Namespace) -> None:
+    """Fit a pipeline with vectors of 8 numbers, and rules, to the first million events."""
+    sessions = next(Sessions.open(args.folder / "sessions").pieces(10**6))
+    settings = {"dim": 8, "max_epochs": 1, "validation_fraction": None, "random_state": 0}
+    save(make_session_pipeline(resolution=1.0, **settings).fit(sessions), args.folder / "small")
+    save(SequentialRules().fit(sessions), args.folder / "rules")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Evaluate the small pipeline on all sessions, or on every so many of them."""
+    _evaluate(args, "small")
+
+
+def evaluate_rules(args: argparse.Namespace) -> None:
+    """Evaluate the rules."""
+    _evaluate(args, "rules")
+
+
+def _evaluate(args: argparse.Namespace, name: str) -> None:
+    model = load(args.folder / name)
+    sessions = Sessions.open(args.folder / "sessions")
+    if args.every > 1:
+        sessions = sessions[:: args.every]
+    result = model.evaluate(sessions)
+    args.found = {"every": args.every, "targets": result["n_targets"]}
+    args.found |= {"unknown": result["n_unknown_targets"], "mrr@20": figures(result["mrr@20"])}
+
+
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "events": events,
     "read": read,
@@ -210,6 +240,9 @@ STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "answer": answer,
     "cluster_sessions": cluster_sessions,
     "rules": rules,
+    "small": small,
+    "evaluate": evaluate,
+    "evaluate_rules": evaluate_rules,
 }
 
 
@@ -352,7 +385,7 @@ def main(args: argparse.Namespace) -> None:
         args.folder.mkdir(parents=True, exist_ok=True)
         for size in args.scale.split(","):
             for name in args.steps.split(","):
-                kept = ("items", "folder", "memory", "threads", "timed", "algorithm")
+                kept = ("items", "folder", "memory", "threads", "timed", "algorithm", "every")
                 choices = {"events": size} | {choice: getattr(args, choice) for choice in kept}
                 emit(alone(step=name, **choices), args, PACKAGES)
 
@@ -371,6 +404,7 @@ if __name__ == "__main__":
     parser.add_argument("--memory", default="2GB", help="limit of DuckDB")
     parser.add_argument("--timed", type=number, default=60, help="steps of the epoch")
     parser.add_argument("--algorithm", default="igraph", help="of clustering")
+    parser.add_argument("--every", type=number, default=1, help="sessions per evaluated one")
     parser.add_argument("--catalogue", help="numbers of items")
     parser.add_argument("--globo", help="Parquet file of the Globo clicks")
     parser.add_argument("--engines", default=",".join(ENGINES))

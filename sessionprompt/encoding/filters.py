@@ -13,13 +13,17 @@ from .._arrays import ragged_range, repeated
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 from .encoder import SessionEncoder
+from .targets import NextItemTargets
 
 __all__ = [
     "CodeLists",
     "ItemFilter",
+    "SeenBefore",
     "candidates_of",
+    "filter_of_prefixes",
+    "item_filter",
     "read_candidates",
-    "seen_items",
+    "read_seen",
     "with_reserved_places",
 ]
 
@@ -241,14 +245,79 @@ def with_reserved_places(
     return np.take_along_axis(codes, order, 1), np.take_along_axis(values, order, 1)
 
 
-def seen_items(
+@dataclass(frozen=True)
+class SeenBefore:
+    """Known items that users have met in a history.
+
+    Attributes
+    ----------
+    users : Vocabulary
+    items : CodeLists
+        Of each user, and at the end those of an unknown one, none.
+    """
+
+    users: Vocabulary
+    items: CodeLists
+
+    @classmethod
+    def in_history(cls, encoder: SessionEncoder, history: Sessions) -> SeenBefore:
+        """Known items of the users of some sessions."""
+        users, owners = Vocabulary.from_values(_users(history, "exclude_seen"), name="user")
+        items = encoder.item_codes(history)
+        pairs = np.repeat(owners, history.lengths).astype(np.int64) * encoder.n_items + items
+        user, codes = np.divmod(np.unique(pairs[items >= 0]), encoder.n_items)
+        counts = np.append(np.bincount(user, minlength=len(users)), 0)
+        return cls(users, CodeLists(codes, np.cumsum(counts) - counts, counts))
+
+    def of_users(self, sessions: Sessions) -> CodeLists:
+        """Items of the user of each session."""
+        return self.items.take(self.users.encode(_users(sessions, "X"), name="user"))
+
+
+def _users(sessions: Sessions, name: str) -> np.ndarray:
+    if sessions.users is None:
+        raise ValueError(
+            f"{name} has no users, whose history exclude_seen is to leave out; name them with "
+            "users= or user=, or use exclude_seen=True for the items of the session alone."
+        )
+    return sessions.users
+
+
+def read_seen(encoder: SessionEncoder, exclude_seen: Any, sessions: Sessions) -> bool | SeenBefore:
+    """Whether seen items are left out, or what the users of sessions have seen before.
+
+    Parameters
+    ----------
+    encoder : SessionEncoder
+    exclude_seen : bool or Sessions
+    sessions : Sessions
+        To which items are recommended.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or it or the sessions come without users.
+    """
+    if isinstance(exclude_seen, Sessions):
+        _users(sessions, "X")
+        return SeenBefore.in_history(encoder, exclude_seen)
+    if exclude_seen not in (True, False):
+        raise ValueError(
+            f"exclude_seen={exclude_seen!r} must be True or False, or Sessions whose users "
+            "have seen their items."
+        )
+    return bool(exclude_seen)
+
+
+def item_filter(
     encoder: SessionEncoder,
     sessions: Sessions,
     rows: np.ndarray,
     lengths: np.ndarray,
-    history: Sessions | None = None,
-) -> tuple[CodeLists, ...]:
-    """Known items of prefixes, and of all sessions of their users in a history.
+    seen: bool | SeenBefore,
+    candidates: np.ndarray | CodeLists | None,
+) -> ItemFilter | None:
+    """Items that may be recommended to prefixes of some sessions; None if all of them may.
 
     Parameters
     ----------
@@ -256,42 +325,58 @@ def seen_items(
     sessions : Sessions
     rows, lengths : ndarray of shape (n_prefixes,)
         Session of each prefix, and its number of events.
-    history : Sessions, optional
-
-    Returns
-    -------
-    tuple of CodeLists
-
-    Raises
-    ------
-    ValueError
-        If there is a history, and it or the sessions come without users.
+    seen : bool or SeenBefore
+        As of :func:`read_seen`.
+    candidates : ndarray, CodeLists or None
+        As of :func:`read_candidates`; lists have a row for each prefix.
     """
+    if seen is False and candidates is None:
+        return None
+    shared = None
+    own = None
+    excluded: list[CodeLists] = []
+    if isinstance(candidates, CodeLists):
+        own = candidates
+    else:
+        shared = candidates
+    if seen is not False:
+        excluded.append(_seen_items(encoder, sessions, rows, lengths))
+    if isinstance(seen, SeenBefore):
+        excluded.append(seen.of_users(sessions).take(rows))
+    return ItemFilter(encoder.n_items, shared, own, tuple(excluded))
+
+
+def filter_of_prefixes(
+    encoder: SessionEncoder,
+    cut: NextItemTargets,
+    seen: bool | SeenBefore,
+    candidates: np.ndarray | CodeLists | None,
+) -> ItemFilter | None:
+    """Items that may be recommended at each event of cut sessions; None if all of them may.
+
+    Parameters
+    ----------
+    encoder : SessionEncoder
+    cut : NextItemTargets
+    seen, candidates
+        As of :func:`item_filter`; lists have a row for each of the sessions that `cut` was made of.
+    """
+    inputs = cut.inputs
+    row = np.repeat(np.arange(len(inputs)), inputs.lengths)
+    lengths = np.arange(inputs.n_events) - inputs.offsets[row] + 1
+    if isinstance(candidates, CodeLists):
+        candidates = candidates.take(cut.rows[row])
+    return item_filter(encoder, inputs, row, lengths, seen, candidates)
+
+
+def _seen_items(
+    encoder: SessionEncoder, sessions: Sessions, rows: np.ndarray, lengths: np.ndarray
+) -> CodeLists:
+    """Known items of prefixes."""
     items = encoder.item_codes(sessions)
     session = np.repeat(np.arange(len(sessions)), sessions.lengths)
     fresh = (items >= 0) & ~repeated(items, session)
     before = np.append(0, np.cumsum(fresh))  # distinct known items before each event
     starts = sessions.offsets[rows]
     first = before[starts]
-    seen = CodeLists(items[fresh], first, before[starts + lengths] - first)
-    if history is None:
-        return (seen,)
-    return seen, _histories(encoder, sessions, history).take(rows)
-
-
-def _histories(encoder: SessionEncoder, sessions: Sessions, history: Sessions) -> CodeLists:
-    """Known items of the users of some sessions in others."""
-    for name, given in (("X", sessions), ("exclude_seen", history)):
-        if given.users is None:
-            raise ValueError(
-                f"{name} has no users, whose history exclude_seen is to leave out; name them with "
-                "users= or user=, or use exclude_seen=True for the items of the session alone."
-            )
-    users, owners = Vocabulary.from_values(history.users, name="user")  # type: ignore[arg-type]
-    items = encoder.item_codes(history)
-    pairs = np.repeat(owners, history.lengths).astype(np.int64) * encoder.n_items + items
-    user, codes = np.divmod(np.unique(pairs[items >= 0]), encoder.n_items)
-    counts = np.append(np.bincount(user, minlength=len(users)), 0)  # the last of unknown users
-    starts = np.cumsum(counts) - counts
-    own = users.encode(sessions.users, name="user")  # type: ignore[arg-type]
-    return CodeLists(codes, starts[own], counts[own])
+    return CodeLists(items[fresh], first, before[starts + lengths] - first)

@@ -9,7 +9,8 @@ from . import built_in  # noqa: F401 - the library's own metrics get their names
 from .arithmetic import check_arithmetic
 from .flat import flat_metrics, flat_name
 from .lists import cold_coverage, coverage, diversity, gini, novelty
-from .pipelines import evaluate_pipeline, last_step, split_and_transform, transform_steps
+from .pieces import EvaluationPiece, evaluation_pieces
+from .pipelines import evaluate_pipeline, last_step, pipeline_pieces, transform_steps
 from .ranked import SLICES, RankedTargets, Slice, Ties, check_labels
 from .ranking import ranking_metrics
 from .ranks import target_ranks
@@ -32,6 +33,7 @@ from .weights import session_weights
 
 __all__ = [
     "SLICES",
+    "EvaluationPiece",
     "RankedTargets",
     "SessionScorer",
     "Slice",
@@ -43,6 +45,7 @@ __all__ = [
     "coverage",
     "diversity",
     "evaluate_pipeline",
+    "evaluation_pieces",
     "flat_metrics",
     "flat_name",
     "gini",
@@ -51,6 +54,7 @@ __all__ = [
     "metric_names",
     "novelty",
     "parse_metric",
+    "pipeline_pieces",
     "ranking_metrics",
     "register_metric",
     "session_weights",
@@ -59,7 +63,6 @@ __all__ = [
     "slice_by_popularity",
     "slice_by_repeat",
     "sliced_metrics",
-    "split_and_transform",
     "target_ranks",
     "transform_steps",
 ]

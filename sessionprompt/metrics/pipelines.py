@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
-import numpy as np
 import numpy.typing as npt
 
 from ..encoding import candidates_of
 from ..sessions import Sessions, as_sessions
+from .pieces import EvaluationPiece, evaluation_pieces
 from .weights import session_weights
 
-__all__ = ["evaluate_pipeline", "last_step", "split_and_transform", "transform_steps"]
+__all__ = ["evaluate_pipeline", "last_step", "pipeline_pieces", "transform_steps"]
 
 
 def transform_steps(pipeline: Any, X: Any) -> Any:
@@ -25,34 +26,46 @@ def transform_steps(pipeline: Any, X: Any) -> Any:
     return X
 
 
-def split_and_transform(pipeline: Any, X: Any) -> tuple[Sessions, np.ndarray, np.ndarray]:
-    """Sessions without their last events as the last step of a pipeline gets them.
+def pipeline_pieces(pipeline: Any, sessions: Sessions) -> Iterator[EvaluationPiece]:
+    """Sessions without their last events as the last step of a pipeline gets them, in pieces.
 
-    Returns
-    -------
-    inputs : Sessions
-    last_events, rows
-        As of :meth:`Sessions.split_last`.
+    Parameters
+    ----------
+    pipeline : estimator with ``steps``, or a single estimator
+        Fitted.
+    sessions : Sessions
+        Those without two events are left out.
 
     Raises
     ------
     ValueError
         If no session has two events.
     """
-    sessions = as_sessions(X)
-    inputs, last_events, rows = sessions.split_last()
-    if not len(rows):
-        raise ValueError(
-            f"none of the {len(sessions)} sessions of X has {sessions.usable_if}; "
-            "there is nothing to predict."
-        )
-    return transform_steps(pipeline, inputs), last_events, rows
+    steps = [step for _, step in _steps(pipeline)]
+    found = False
+    for piece in evaluation_pieces(sessions, steps=steps):
+        inputs, last_events, rows = piece.sessions.split_last()
+        if len(rows):
+            found = True
+            inputs = transform_steps(pipeline, inputs)
+            yield EvaluationPiece(inputs, last_events, piece.rows[rows])
+    if not found:
+        _refuse_without_targets(sessions)
+
+
+def _refuse_without_targets(sessions: Sessions) -> NoReturn:
+    raise ValueError(
+        f"none of the {len(sessions)} sessions of X has {sessions.usable_if}; "
+        "there is nothing to predict."
+    )
 
 
 def evaluate_pipeline(
     pipeline: Any, X: Any, sample_weight: npt.ArrayLike | None = None, **params: Any
 ) -> dict[str, Any]:
     """Result of ``evaluate`` of the last step, from which the last events are hidden.
+
+    Recommenders of this library are asked piece by piece, another last step for all at once.
 
     Parameters
     ----------
@@ -82,7 +95,13 @@ def evaluate_pipeline(
         )
     sessions = as_sessions(X)
     weights = session_weights(sample_weight, len(sessions))
-    inputs, last_events, rows = split_and_transform(pipeline, sessions)
+    if hasattr(last, "_evaluate_pieces"):
+        pieces = pipeline_pieces(pipeline, sessions)
+        return last._evaluate_pieces(sessions, pieces, sample_weight=weights, **params)
+    inputs, last_events, rows = sessions.split_last()
+    if not len(rows):
+        _refuse_without_targets(sessions)
+    inputs = transform_steps(pipeline, inputs)
     if weights is not None:
         weights = weights[rows]
     if params.get("candidates") is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ __all__ = ["SLICES", "RankedTargets", "Slice", "Ties", "check_labels"]
 Ties = Literal["pessimistic", "midpoint", "optimistic"]
 Slice = Literal["length", "popularity", "repeat", "cold"]
 SLICES = ("length", "popularity", "repeat", "cold")
+OF_TARGETS = ("sessions", "positions", "ranks", "counts", "repeated", "top", "excluded", "known")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,31 @@ class RankedTargets:
             known=codes >= 0,
         )
 
+    @classmethod
+    def join(cls, parts: Iterator[RankedTargets]) -> RankedTargets | None:
+        """Targets of one part after another, of one model; None if there is no part.
+
+        Columns are joined one by one, so that hardly more than one is there twice.
+
+        Parameters
+        ----------
+        parts : iterator of RankedTargets
+            Nothing else should keep them.
+        """
+        first = next(parts, None)
+        if first is None:
+            return None
+        kept = {name: [getattr(first, name)] for name in OF_TARGETS}
+        for part in parts:
+            for name, columns in kept.items():
+                columns.append(getattr(part, name))
+        joined = {}
+        for name in OF_TARGETS:
+            columns = kept.pop(name)
+            if columns[0] is not None:
+                joined[name] = np.concatenate(columns)
+        return replace(first, **joined)
+
     def summary(
         self,
         metrics: str | Iterable[str],
@@ -142,7 +168,9 @@ class RankedTargets:
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight, dtype=float)[self.sessions]
         weights = check_weights(sample_weight, len(self.ranks))
-        values = metric_values(names, quantities)
+        values: Iterable[tuple[str, np.ndarray]] = metric_values(names, quantities)
+        if slices:
+            values = list(values)
         result: dict[str, Any] = {**averages(values, weights)}
         result["n_targets"] = len(self.ranks)
         n_missed = int(np.isinf(self.ranks).sum())
@@ -151,7 +179,7 @@ class RankedTargets:
             n_missed -= result["n_excluded_targets"]
         result["n_unknown_targets"] = n_missed
         if slices:
-            result["slices"] = averages_by_label(values, self.groups(slices), weights)
+            result["slices"] = averages_by_label(dict(values), self.groups(slices), weights)
         return result
 
     def _quantities(self) -> dict[str, Any]:

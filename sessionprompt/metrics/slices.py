@@ -157,5 +157,5 @@ def sliced_metrics(
     names = metric_names(metrics)
     ranks = check_ranks(ranks)
     weights = check_weights(weights, len(ranks))
-    values = metric_values(names, known_of_ranks(names, ranks))
+    values = dict(metric_values(names, known_of_ranks(names, ranks)))
     return averages_by_label(values, groups, weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from .registry import find_metric
 __all__ = ["averages", "averages_by_label", "metric_values"]
 
 
-def metric_values(names: Iterable[str], known: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Value of each metric, of shape (n,) for one per target, of shape () for a single number.
+def metric_values(
+    names: Iterable[str], known: Mapping[str, Any]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of each metric, of shape (n,) for one per target, () for a single number.
 
     Parameters
     ----------
@@ -24,7 +26,6 @@ def metric_values(names: Iterable[str], known: Mapping[str, Any]) -> dict[str, n
         Quantities of n targets by name, those that the metrics read and ``ranks`` among them.
     """
     shape = np.shape(known["ranks"])
-    values = {}
     for name in names:
         metric, cutoff = find_metric(name)
         arguments = {quantity: known[quantity] for quantity in metric.reads if quantity != "k"}
@@ -36,14 +37,13 @@ def metric_values(names: Iterable[str], known: Mapping[str, Any]) -> dict[str, n
                 f"metric {name!r} returned values of shape {value.shape}; return one number for "
                 f"each of the {shape[0]} targets, or a single one."
             )
-        values[name] = value
-    return values
+        yield name, value
 
 
-def averages(values: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, float]:
+def averages(values: Iterable[tuple[str, np.ndarray]], weights: np.ndarray) -> dict[str, float]:
     """Mean of each metric over the targets; single numbers stay as they are."""
     means = {}
-    for name, value in values.items():
+    for name, value in values:
         if value.ndim:
             value = np.average(value, weights=weights)
         means[name] = float(value)
@@ -74,7 +74,7 @@ def _table(
     for label in sorted(set(labels[weights > 0].tolist()), key=_leading_number):
         rows = (labels == label) & (weights > 0)
         own = {name: value[rows] for name, value in values.items()}
-        table[label] = {"n": int(rows.sum()), **averages(own, weights[rows])}
+        table[label] = {"n": int(rows.sum()), **averages(own.items(), weights[rows])}
     return table
 
 
