@@ -121,7 +121,7 @@ def _loss_settings(
         return {**decay, **_cluster_settings(network, plan, clusters)}
     common = {**decay, "criterion__precision": plan.precision}
     if loss != "sampled":
-        return {**common, "criterion": FullSoftmax, "optimizer": torch.optim.Adam}
+        return {**common, "criterion": FullSoftmax, "optimizer": RowAdam}
     return {
         **common,
         "criterion": SampledSoftmax,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -88,3 +90,14 @@ def test_its_state_can_be_taken_up() -> None:
             loss_of(table, items, sparse=True).backward()
             adam.step()
     assert torch.equal(whole, parts)
+
+
+def test_it_does_without_the_compiler_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # an import of it fails
+    table = torch.nn.Parameter(start())
+    optimizer = RowAdam([table], lr=0.1, fused=True)
+    loss_of(table, [1], sparse=False).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert not torch.equal(table, start())
