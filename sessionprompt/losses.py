@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +35,7 @@ States = Tensor | TargetAttention
 LOSSES = ("auto", "full", "clusters", "sampled")
 
 WHOLE_TABLE = 16_384
-"""Items up to which a step goes over the whole table, and ``loss="auto"`` is the full softmax."""
+"""Items up to which ``loss="auto"`` is the full softmax."""
 WHOLE_TABLE_ON_GPU = 200_000
 """Items up to which ``loss="auto"`` is the full softmax on a GPU, which goes over all in 5 ms."""
 MOST_OWN = 2048
@@ -256,11 +255,6 @@ class ClusterSoftmax(_Negatives):
         for name, buffer in buffers.items():
             self.register_buffer(name, buffer)
 
-    @staticmethod
-    def reads_rows(n_items: int) -> bool:
-        """Whether only the vectors that a batch needs are made, which pays for many items."""
-        return n_items > WHOLE_TABLE
-
     def forward(self, scored: EncodedPrefixes, targets: Tensor) -> Tensor:
         """Mean loss of states (B, d) against targets, clusters of last items, and negatives."""
         if isinstance(scored.states, TargetAttention) or scored.last_items is None:
@@ -270,15 +264,9 @@ class ClusterSoftmax(_Negatives):
             )
         all_last_items = scored.all_last_items(scored.last_items)
         candidates = self.candidates(scored.last_items, targets, all_last_items)
-        if not self.reads_rows(len(self.clusters)):
-            table = scored.candidate_vectors()  # (N, d)
-            return cluster_cross_entropy(scored.states, table, targets, candidates)
-        codes = torch.cat([candidates.own, candidates.drawn, targets])
-        items, places = torch.unique(codes, return_inverse=True)  # (n,)
-        own, drawn, right = places.split([len(candidates.own), len(candidates.drawn), len(targets)])
-        candidates = replace(candidates, own=own, drawn=drawn)
-        table = scored.candidate_vectors(items)  # (n, d)
-        return cluster_cross_entropy(scored.states, table, right, candidates)
+        items = torch.cat([candidates.own, candidates.drawn, targets])  # (m + S + B,)
+        table = scored.candidate_vectors(items)  # (m + S + B, d)
+        return cluster_cross_entropy(scored.states, table, candidates)
 
     def candidates(
         self, last_items: Tensor, targets: Tensor, all_last_items: Tensor | None = None
@@ -322,10 +310,7 @@ class ClusterSoftmax(_Negatives):
 
     def _most_of_each(self, sizes: Tensor) -> int:
         """Items of each cluster, of these sizes, that are candidates by themselves at most."""
-        if (
-            not self.reads_rows(len(self.clusters))
-            or sizes.clamp(max=self.most_own).sum() <= MOST_ROWS
-        ):
+        if sizes.clamp(max=self.most_own).sum() <= MOST_ROWS:
             return self.most_own
         rising = sizes.sort().values  # (C,)
         smaller = rising.cumsum(0) - rising  # (C,), items of the smaller ones

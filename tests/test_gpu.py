@@ -91,9 +91,8 @@ def test_the_softmax_over_clusters(dtype: torch.dtype, precision: str, bound: fl
     def loss(device: str) -> Loss:
         columns = {field.name: getattr(drawn, field.name).to(device) for field in fields(drawn)}
         candidates = BlockCandidates(**columns)
-        return lambda states, table: cluster_cross_entropy(
-            states, table, targets.to(device), candidates
-        )
+        items = torch.cat([candidates.own, candidates.drawn, targets.to(device)])
+        return lambda states, table: cluster_cross_entropy(states, table[items], candidates)
 
     assert_alike(loss, dtype, bound)
 

@@ -23,12 +23,12 @@ __all__ = ["BlockCandidates", "cluster_cross_entropy"]
 
 @dataclass(frozen=True, eq=False)
 class BlockCandidates:
-    """Candidates of the rows of a batch, as places in a table of candidate vectors.
+    """Candidates of the rows of a batch.
 
     Attributes
     ----------
     own : LongTensor of shape (m,)
-        Places of the candidates of all blocks, block by block.
+        Item codes of the candidates of all blocks, block by block.
     sizes : LongTensor of shape (C,)
         Candidates of each block.
     block : LongTensor of shape (B,)
@@ -36,8 +36,8 @@ class BlockCandidates:
     own_target : LongTensor of shape (B,)
         Which candidate of its block is a row's target; -1 where it is not among them.
     drawn : LongTensor of shape (S,)
-        Places of the candidates that all rows share, each of them once: first those that no block
-        holds already, then those that the first block holds, and so on.
+        Item codes of the candidates that all rows share, each of them once: first those that no
+        block holds already, then those that the first block holds, and so on.
     drawn_sizes : LongTensor of shape (C + 1,)
         How many of them there are of each.
     drawn_target : LongTensor of shape (B,)
@@ -56,18 +56,15 @@ class BlockCandidates:
     log_weights: Tensor
 
 
-def cluster_cross_entropy(
-    states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
-) -> Tensor:
+def cluster_cross_entropy(states: Tensor, table: Tensor, candidates: BlockCandidates) -> Tensor:
     """Mean cross-entropy of the softmax over each row's own candidates.
 
     Parameters
     ----------
     states : Tensor of shape (B, d)
-    table : Tensor of shape (N, d)
-        Candidate vectors, of which only those that are named are read.
-    targets : LongTensor of shape (B,)
-        Place of the right candidate of each row.
+    table : Tensor of shape (m + S + B, d)
+        Vectors of the candidates of all blocks, of the drawn ones, and of the right candidate of
+        each row, which may stand among the others too.
     candidates : BlockCandidates
 
     Returns
@@ -75,47 +72,48 @@ def cluster_cross_entropy(
     Tensor
         A scalar, differentiable (once) in `states` and `table`.
     """
-    return _ClusterCrossEntropy.apply(states.to(table.dtype), table, targets, candidates)
+    return _ClusterCrossEntropy.apply(states.to(table.dtype), table, candidates)
 
 
 class _ClusterCrossEntropy(torch.autograd.Function):
     """Loss and both gradients at once; the target stays out of the sums, as in the full softmax."""
 
     @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
-    ) -> Tensor:
+    def forward(ctx: Any, states: Tensor, table: Tensor, candidates: BlockCandidates) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):
-            loss, *gradients = _loss_and_gradients(states, table, targets, candidates)
+            loss, *gradients = _loss_and_gradients(states, table, candidates)
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         states_grad, table_grad = ctx.saved_tensors
         # the usual case, and a sweep over the table saved
         if grad.device.type == "cpu" and grad.item() == 1:
-            return states_grad, table_grad, None, None
-        return grad * states_grad, grad * table_grad, None, None
+            return states_grad, table_grad, None
+        return grad * states_grad, grad * table_grad, None
 
 
 def _loss_and_gradients(
-    states: Tensor, table: Tensor, targets: Tensor, candidates: BlockCandidates
+    states: Tensor, table: Tensor, candidates: BlockCandidates
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = _Rows.of(states, candidates)
-    right = targets[rows.order]  # (B,)
-    chosen = table.index_select(0, right)  # (B, d)
+    table_grad = torch.empty_like(table)  # (m + S + B, d)
+    sizes = [len(candidates.own), len(candidates.drawn), len(states)]
+    own_vectors, drawn_vectors, right = table.split(sizes)
+    own_grad, drawn_grad, right_grad = table_grad.split(sizes)
+    chosen = right.index_select(0, rows.order)  # (B, d)
     target_score = torch.linalg.vecdot(rows.x, chosen).unsqueeze(1)  # (B, 1)
-    own = _Own(rows, table, candidates)
-    drawn = _Drawn(rows, table, candidates)
+    own = _Own(rows, own_vectors, candidates)
+    drawn = _Drawn(rows, drawn_vectors, candidates)
     rest_logsumexp = torch.logaddexp(own.logsumexp, drawn.logsumexp)  # (B, 1)
     total = torch.logaddexp(rest_logsumexp, target_score)  # (B, 1)
     log_scale = total + math.log(len(states))  # (B, 1), in the mean over all rows
-    missing = (rest_logsumexp - log_scale).exp_()  # (B, 1), 1 - p of the targets
-    x_grad = -missing * chosen  # (B, d)
-    table_grad = own.add_gradients(log_scale, x_grad)  # (N, d)
-    drawn.add_gradients(log_scale, x_grad, table_grad)
-    table_grad.index_add_(0, right, missing * rows.x, alpha=-1)
+    missing = (rest_logsumexp - log_scale).exp_().neg_()  # (B, 1), p - 1 of the targets
+    x_grad = missing * chosen  # (B, d)
+    right_grad.index_copy_(0, rows.order, missing * rows.x)
+    own.add_gradients(log_scale, x_grad, own_grad)
+    drawn.add_gradients(log_scale, x_grad, drawn_grad)
     states_grad = torch.empty_like(x_grad)  # (B, d)
     states_grad[rows.order] = x_grad
     return (total - target_score).mean(), states_grad, table_grad
@@ -140,18 +138,13 @@ class _Rows(NamedTuple):
 class _Own:
     """Exponentials of rows against the candidates of their blocks, in one memory, row by row."""
 
-    def __init__(self, rows: _Rows, table: Tensor, candidates: BlockCandidates) -> None:
+    def __init__(self, rows: _Rows, vectors: Tensor, candidates: BlockCandidates) -> None:
         self.rows = rows
-        self.table = table
-        self.places = candidates.own
+        self.vectors = vectors  # (m, d)
         self.sizes = candidates.sizes.tolist()
-        self.vectors = self._memory("own vectors", table.shape[1] * len(self.places))
-        self.vectors = self.vectors.view(-1, table.shape[1])  # (m, d)
-        torch.index_select(table, 0, self.places, out=self.vectors)
-        n_rows = rows.n_rows[1:]
-        n_scores = sum(n * size for n, size in zip(n_rows, self.sizes, strict=True))
-        self.kept = self._memory("own exponentials", n_scores)
-        self.highest = rows.x.new_full((len(rows.x), 1), _hopeless(table.dtype))  # (B, 1)
+        n_scores = sum(n * size for n, size in zip(rows.n_rows[1:], self.sizes, strict=True))
+        self.kept = scratch("own exponentials", 0, n_scores, vectors.dtype, vectors.device)
+        self.highest = rows.x.new_full((len(rows.x), 1), _hopeless(vectors.dtype))  # (B, 1)
         sums = torch.zeros_like(self.highest)  # (B, 1)
         for some, columns, scores in self._blocks():
             torch.mm(rows.x[some], self.vectors[columns].T, out=scores)  # (rows, columns)
@@ -160,9 +153,6 @@ class _Own:
         for some, _, scores in self._blocks():
             _exponentials(scores, self.highest[some], sums[some])
         self.logsumexp = self.highest + sums.log()  # (B, 1)
-
-    def _memory(self, name: str, n: int) -> Tensor:
-        return scratch(name, 0, n, self.table.dtype, self.table.device)
 
     def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows, candidates and exponentials (rows, candidates) of each block."""
@@ -177,56 +167,48 @@ class _Own:
             column += size
             start = stop
 
-    def add_gradients(self, log_scale: Tensor, x_grad: Tensor) -> Tensor:
-        """Gradient (N, d) of exp(scores - log_scale); that of the states is added to (B, d)."""
-        m, d = self.vectors.shape
+    def add_gradients(self, log_scale: Tensor, x_grad: Tensor, own_grad: Tensor) -> None:
+        """Add the gradient of exp(scores - log_scale) to (B, d); write that of (m, d)."""
         scale = (self.highest - log_scale).exp_()  # (B, 1)
         scaled = scale * self.rows.x  # (B, d)
         products = torch.zeros_like(x_grad)  # (B, d)
-        own_grad = self._memory("own gradients", (m + 1) * d).view(m + 1, d)
-        own_grad[m] = 0  # of all other candidates
         for some, columns, exponentials in self._blocks():
             torch.mm(exponentials, self.vectors[columns], out=products[some])
             torch.mm(exponentials.T, scaled[some], out=own_grad[columns])
         x_grad.addcmul_(scale, products)
-        # a gather of all rows is faster than to scatter some into zeros
-        source = torch.full((len(self.table),), m, device=self.table.device)  # (N,)
-        source[self.places] = torch.arange(m, device=self.table.device)
-        return own_grad.index_select(0, source)  # (N, d)
 
 
 class _Drawn:
     """Exponentials of all rows against the candidates that they share."""
 
-    def __init__(self, rows: _Rows, table: Tensor, candidates: BlockCandidates) -> None:
+    def __init__(self, rows: _Rows, vectors: Tensor, candidates: BlockCandidates) -> None:
         self.x = rows.x
-        self.places = candidates.drawn
-        self.vectors = table.index_select(0, self.places)  # (S, d)
-        shape = len(self.x), len(self.places)
-        kept = scratch("drawn exponentials", 0, math.prod(shape), table.dtype, table.device)
+        self.vectors = vectors  # (S, d)
+        shape = len(self.x), len(vectors)
+        kept = scratch("drawn exponentials", 0, math.prod(shape), vectors.dtype, vectors.device)
         self.exponentials = kept.view(shape)  # (B, S)
-        log_weights = candidates.log_weights.to(table.dtype)  # (S,)
-        torch.addmm(log_weights, self.x, self.vectors.T, out=self.exponentials)
+        log_weights = candidates.log_weights.to(vectors.dtype)  # (S,)
+        torch.addmm(log_weights, self.x, vectors.T, out=self.exponentials)
         row = rows.n_rows[0]
         column = int(candidates.drawn_sizes[0])
         sizes = candidates.drawn_sizes[1:].tolist()
         for n, size in zip(rows.n_rows[1:], sizes, strict=True):
             inside = self.exponentials[row : row + n, column : column + size]
-            inside.fill_(_hopeless(table.dtype))
+            inside.fill_(_hopeless(vectors.dtype))
             row += n
             column += size
-        starts = torch.arange(len(self.x), device=table.device) * len(self.places)  # (B,)
+        starts = torch.arange(len(self.x), device=vectors.device) * len(vectors)  # (B,)
         _leave_out(kept, starts, candidates.drawn_target[rows.order])
         self.highest = self.x.new_empty(len(self.x), 1)  # (B, 1)
         sums = torch.empty_like(self.highest)  # (B, 1)
         _exponentials(self.exponentials, self.highest, sums)
         self.logsumexp = self.highest + sums.log()  # (B, 1)
 
-    def add_gradients(self, log_scale: Tensor, x_grad: Tensor, table_grad: Tensor) -> None:
-        """Add exp(scores - log_scale) to the gradients (B, d) and (N, d)."""
+    def add_gradients(self, log_scale: Tensor, x_grad: Tensor, drawn_grad: Tensor) -> None:
+        """Add the gradient of exp(scores - log_scale) to (B, d); write that of (S, d)."""
         scale = (self.highest - log_scale).exp_()  # (B, 1)
         x_grad.addcmul_(scale, self.exponentials @ self.vectors)
-        table_grad.index_add_(0, self.places, self.exponentials.T @ (scale * self.x))
+        torch.mm(self.exponentials.T, scale * self.x, out=drawn_grad)
 
 
 def _exponentials(scores: Tensor, highest: Tensor, sums: Tensor) -> None:

@@ -34,10 +34,7 @@ class Problem:
         self.last_items = torch.randint(-3, N_ITEMS, (n_rows,), generator=draw)
 
     def prefixes(self) -> EncodedPrefixes:
-        def vectors(items: Tensor | None = None) -> Tensor:
-            return self.table if items is None else self.table[items]
-
-        return EncodedPrefixes(self.states, vectors, self.last_items)
+        return EncodedPrefixes(self.states, lambda items: self.table[items], self.last_items)
 
     def gradients(self, loss: Tensor) -> tuple[Tensor, Tensor]:
         return torch.autograd.grad(loss, (self.states, self.table))
@@ -62,19 +59,10 @@ def plain_loss(
     return ((scores + weights.log()).logsumexp(1) - right).mean()
 
 
-def rows_are_read(monkeypatch: pytest.MonkeyPatch, most_rows: int = 10_000) -> None:
-    monkeypatch.setattr(losses, "WHOLE_TABLE", 0)
-    monkeypatch.setattr(losses, "MOST_ROWS", most_rows)
-
-
-@pytest.mark.parametrize(
-    ("seed", "most", "rows"), list(product(range(3), (1, 5, 2048), (False, True)))
-)
+@pytest.mark.parametrize(("seed", "most"), list(product(range(3), (1, 5, 2048))))
 def test_loss_and_gradients_are_those_of_the_formula(
-    seed: int, most: int, rows: bool, monkeypatch: pytest.MonkeyPatch
+    seed: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if rows:
-        rows_are_read(monkeypatch)
     problem = Problem(seed)
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30, most_own=most)
     drawn = criterion.draw()
@@ -122,19 +110,19 @@ def test_scores_beyond_the_range_of_exp_and_a_lone_candidate_stay_finite() -> No
     criterion = ClusterSoftmax(torch.ones(3), clusters, 1)
     criterion.draw = lambda: torch.tensor([0])  # type: ignore[method-assign]
     states = (-torch.eye(3)[:1]).requires_grad_()  # the target scores -1000
-    prefixes = EncodedPrefixes(states, lambda: table, torch.tensor([0]))
+    prefixes = EncodedPrefixes(states, lambda items: table[items], torch.tensor([0]))
     loss = criterion(prefixes, torch.tensor([0]))
     loss.backward()
     assert loss.item() == 0
     assert table.grad.abs().max() == 0 and states.grad.abs().max() == 0
-    far = EncodedPrefixes(states, lambda: table, torch.tensor([1]))
+    far = EncodedPrefixes(states, lambda items: table[items], torch.tensor([1]))
     assert criterion(far, torch.tensor([0])).item() == pytest.approx(1000, abs=1)
 
 
 def test_of_large_clusters_a_bounded_number_of_rows_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows_are_read(monkeypatch, most_rows=20)
+    monkeypatch.setattr(losses, "MOST_ROWS", 20)
     problem = Problem(2)
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
     candidates = criterion.candidates(problem.last_items, problem.targets)
@@ -167,13 +155,8 @@ def test_target_attention_is_refused_with_the_way_out(world: Sessions) -> None:
         model("tagnn").fit(world)
 
 
-@pytest.mark.parametrize("rows", [False, True])
 @pytest.mark.parametrize("scoring", ["cosine", "dot"])
-def test_a_ring_is_learnt(
-    scoring: str, rows: bool, ring: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if rows:
-        rows_are_read(monkeypatch)
+def test_a_ring_is_learnt(scoring: str, ring: Sessions) -> None:
     fitted = model(
         prompts=(),
         dim=16,
@@ -189,7 +172,7 @@ def test_a_ring_is_learnt(
 def test_rows_leave_the_others_where_they_are(
     world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows_are_read(monkeypatch, most_rows=1)
+    monkeypatch.setattr(losses, "MOST_ROWS", 1)
     params = {"prompts": (), "n_negatives": 1, "max_epochs": 1, "validation_fraction": None}
     fitted = model(batch_size=10_000, **params).fit(world)
     before = fitted.network_.items.detach().clone()
@@ -277,6 +260,6 @@ def test_auto_takes_clusters_for_many_items(
     settings = {"prompts": (), "dim": 4, "max_epochs": 1, "random_state": 0}
     small = PromptedSessionRecommender(**settings).fit(sessions)
     assert type(small.net_.criterion_).__name__ == "FullSoftmax"
-    rows_are_read(monkeypatch)
+    monkeypatch.setattr(losses, "WHOLE_TABLE", 0)
     many = PromptedSessionRecommender(**{**settings, **params}).fit(sessions)
     assert type(many.net_.criterion_).__name__ == criterion
