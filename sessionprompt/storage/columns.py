@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from .. import __version__
 from .archive import write_folder
-from .files import HashedFile, sync_file, write_file
-from .json import parse_json
+from .files import file_digest, write_file, write_hashed
+from .head import Head
 from .npz import read_arrays, read_header, write_arrays
 
 __all__ = ["open_columns", "read_head", "write_columns"]
 
-HEAD = "sessions.json"
+HEAD = Head("sessions.json", "sessionprompt sessions", "sessions")
 ARRAYS = "arrays.npz"
-FORMAT = "sessionprompt sessions"
-FORMAT_VERSION = 1
 KINDS = "biufM"  # booleans, numbers and times
 
 
@@ -59,37 +56,16 @@ def write_columns(
     def write(folder: Path) -> None:
         digests = {}
         for name, column in columns.items():
-            with (folder / f"{name}.npy").open("xb") as file:
-                hashed = HashedFile(file)
-                npy.write_array(hashed, column, allow_pickle=False)
-                sync_file(file)
-            digests[f"{name}.npy"] = hashed.digest.hexdigest()
+            digests[f"{name}.npy"] = write_hashed(
+                folder / f"{name}.npy", partial(npy.write_array, array=column, allow_pickle=False)
+            )
         content = write_arrays(arrays)
         write_file(folder / ARRAYS, content)
         digests[ARRAYS] = hashlib.sha256(content).hexdigest()
         layout = {name: [column.dtype.str, column.shape] for name, column in columns.items()}
-        write_file(folder / HEAD, _head(description, layout, digests))
+        HEAD.write(folder, {"description": description, "columns": layout, "sha256": digests})
 
-    write_folder(path, write, [HEAD, ARRAYS, *(f"{name}.npy" for name in known)])
-
-
-def _head(
-    description: Mapping[str, Any], layout: Mapping[str, Any], digests: Mapping[str, str]
-) -> bytes:
-    """Text of the head, which ends in its own digest."""
-    head = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "written_by": f"sessionprompt {__version__}",
-        "description": description,
-        "columns": layout,
-        "sha256": digests,
-    }
-    return json.dumps({**head, "checksum": _checksum(head)}, indent=1).encode()
-
-
-def _checksum(head: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(head, sort_keys=True).encode()).hexdigest()
+    write_folder(path, write, [HEAD.file, ARRAYS, *(f"{name}.npy" for name in known)])
 
 
 def read_head(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -103,29 +79,7 @@ def read_head(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it has no head, as one that was never finished, the head is damaged, or a newer version
         has written it.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path}: there is no such folder.")
-    file = path / HEAD
-    if not file.is_file():
-        raise ValueError(
-            f"{path} holds no {HEAD}: it is no folder of sessions, or one that was never finished; "
-            "save the sessions again."
-        )
-    try:
-        head = parse_json(file.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged or cut off ({error}).") from error
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise ValueError(f"{file} is not of sessions that were saved by sessionprompt.")
-    if head.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{file} has format version {head.get('format_version')!r}, written by "
-            f"{head.get('written_by')}; this version reads {FORMAT_VERSION}: upgrade sessionprompt."
-        )
-    if head.pop("checksum", None) != _checksum(head):
-        raise ValueError(f"{file} is damaged: it does not match its checksum.")
-    return head
+    return HEAD.read(path)
 
 
 def open_columns(
@@ -154,13 +108,13 @@ def open_columns(
     digests = head["sha256"]
     content = _content(path / ARRAYS)
     if hashlib.sha256(content).hexdigest() != digests[ARRAYS]:
-        raise ValueError(f"{path / ARRAYS} is damaged: it is not as {HEAD} has recorded it.")
+        raise ValueError(f"{path / ARRAYS} is damaged: it is not as {HEAD.file} has recorded it.")
     columns = {}
     for name, (dtype, shape) in head["columns"].items():
         file = path / f"{name}.npy"
         columns[name] = _mapped(file, dtype, tuple(shape))
-        if verify and _digest(file) != digests[file.name]:
-            raise ValueError(f"{file} is damaged: it is not as {HEAD} has recorded it.")
+        if verify and file_digest(file) != digests[file.name]:
+            raise ValueError(f"{file} is damaged: it is not as {HEAD.file} has recorded it.")
     return columns, read_arrays(content, ARRAYS)
 
 
@@ -183,7 +137,9 @@ def _mapped(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
         size = file.seek(0, os.SEEK_END)
     count = int(np.prod(found, dtype=object))
     if (kind.str, found) != (dtype, shape) or in_fortran_order or kind.kind not in KINDS:
-        raise ValueError(f"{path} holds {kind} of shape {found}; {HEAD} says {dtype}, {shape}.")
+        raise ValueError(
+            f"{path} holds {kind} of shape {found}; {HEAD.file} says {dtype}, {shape}."
+        )
     if size - start != count * kind.itemsize:
         raise ValueError(
             f"{path} has {size - start} bytes of values, and shape {shape} of {dtype} takes "
@@ -192,8 +148,3 @@ def _mapped(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     if count == 0:  # there is nothing to map
         return np.empty(shape, kind)
     return np.asarray(np.memmap(path, kind, mode="r", offset=start, shape=shape))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,12 +13,13 @@ import numpy as np
 from .beside import file_beside, remove_leftovers, sync_folder
 
 __all__ = [
-    "HashedFile",
+    "file_digest",
     "fingerprint",
     "read_with_digest",
     "sync_file",
     "write_atomically",
     "write_file",
+    "write_hashed",
     "write_with_digest",
 ]
 
@@ -104,17 +105,45 @@ def write_with_digest(path: str | os.PathLike[str], write: Callable[[Any], Any])
         If the disk is full or may not be written.
     """
 
-    def write_hashed(file: IO[bytes]) -> None:
-        hashed = HashedFile(file)
-        try:
-            write(hashed)
-        except Exception:
-            if hashed.error is not None:
-                raise hashed.error from None
-            raise
-        file.write(MARK + hashed.digest.hexdigest().encode())
+    write_atomically(path, lambda file: file.write(MARK + _written(file, write).encode()))
 
-    write_atomically(path, write_hashed)
+
+def write_hashed(path: Path, write: Callable[[Any], Any]) -> str:
+    """Write a file that is not there yet, and return its digest; it has reached the disk then.
+
+    Parameters
+    ----------
+    path : Path
+    write : callable
+        As for :func:`write_with_digest`.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or may not be written.
+    """
+    with path.open("xb") as file:
+        digest = _written(file, write)
+        sync_file(file)
+    return digest
+
+
+def _written(file: IO[bytes], write: Callable[[Any], Any]) -> str:
+    """Digest of what a function has written to a file."""
+    hashed = HashedFile(file)
+    try:
+        write(hashed)
+    except Exception:
+        if hashed.error is not None:
+            raise hashed.error from None
+        raise
+    return hashed.digest.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Digest of the content of a file, as :func:`write_hashed` returns it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_with_digest(path: str | os.PathLike[str]) -> bytes:
