@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 from torch import nn
 
 from ..graphs import window_graph
 from .network import SessionNetwork
+from .spectral import leading_vectors, scaled_graph
 
 __all__ = ["graph_vectors", "start_as_published", "start_from_graph"]
 
@@ -36,7 +35,7 @@ def graph_vectors(
 
     Returns
     -------
-    ndarray of shape (n_items, dim)
+    ndarray of shape (n_items, dim), float32
         Rows of length one; zero for items without neighbours. With fewer items than `dim`, the last
         columns are zero.
 
@@ -51,16 +50,14 @@ def graph_vectors(
     >>> bool(rows[0] @ rows[1] > 0.9 > abs(rows[0] @ rows[2]))
     True
     """
-    graph = window_graph(codes, offsets, n_items, window).astype(np.float64)
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
-    roots = sparse.diags_array(1 / np.sqrt(degrees + max(degrees.mean(), 1e-12)))
-    walk = sparse.csr_array(sparse.eye_array(n_items) + roots @ graph @ roots)
-    rank = min(dim, n_items)
-    vectors, values, _ = randomized_svd(walk, rank, n_iter=4, random_state=seed)
-    vectors = np.pad(vectors * np.sqrt(values), ((0, 0), (0, dim - rank)))  # (n_items, dim)
+    walk, degrees = scaled_graph(window_graph(codes, offsets, n_items, window))
+    vectors = leading_vectors(walk, min(dim, n_items), seed)  # (n_items, rank)
     vectors[degrees == 0] = 0
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)  # (n_items, 1)
-    return vectors / np.maximum(lengths, 1e-12)
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))  # without a copy of the vectors
+    vectors /= np.maximum(lengths, 1e-12)[:, np.newaxis]
+    if dim > n_items:
+        vectors = np.pad(vectors, ((0, 0), (0, dim - n_items)))
+    return vectors
 
 
 @torch.no_grad()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.extmath import randomized_svd
 
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions
 from sessionprompt.backbones import unit
+from sessionprompt.graphs import window_graph
 from sessionprompt.network import graph_vectors
+from sessionprompt.network.spectral import leading_vectors, scaled_graph
 from sessionprompt.testing import tiny_world
 
 
@@ -118,3 +121,16 @@ def test_published_starts(backbone: str) -> None:
 def test_an_unknown_start_is_refused() -> None:
     with pytest.raises(ValueError, match="init='xavier' is not known; choose one of"):
         untrained("xavier")
+
+
+def test_the_subspace_is_that_of_a_randomized_svd() -> None:
+    sessions = tiny_world(400, n_items=240, n_clusters=6)
+    n = len(sessions.vocabulary)
+    graph = window_graph(sessions.codes, sessions.offsets, n, 3)
+    walk, degrees = scaled_graph(graph)
+    assert degrees.tolist() == graph.sum(axis=1).tolist()
+    vectors = leading_vectors(walk, 16, seed=3)
+    scale = 1 / np.sqrt(degrees + degrees.mean())
+    matrix = np.eye(n) + graph.toarray() * np.outer(scale, scale)
+    expected, values, _ = randomized_svd(matrix, 16, n_iter=4, random_state=3)
+    np.testing.assert_allclose(vectors, expected * np.sqrt(values), atol=2e-4)
