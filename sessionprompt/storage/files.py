@@ -104,7 +104,6 @@ def write_with_digest(path: str | os.PathLike[str], write: Callable[[Any], Any])
     OSError
         If the disk is full or may not be written.
     """
-
     write_atomically(path, lambda file: file.write(MARK + _written(file, write).encode()))
 
 
