@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -18,6 +18,7 @@ from ..graphs import strengths
 __all__ = ["SEARCHES", "Problem"]
 
 IGRAPH_GENERATOR = Lock()  # igraph draws from one random generator per process
+EDGES = 4096  # that are tuples at a time
 NO_GAIN = 1e-7  # of an objective of about 1, in single precision
 GPL_FREE = "algorithm='sknetwork', of the package scikit-network, runs without it."
 
@@ -56,10 +57,14 @@ class Problem:
         """The graph as igraph and leidenalg take it."""
         import igraph
 
-        # igraph reads a list of tuples faster than an array
+        return igraph.Graph(self.edges.shape[0], self._ends())
+
+    def _ends(self) -> Iterator[tuple[int, int]]:
+        """Ends of the edges as tuples, which igraph reads faster than an array."""
         rows, columns = self.edges.coords
-        ends = zip(rows.tolist(), columns.tolist(), strict=True)
-        return igraph.Graph(self.edges.shape[0], list(ends))
+        for start in range(0, len(rows), EDGES):
+            part = slice(start, start + EDGES)
+            yield from zip(rows[part].tolist(), columns[part].tolist(), strict=True)
 
     @cached_property
     def weights(self) -> list[int]:
