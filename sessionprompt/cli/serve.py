@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from .files import open_model
@@ -10,6 +11,7 @@ from .options import given_options
 
 __all__ = ["add_command"]
 
+BARE = object()  # stands for --index without a folder
 LIMITS = {
     "k": "longest list of recommendations",
     "events": "most events of a session",
@@ -39,8 +41,12 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "--index",
-        action="store_true",
-        help="answer by approximate search, for catalogues over a million items (extra ann)",
+        nargs="?",
+        const=BARE,
+        metavar="FOLDER",
+        help="answer by approximate search, for catalogues over a million items (extra ann): with "
+        "the index that is in the folder, or one that is built now and saved there; without a "
+        "folder, one that is built at every start",
     )
     limits = parser.add_argument_group("limits", argument_default=argparse.SUPPRESS)
     for name, meaning in LIMITS.items():
@@ -54,9 +60,24 @@ def run(given: argparse.Namespace) -> None:
     limits = Limits(**given_options(given, list(LIMITS)))
     model = open_model(given.model)
     index = None
-    if given.index:
-        from ..retrieval import ItemIndex
-
-        index = ItemIndex(model)
+    if given.index is not None:
+        index = _index(given.index, model)
     listening = {"host": given.host, "port": given.port, "workers": given.workers}
     serve(model, limits=limits, index=index, **listening)
+
+
+def _index(folder: Any, model: Any) -> Any:
+    """Index of a folder, built by all processors and saved if it is not there."""
+    from ..retrieval import ItemIndex
+    from ..storage import try_target
+
+    if folder is not BARE and Path(folder).exists():
+        return ItemIndex.open(folder, model)
+    if folder is not BARE:
+        try_target(folder, ["index.json"])  # before the work, not after it
+    print(f"building an index of {len(model.items_):,} items", flush=True)
+    index = ItemIndex(model, n_jobs=-1)
+    if folder is BARE:
+        return index
+    index.save(folder)
+    return ItemIndex.open(folder, model)  # mapped, as it will be at the next start

@@ -94,17 +94,9 @@ class Answers:
     ------
     TypeError
         If JSON cannot write the ids of its items.
-    ValueError
-        If there is an index and the model weighs repeats.
     """
 
     def __init__(self, model: Any, index: Any = None) -> None:
-        if index is not None and getattr(last_step(model), "blend_", None) is not None:
-            raise ValueError(
-                "an index answers by the network alone, and this model weighs items that sessions "
-                "hold already: its lists would be others. Fit it with repeats=None, or serve it "
-                "without an index."
-            )
         self.model = model
         self.index = index
         self._kept: dict[Rules, RerankedRecommender] = {}

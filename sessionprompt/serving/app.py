@@ -52,8 +52,6 @@ def create_app(model: Any, limits: Limits | None = None, index: Any = None) -> F
     ------
     TypeError
         If JSON cannot write the ids of the model's items.
-    ValueError
-        If there is an index and the model weighs repeats, which an index does not.
 
     Examples
     --------

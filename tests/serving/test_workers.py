@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 
 from sessionprompt import PromptedSessionRecommender
 from sessionprompt.datasets import make_sessions
+from sessionprompt.retrieval import ItemIndex
 from sessionprompt.serving import create_app, serve, server, workers
 from sessionprompt.serving.workers import run_workers
 
@@ -164,9 +165,19 @@ def test_an_index_answers_what_is_plain(model):
     assert index.asked == [sessions[0], sessions[2]]
 
 
-def test_an_index_of_a_model_that_weighs_repeats_is_refused():
+def test_an_index_answers_for_a_model_that_weighs_repeats():
+    pytest.importorskip("faiss")
     settings = {"prompts": (), "dim": 8, "max_epochs": 1, "refit": False, "random_state": 0}
     weighing = PromptedSessionRecommender(**settings).fit(WORLD)
     assert weighing.blend_ is not None
-    with pytest.raises(ValueError, match="repeats=None"):
-        create_app(weighing, index=Index(weighing))
+    index = ItemIndex(weighing, search_effort=30)
+    with (
+        TestClient(create_app(weighing, index=index)) as client,
+        TestClient(create_app(weighing)) as exact,
+    ):
+        body = {"sessions": WORLD[:20].to_lists(), "k": 5}
+        found = client.post("/recommend", json=body).json()["recommendations"]
+        expected = exact.post("/recommend", json=body).json()["recommendations"]
+    for one, other in zip(found, expected, strict=True):
+        assert set(one["items"]) == set(other["items"])
+        np.testing.assert_allclose(one["scores"], other["scores"], rtol=1e-4, atol=1e-4)
