@@ -34,7 +34,6 @@ from typing import Any
 import numpy as np
 import torch
 from _measure import emit, figures, options
-from inference import fitted, load
 
 PACKAGES = ("torch", "fastapi", "uvicorn")
 CRASH_CLIENTS = 8
@@ -166,6 +165,8 @@ def stopped(server: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def served_model(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
     """File of a model, and the sessions and answers of the load."""
+    from inference import fitted, load  # what only imports this module needs no polars
+
     warnings.filterwarnings("ignore", message=".* sessions hold nothing that the model knows")
     train, test = load(args.data, strings=False)
     model = fitted(train, args.backbone)
