@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs  # which scikit-learn brings
 
 from ..storage import Head, file_digest, write_folder, write_hashed
 
