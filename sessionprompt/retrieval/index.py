@@ -188,6 +188,11 @@ class ItemIndex:
         items : ndarray of shape (n_sessions, k)
             Raw ids, best first.
         scores : ndarray of shape (n_sessions, k)
+
+        Raises
+        ------
+        ValueError
+            If `k` is not within 1..n_items, a session is empty, or the model has been fitted since.
         """
         check_k(k, len(self.items_), "known items")
         sessions = as_sessions(X)
@@ -225,6 +230,8 @@ class ItemIndex:
 
     def _vectors_of(self, sessions: Sessions) -> np.ndarray:
         """Vectors (n_sessions, d) of sessions."""
+        if last_step(self.model).items_ is not self.items_:
+            raise ValueError("the model was fitted after its index was built; build it anew.")
         return last_step(self.model).session_vectors(transform_steps(self.model, sessions))
 
     def _search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

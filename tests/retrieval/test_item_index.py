@@ -247,6 +247,37 @@ def test_a_graph_is_built_by_so_many_threads(
     assert faiss.omp_get_max_threads() == before
 
 
+def test_an_index_of_what_a_model_was_before_is_refused(model: Pipeline) -> None:
+    pytest.importorskip("faiss")
+    grown = deepcopy(model)
+    index = ItemIndex(grown)
+    grown[-1].partial_fit(grown[0].transform(WORLD[:20]))
+    with pytest.raises(ValueError, match="fitted after its index was built; build it anew"):
+        index.search(ASKED)
+
+
+def test_nothing_is_left_of_a_save_that_fails(
+    weighing: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faiss = pytest.importorskip("faiss")
+    index = ItemIndex(weighing)
+    index.save(tmp_path / "index")
+    plain = faiss.PyCallbackIOWriter
+
+    def full(write: Any) -> Any:
+        def fail(content: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        return plain(fail)
+
+    monkeypatch.setattr(faiss, "PyCallbackIOWriter", full)
+    with pytest.raises(OSError, match="No space left"):
+        index.save(tmp_path / "index")
+    monkeypatch.undo()
+    assert [file.name for file in tmp_path.iterdir()] == ["index"]
+    assert ItemIndex.open(tmp_path / "index", weighing).search(ASKED)[0].shape == (3, 10)
+
+
 def test_an_index_of_something_else() -> None:
     pytest.importorskip("faiss")
     with pytest.raises(TypeError, match="has no item vectors; give a PromptedSession"):
