@@ -19,6 +19,7 @@ from sessionprompt.encoding import (
     prefix_examples,
 )
 from sessionprompt.network import SessionNetwork, rank_targets, top_items
+from sessionprompt.network.inference import own_items
 from sessionprompt.scoring import sizes
 
 N_ITEMS, DIM = 7, 4
@@ -209,3 +210,13 @@ def test_popularity_survives_the_hiding(network: SessionNetwork) -> None:
         )
         assert codes.tolist() == [[5, 0]]
     assert network.popularity.tolist() == [5, 1, 4, 2, 7, 6, 3]
+
+
+def test_own_items_are_those_of_the_prefix_where_a_window_asks_once_before_its_end() -> None:
+    lengths = torch.tensor([3, 1])
+    ends = torch.tensor([0, 3])
+    batch = SessionBatch(torch.tensor([4, 5, 6, 7]), {}, lengths, ends, np.empty(0, np.int64))
+    own = own_items(batch)
+    assert own.item.tolist() == [4, 7]
+    assert own.row.tolist() == [0, 1]
+    assert own.lengths.tolist() == [1, 1]
