@@ -203,8 +203,8 @@ def rules(args: argparse.Namespace) -> None:
 
 
 def small(args: argparse.Namespace) -> None:
-    """Fit a pipeline with vectors of 8 numbers, and rules, to the first million events."""
-    sessions = next(Sessions.open(args.folder / "sessions").pieces(10**6))
+    """Fit a pipeline with vectors of 8 numbers, and rules, to the first 100,000 events."""
+    sessions = next(Sessions.open(args.folder / "sessions").pieces(10**5))
     settings = {"dim": 8, "max_epochs": 1, "validation_fraction": None, "random_state": 0}
     save(make_session_pipeline(resolution=1.0, **settings).fit(sessions), args.folder / "small")
     save(SequentialRules().fit(sessions), args.folder / "rules")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..sessions import Sessions
 
-__all__ = ["EvaluationPiece", "evaluation_pieces"]
+__all__ = ["EvaluationPiece", "evaluation_pieces", "pipeline_steps"]
 
-PIECE = 2**20  # events, for each of which some 100 bytes are made
+PIECE = 2**18  # events: 50 MB of codes, examples and places, and whole test parts of most logs
 
 
 class EvaluationPiece(NamedTuple):
@@ -32,7 +32,7 @@ class EvaluationPiece(NamedTuple):
 
 
 def evaluation_pieces(
-    sessions: Sessions, last_events: Any = None, steps: Iterable[Any] = ()
+    sessions: Sessions, model: Any, last_events: Any = None
 ) -> Iterator[EvaluationPiece]:
     """Sessions in pieces of about `PIECE` events, in their order.
 
@@ -41,12 +41,12 @@ def evaluation_pieces(
     Parameters
     ----------
     sessions : Sessions
+    model : estimator
+        That is evaluated on them.
     last_events : array-like of shape (n_sessions,), optional
-    steps : iterable of estimators
-        What else labels the sessions, beside their own annotator.
     """
     size = PIECE
-    if any(getattr(step, "attach", None) == "batch" for step in (sessions.annotator, *steps)):
+    if _labels_together(sessions.annotator) or _labels_together(model):
         size = max(sessions.n_events, 1)
     if last_events is not None:
         last_events = np.asarray(last_events)
@@ -58,3 +58,22 @@ def evaluation_pieces(
             own = last_events[rows]
         yield EvaluationPiece(piece, own, rows)
         first += len(piece)
+
+
+def pipeline_steps(pipeline: Any) -> list[tuple[str, Any]]:
+    """Names and steps of a pipeline; of another estimator itself."""
+    steps = getattr(pipeline, "steps", None)
+    if isinstance(steps, list):
+        return steps
+    return [("", pipeline)]  # whose own parameter may have that name
+
+
+def _labels_together(model: Any) -> bool:
+    """Whether a label may depend on other sessions, in an estimator or a part of it."""
+    if getattr(model, "attach", None) == "batch":
+        return True
+    parts = [step for _, step in pipeline_steps(model)]
+    parts += getattr(model, "estimators_", [])
+    if hasattr(model, "annotator_"):
+        parts.append(model.annotator_)
+    return any(_labels_together(part) for part in parts if part is not model)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..encoding import candidates_of
 from ..sessions import Sessions, as_sessions
-from .pieces import EvaluationPiece, evaluation_pieces
+from .pieces import EvaluationPiece, evaluation_pieces, pipeline_steps
 from .weights import session_weights
 
 __all__ = ["evaluate_pipeline", "last_step", "pipeline_pieces", "transform_steps"]
@@ -20,7 +20,7 @@ def transform_steps(pipeline: Any, X: Any) -> Any:
 
     In place of scikit-learn's transform, whose preliminaries take longer than the steps.
     """
-    for _, step in _steps(pipeline)[:-1]:
+    for _, step in pipeline_steps(pipeline)[:-1]:
         if step is not None and step != "passthrough":
             X = step.transform(X)
     return X
@@ -41,9 +41,8 @@ def pipeline_pieces(pipeline: Any, sessions: Sessions) -> Iterator[EvaluationPie
     ValueError
         If no session has two events.
     """
-    steps = [step for _, step in _steps(pipeline)]
     found = False
-    for piece in evaluation_pieces(sessions, steps=steps):
+    for piece in evaluation_pieces(sessions, pipeline):
         inputs, last_events, rows = piece.sessions.split_last()
         if len(rows):
             found = True
@@ -118,11 +117,4 @@ def last_step(estimator: Any) -> Any:
     ----------
     estimator : estimator with ``steps``, or a single estimator
     """
-    return _steps(estimator)[-1][1]
-
-
-def _steps(pipeline: Any) -> list[tuple[str, Any]]:
-    steps = getattr(pipeline, "steps", None)
-    if isinstance(steps, list):
-        return steps
-    return [("", pipeline)]  # whose own parameter may have that name
+    return pipeline_steps(estimator)[-1][1]

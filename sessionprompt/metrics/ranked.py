@@ -27,6 +27,8 @@ OF_TARGETS = ("sessions", "positions", "ranks", "counts", "repeated", "top", "ex
 class RankedTargets:
     """Targets of an evaluation, one row each: where a target stands and how the model ranked it.
 
+    A row takes 34 bytes, one more where there was a filter, and 8 for each place of a list.
+
     Attributes
     ----------
     sessions : ndarray of shape (n,)

@@ -44,7 +44,7 @@ def session_weights(sample_weight: npt.ArrayLike | None, n: int) -> np.ndarray |
 def check_weights(weights: npt.ArrayLike | None, n: int) -> np.ndarray:
     """Weights of `n` targets as floats, 1 each for None; an error if no average can be made."""
     if weights is None:
-        return np.ones(n)
+        return np.broadcast_to(1.0, n)  # which takes no memory
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (n,):
         raise ValueError(
