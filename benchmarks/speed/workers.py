@@ -8,9 +8,10 @@ hold every item once. ``sessionprompt serve --workers K`` serves it, and eight c
 loopback for the 20 best items of sessions of three. Memory is that of all processes of the server
 together, in MB, after the answers: `pss_mb` counts what they share once, `uss_mb` what each has
 alone, `rss_mb` what each sees. With --approximate an index is built and saved first, and each
-number of workers serves twice, without it and with it (`index` in the line, with the seconds that
-it was built in). `recall` is the share of the exact 20 best that the index finds for 200 sessions.
---n-links, --build-effort and --search-effort are those of ItemIndex, --build-threads its n_jobs.
+number of workers serves without it, then with it (`index` in the line, with the seconds that it was
+built in) for each of the --search-efforts. `recall` is the share of the exact 20 best that the
+index finds for 200 sessions. --n-links and --build-effort are those of ItemIndex, --build-threads
+its n_jobs.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _measure import clocked, emit, figures, options, peak_mb, timed
+from joblib import effective_n_jobs
 from serving import Load, free_port, processor_ms, started, wait_until_ready
 from skorch.callbacks import Callback
 
@@ -33,7 +36,7 @@ from sessionprompt.sessions import Sessions
 from sessionprompt.training import EndOfTraining
 from sessionprompt.vocabulary import Vocabulary
 
-PACKAGES = ("torch", "uvicorn")
+PACKAGES = ("torch", "uvicorn", "faiss-cpu")
 CLIENTS = 8
 KINDS = {"pss_mb": ("Pss",), "uss_mb": ("Private_Clean", "Private_Dirty"), "rss_mb": ("Rss",)}
 
@@ -90,10 +93,13 @@ def memory(pids: list[int]) -> dict[str, int]:
     return {kind: round(size / 2**10) for kind, size in found.items()}
 
 
-def served(path: Path, workers: int, args: argparse.Namespace, *options: str) -> dict[str, Any]:
+def served(path: Path, index: str, workers: int, args: argparse.Namespace) -> dict[str, Any]:
     """Measure a server of some workers."""
     port = free_port()
-    server = started(path, port, 1, "--workers", str(workers), *options)
+    words = ["--workers", str(workers)]
+    if index:
+        words += ["--index", index]
+    server = started(path, port, 1, *words)
     try:
         ready = wait_until_ready(port, 600)  # on a crowded machine
         sessions = asked_for(args.items, args.requests)
@@ -116,62 +122,65 @@ def built(model: Any, args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """Index over the items of a model, and what it took."""
     from sessionprompt.retrieval import ItemIndex
 
-    efforts = {"build_effort": args.build_effort, "search_effort": args.search_effort}
+    settings = {"n_links": args.n_links, "build_effort": args.build_effort}
     made: list[ItemIndex] = []
-
-    def build() -> None:
-        made.append(ItemIndex(model, n_links=args.n_links, n_jobs=args.build_threads, **efforts))
-
     begun = time.perf_counter()
     before = peak_mb()
-    cpu = clocked(build)
+    cpu = clocked(lambda: made.append(ItemIndex(model, n_jobs=args.build_threads, **settings)))
     seconds = time.perf_counter() - begun
-    line = {"n_links": args.n_links, **efforts, "build_threads": args.build_threads}
+    line = {**settings, "build_threads": effective_n_jobs(args.build_threads)}
     line |= {"build_s": figures(seconds), "build_cpu_s": figures(cpu)}
-    line["built_mb"] = peak_mb() - before
-    [index] = made
-    line["recall"] = figures(index.recall(asked_for(model.n_items_, 200), k=20))
-    return index, line
+    return made[0], line | {"built_mb": peak_mb() - before}
 
 
-def indexed(args: argparse.Namespace) -> dict[str, Any]:
+def with_efforts(index: Any, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield what an index finds with each effort, once it has that effort."""
+    for effort in map(int, args.search_efforts.split(",")):
+        index.search_effort = effort
+        recall = index.recall(asked_for(len(index.items_), 200), k=20)
+        yield {"search_effort": effort, "recall": figures(recall)}
+
+
+def indexed(args: argparse.Namespace) -> None:
     """Measure an index in this process."""
     model = hardly_trained(args.index)
     index, line = built(model, args)
     one = asked_for(args.index, 1)
-    exact = timed(lambda: model.predict_topk(one, k=20), 20)
-    found = timed(lambda: index.search(one, k=20), 20)
-    milliseconds = {"exact_ms": 1e3 * exact["cpu_s"], "index_ms": 1e3 * found["cpu_s"]}
-    return line | {name: figures(value) for name, value in milliseconds.items()}
+    for found in with_efforts(index, args):
+        exact = timed(lambda: model.predict_topk(one, k=20), 20)
+        approximate = timed(lambda: index.search(one, k=20), 20)
+        times = {"exact_ms": 1e3 * exact["cpu_s"], "index_ms": 1e3 * approximate["cpu_s"]}
+        found |= {name: figures(value) for name, value in times.items()}
+        emit({"part": "index", "items": args.index, **line, **found}, args, PACKAGES)
+
+
+def ways_to_serve(folder: Path, args: argparse.Namespace) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield facts of each way and the folder of its index, if it has one; the model is saved."""
+    begun = time.perf_counter()
+    model = hardly_trained(args.items)
+    save(model, folder / "model")
+    print(json.dumps({"model_s": figures(time.perf_counter() - begun)}), flush=True)
+    yield {"index": False}, ""
+    if args.approximate:
+        index, line = built(model, args)
+        for found in with_efforts(index, args):
+            path = folder / f"index-{found['search_effort']}"
+            index.save(path)
+            yield {"index": True, **line, **found}, str(path)
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure what is asked for."""
     if args.index:
-        line = {"part": "index", "items": args.index, **indexed(args)}
-        emit(line, args, (*PACKAGES, "faiss-cpu"))
+        indexed(args)
         return
-    packages = PACKAGES
-    if args.approximate:
-        packages = (*PACKAGES, "faiss-cpu")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        begun = time.perf_counter()
-        model = hardly_trained(args.items)
-        save(model, path)
-        print(json.dumps({"model_s": figures(time.perf_counter() - begun)}), flush=True)
-        ways: list[tuple[dict[str, Any], tuple[str, ...]]] = [({"index": False}, ())]
-        if args.approximate:
-            index, line = built(model, args)
-            index.save(f"{folder}/index")
-            ways.append(({"index": True, **line}, ("--index", f"{folder}/index")))
-            del index
-        del model
+        ways = list(ways_to_serve(Path(folder), args))
         for workers in map(int, args.workers.split(",")):
             head = {"part": "workers", "workers": workers, "items": args.items}
-            for line, words in ways:
-                found = served(path, workers, args, *words)
-                emit({**head, **line, **found}, args, packages)
+            for line, path in ways:
+                found = served(Path(folder) / "model", path, workers, args)
+                emit({**head, **line, **found}, args, PACKAGES)
 
 
 def number(text: str) -> int:
@@ -186,7 +195,7 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=number, default=200)
     parser.add_argument("--index", type=number)
     parser.add_argument("--approximate", action="store_true")
-    efforts = {"n-links": 32, "build-effort": 200, "search-effort": 128, "build-threads": 1}
-    for name, default in efforts.items():
+    for name, default in {"n-links": 32, "build-effort": 200, "build-threads": 1}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--search-efforts", default="128")
     main(parser.parse_args())
