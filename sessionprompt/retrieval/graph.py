@@ -14,7 +14,6 @@ from joblib import effective_n_jobs  # which scikit-learn brings
 from ..storage import Head, file_digest, write_folder, write_hashed
 
 __all__ = [
-    "FILES",
     "built_graph",
     "faiss_module",
     "opened_graph",
@@ -65,6 +64,7 @@ def vectors_of(graph: Any) -> np.ndarray:
     faiss = faiss_module()
     flat = faiss.downcast_index(graph.storage)
     vectors = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    vectors.flags.writeable = False  # they may be mapped from a file
     return vectors.reshape(flat.ntotal, flat.d)
 
 
