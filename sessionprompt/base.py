@@ -379,7 +379,7 @@ def _warn_of_unknown_targets(n_unknown: int, n: int) -> None:
         warnings.warn(
             f"the model knows only {n - n_unknown} of {n} targets; the others count as misses. "
             "Evaluate on sessions closer to the training sessions, or fit on newer ones.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -130,7 +130,7 @@ class RankedTargets:
         for part in parts:
             for name, columns in kept.items():
                 columns.append(getattr(part, name))
-        joined = {}
+        joined: dict[str, Any] = {}
         for name in OF_TARGETS:
             columns = kept.pop(name)
             if columns[0] is not None:
