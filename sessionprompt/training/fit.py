@@ -32,6 +32,7 @@ from ..network import (
 )
 from ..sessions import Sessions
 from .cold_scale import learned_cold_scale
+from .heap import give_back
 from .identity import fit_identity
 from .item_clusters import clusters_of_items
 from .loop import TrainingPlan, build_net, train_network
@@ -95,6 +96,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
         or the previous model or the checkpoint does not go with the parameters.
     """
     device = resolve_device(estimator.device)
+    give_back()
     encoder = _learn_encoder(estimator, run)
     with _modes_of_training(device), _memory_for(estimator, encoder):
         with SeededDraws(run.seed):
@@ -103,6 +105,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             return encoder, _untrained(estimator, network.to(device), run.previous)
         train, valid = _data(estimator, encoder, network, run)
         clusters = clusters_of_items(estimator, encoder, network.backbone, run.train, run.seed)
+        give_back()
         outcome = train_network(
             network.to(device),
             replace(train, clusters=clusters),

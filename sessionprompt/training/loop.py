@@ -205,6 +205,7 @@ def train_network(
     with workspace():
         net.partial_fit((train, valid), epochs=epochs_left)
     net.optimizer_.state.clear()  # its moments are as large as two more models
+    net.optimizer_.zero_grad()  # and gradients as one
     best.weights_ = None
     outcome = _outcome(net, best)
     if outcome["stop_reason_"] == "diverged":

@@ -165,20 +165,24 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
     final = replace(run, valid=None, stage="refit")
     if estimator.refit and not selection.chooses:
         return Fitted.of(estimator, final, facts=facts)
-    annotator = None
-    prompted = "cluster" in check_prompts(estimator.prompts)
-    if prompted or loss_of(estimator, len(train.vocabulary)) == "clusters":
-        annotator = annotator_fitted_on(train, run.seed)
-    if annotator is not None:
-        train = labelled_by(train, annotator)
-        tail = labelled_by(tail, annotator)
-        selection = replace(selection, train=train, valid=tail)
-    if not prompted:
-        annotator = None  # the model that is trained reads no labels
-    selected = Fitted.of(estimator, selection, annotator, facts)
+    selected = _selected(estimator, selection, facts)
     if not estimator.refit or selected.learned["stop_reason_"] in UNFINISHED:
         return selected
     return _refitted(estimator, final, selected)
+
+
+def _selected(estimator: Any, run: TrainingRun, facts: dict[str, float]) -> Fitted:
+    """Model of the sessions without their tail, labelled by what never saw the tail."""
+    annotator = None
+    prompted = "cluster" in check_prompts(estimator.prompts)
+    if prompted or loss_of(estimator, len(run.train.vocabulary)) == "clusters":
+        annotator = annotator_fitted_on(run.train, run.seed)
+    if annotator is not None:
+        train, tail = (labelled_by(part, annotator) for part in (run.train, run.valid))
+        run = replace(run, train=train, valid=tail)
+    if not prompted:
+        annotator = None  # the model that is trained reads no labels
+    return Fitted.of(estimator, run, annotator, facts)
 
 
 def _facts(run: TrainingRun) -> dict[str, float]:
