@@ -33,6 +33,7 @@ class Candidates:
     def __init__(self, vectors: Tensor, kernels: bool = True) -> None:
         self.vectors = vectors
         self.kernels = kernels
+        self._spare: Tensor | None = None  # memory for scores that no batch uses
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -41,6 +42,19 @@ class Candidates:
     def suit_kernels(self) -> bool:
         """Whether kernels can rank them; a look at all of them, so once for all batches."""
         return self.kernels and suits_kernels(self.vectors)
+
+    def take_memory(self, n_rows: int, states: Tensor) -> Tensor:
+        """Memory for scores (n_rows, N) of states; rows start on lines of the cache."""
+        spare = self._spare
+        self._spare = None  # blocks of two batches at once do not share it
+        if spare is not None and len(spare) >= n_rows and spare.dtype == states.dtype:
+            return spare
+        width = len(self) + -len(self) % sizes.CACHE_LINE
+        return states.new_empty(n_rows, width)[:, : len(self)]
+
+    def give_memory(self, memory: Tensor) -> None:
+        """Leave memory to the next batch, which then needs no new pages."""
+        self._spare = memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +121,12 @@ class InnerProduct(ScoresInBlocks):
             yield slice(0, len(self)), CompiledScores(states, table)
             return
         n_rows = max(sizes.BLOCK_ROWS, sizes.BLOCK_SCORES // len(table))
-        blocks = list(slices_at_most(len(self), n_rows))
-        buffer = _buffer(states, blocks, len(table))
-        for rows in blocks:
-            scores = buffer[: rows.stop - rows.start]  # (rows, N)
+        memory = self.candidates.take_memory(min(n_rows, len(self)), states)
+        for rows in slices_at_most(len(self), n_rows):
+            scores = memory[: rows.stop - rows.start]  # (rows, N)
             _multiply(states[rows], table, scores)
             yield rows, DenseScores(scores, scratch=True)
+        self.candidates.give_memory(memory)
 
     def _kernels_can_rank(self) -> bool:
         if len(self) < sizes.KERNEL_LEAST_ROWS or not self.candidates.suit_kernels:
@@ -132,10 +146,3 @@ def _multiply(states: Tensor, table: Tensor, scores: Tensor) -> None:
     if n_rest:
         rest = F.pad(table[whole:], (0, 0, 0, sizes.COLUMN_GROUP - n_rest))  # (group, d)
         scores[:, whole:] = (states @ rest.T)[:, :n_rest]
-
-
-def _buffer(states: Tensor, blocks: list[slice], n: int) -> Tensor:
-    """Memory for the scores (rows, n) of the longest block; rows start on lines of the cache."""
-    longest = max((rows.stop - rows.start for rows in blocks), default=0)
-    width = n + -n % sizes.CACHE_LINE
-    return states.new_empty(longest, width)[:, :n]

@@ -65,11 +65,15 @@ class BestWeights(Callback):
         Name in the history.
     patience : int or None
         Epochs without a better one after which training should stop; None trains all epochs.
+    restores : bool, default=True
+        Whether a run that diverges goes back to the weights of its last epoch; where another model
+        takes its place, a copy of the weights less is kept.
     """
 
-    def __init__(self, monitor: str | None, patience: int | None) -> None:
+    def __init__(self, monitor: str | None, patience: int | None, *, restores: bool = True) -> None:
         self.monitor = monitor
         self.patience = patience
+        self.restores = restores
 
     def initialize(self) -> BestWeights:
         """Forget earlier runs."""
@@ -82,7 +86,7 @@ class BestWeights(Callback):
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep the weights to go back to, should none ever be better."""
-        self.last_ = _copied(net.module_.state_dict())
+        self._keep_last(net)
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Compare the epoch with the best one, and keep its weights if it is better."""
@@ -91,12 +95,17 @@ class BestWeights(Callback):
         if self.monitor not in row or (score == 0 and self.weights_ is None):
             self.best_score_ = float(score)
             self.best_epoch_ = row["epoch"]
-            self.last_ = _copied(net.module_.state_dict(), self.last_)
+            self._keep_last(net)
         elif score > self.best_score_:
             self.best_score_ = float(score)
             self.best_epoch_ = row["epoch"]
             self.weights_ = _copied(net.module_.state_dict(), self.weights_ or self.last_)
             self.last_ = None
+
+    def _keep_last(self, net: NeuralNet) -> None:
+        """Keep the weights to go back to, should none ever be better."""
+        if self.restores:
+            self.last_ = _copied(net.module_.state_dict(), self.last_)
 
     def out_of_patience(self, epoch: int) -> bool:
         """Whether a run that has ended `epoch` should go no further."""

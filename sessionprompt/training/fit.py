@@ -60,6 +60,8 @@ class TrainingRun:
         Name of the checkpoint's file; a run without a name leaves none.
     chooses : bool
         Whether validation sessions choose the epoch, or are only measured.
+    restores : bool
+        Whether a run that diverges goes back to its last epoch.
     """
 
     train: Sessions
@@ -69,6 +71,7 @@ class TrainingRun:
     previous: Any = None
     stage: str | None = None
     chooses: bool = True
+    restores: bool = True
 
 
 def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[str, Any]]:
@@ -113,6 +116,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             TrainingPlan.of(estimator, run.epochs),
             seed=run.seed,
             chooses=run.chooses,
+            restores=run.restores,
             title=run.stage or "",
             **_checkpoint(estimator, run),
         )

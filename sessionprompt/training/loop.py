@@ -157,6 +157,7 @@ def train_network(
     *,
     seed: int,
     chooses: bool = True,
+    restores: bool = True,
     title: str = "",
     checkpoint: str | None = None,
     identity: str = "",
@@ -173,6 +174,8 @@ def train_network(
     seed : int
     chooses : bool
         Whether validation data choose the epoch; else they are only measured.
+    restores : bool
+        Whether a run that diverges goes back to its last epoch.
     title : str
         What the progress bar calls the run.
     checkpoint : path or None
@@ -186,7 +189,7 @@ def train_network(
         Learned attributes: ``net_``, ``history_``, ``n_epochs_``, ``best_epoch_``, ``best_score_``,
         ``stop_reason_``.
     """
-    best = BestWeights(None, None)
+    best = BestWeights(None, None, restores=restores)
     if valid is not None and chooses:
         best = BestWeights(plan.column, plan.patience)
     file = None

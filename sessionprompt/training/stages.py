@@ -197,7 +197,7 @@ def _facts(run: TrainingRun) -> dict[str, float]:
 def _refitted(estimator: Any, run: TrainingRun, selected: Fitted) -> Fitted:
     """Model of all sessions, trained as long as was found best; its history is the selection's."""
     epochs = max(selected.learned["best_epoch_"], 1)
-    final = Fitted.of(estimator, replace(run, epochs=epochs))
+    final = Fitted.of(estimator, replace(run, epochs=epochs, restores=False))
     reason = final.learned["stop_reason_"]
     if reason in UNFINISHED:
         return Fitted(selected.encoder, {**selected.learned, "stop_reason_": reason})
