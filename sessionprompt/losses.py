@@ -40,7 +40,7 @@ WHOLE_TABLE_ON_GPU = 200_000
 """Items up to which ``loss="auto"`` is the full softmax on a GPU, which goes over all in 5 ms."""
 MOST_OWN = 2048
 """Items of one cluster that are candidates by themselves at most."""
-MOST_ROWS = 16_384
+MOST_ROWS = 32_768
 """Items of the clusters of a batch that a step reads beyond."""
 
 

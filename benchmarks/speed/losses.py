@@ -1,7 +1,7 @@
-"""Steps of training with each loss, in turn: plain GRU4Rec on the newest share of Diginetica.
+"""Steps of training with each loss, in turn: a plain backbone on the newest share of Diginetica.
 
-python benchmarks/speed/losses.py --data FOLDER [--fraction 0.25] [--losses full,clusters] [--output
-FILE]
+python benchmarks/speed/losses.py --data FOLDER [--fraction 0.25] [--losses full,clusters]
+    [--backbone gru4rec] [--output FILE]
 
 Milliseconds of processor time, least and median of the steps; a step is batch, network, loss,
 gradients and optimizer. ``candidates`` is how many items a row is scored against on average. The
@@ -44,7 +44,8 @@ def main(args: argparse.Namespace) -> None:
     names = args.losses.split(",")
     nets = {name: net_of(name, clusters, counts, args) for name in names}
     seconds = in_turn(nets, data, args)
-    line: dict[str, Any] = {"items": len(counts), "batch": args.batch, "dim": args.dim}
+    line: dict[str, Any] = {key: getattr(args, key) for key in ("backbone", "batch", "dim")}
+    line["items"] = len(counts)
     for name, runs in seconds.items():
         least, median = (figures(1e3 * value) for value in (min(runs), np.median(runs)))
         line[name] = {"ms_min": least, "ms_median": median}
@@ -62,7 +63,8 @@ def prepare(args: argparse.Namespace) -> tuple[PrefixData, np.ndarray, np.ndarra
     encoder = SessionEncoder.learn(train)
     clusters = np.empty(encoder.n_items, dtype=np.int64)
     clusters[encoder.vocabulary.translate(clusterer.vocabulary_)] = clusterer.labels_
-    data = prefix_data(NextItemTargets.of(train, encoder), encoder, 50, one_pass=True)[0]
+    one_pass = BACKBONES[args.backbone](args.dim).one_pass
+    data = prefix_data(NextItemTargets.of(train, encoder), encoder, 50, one_pass)[0]
     # batches that end in a few clusters cost the other losses what batches at random do
     return replace(data, clusters=clusters), clusters, encoder.item_counts
 
@@ -72,11 +74,11 @@ def net_of(
 ) -> SessionNet:
     """A net with fresh weights and a loss."""
     torch.manual_seed(0)
-    backbone = BACKBONES["gru4rec"](args.dim)
+    backbone = BACKBONES[args.backbone](args.dim)
     popularity = torch.from_numpy(counts).float()
     network = SessionNetwork(backbone, len(counts), {}, popularity, None, False, "cosine", 0.07)
     params = {**LOSSES[name], "batch_size": args.batch}
-    plan = TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params))
+    plan = TrainingPlan.of(PromptedSessionRecommender(args.backbone, **params))
     return build_net(network, plan, clusters=clusters)
 
 
@@ -100,6 +102,7 @@ if __name__ == "__main__":
     parser = options(__doc__)
     data_option(parser)
     parser.add_argument("--fraction", type=float, default=0.25, help="newest share of the sessions")
+    parser.add_argument("--backbone", default="gru4rec")
     parser.add_argument("--losses", default=",".join(LOSSES))
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--dim", type=int, default=64)

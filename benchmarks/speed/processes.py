@@ -121,6 +121,7 @@ def trained(train: Any, loss: str, args: argparse.Namespace) -> dict[str, Any]:
         batch_size=args.batch,
         refit=False,
         repeats=None,
+        device=args.device,
         random_state=0,
         net_params={"callbacks": callbacks},
     )
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--curve", action="store_true", help="metrics after each epoch")
     parser.add_argument("--exchange", action="store_true")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:

@@ -38,6 +38,9 @@ class Backbone(nn.Module):
         Whether the session embedding depends on the candidate, as a :class:`TargetAttention` says.
     n_positions : int or None
         Longest window that the model has positions for; None reads windows of any length.
+    part_items : int
+        About how many items the clusters hold in which the sessions of a training batch end, under
+        ``loss="clusters"``: fewer cost less, and more make batches alike.
     precomputed : tuple of str
         Buffers that `precompute` fills; a model that goes on learning fills them from the new
         sessions, and `merge_precomputed` then adds what the earlier model held.
@@ -48,6 +51,7 @@ class Backbone(nn.Module):
     scoring: ClassVar[str | None] = None
     needs_items: ClassVar[bool] = False
     attends_to_candidates: ClassVar[bool] = False
+    part_items: ClassVar[int] = 4096
     precomputed: ClassVar[tuple[str, ...]] = ()
     n_positions: int | None = None
 

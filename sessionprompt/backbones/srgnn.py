@@ -41,6 +41,7 @@ class SRGNN(Backbone):
     """
 
     causal = True
+    part_items = 16_384  # with 4,096 it finds .4 points less among its best 20, by any loss
     start_vectors = staticmethod(uniform_rows_)
 
     def __init__(self, dim: int, *, steps: int = 1, update_gate: str = "recbole") -> None:

@@ -17,8 +17,6 @@ from .targets import NextItemTargets
 
 __all__ = ["PrefixData", "count_unknown", "last_windows", "prefix_data"]
 
-PART_ITEMS = 4096
-"""Items of the clusters with which the windows of a part of shuffled examples end."""
 EVENTS_AT_A_TIME = 2**17  # of windows to annotate: some 20 MB of intermediate results
 
 
@@ -33,7 +31,9 @@ class PrefixData:
         Code of the item after each event of the sessions; -1 where it is unknown.
     clusters : ndarray of shape (n_items,), optional
         Cluster of each item, -1 for none. The windows of a part of shuffled examples then end with
-        items of a few clusters, drawn anew each time, which together hold about `PART_ITEMS` items.
+        items of a few clusters, drawn anew each time.
+    part_items : int
+        About how many items these clusters hold together.
     weights : ndarray of shape (n_examples,), optional
         How often each example stands among shuffled ones on average, of mean one.
     """
@@ -42,6 +42,7 @@ class PrefixData:
     next_items: np.ndarray
     clusters: np.ndarray | None = None
     weights: np.ndarray | None = None
+    part_items: int = 4096
 
     def __len__(self) -> int:
         return int(self.examples.n_prefixes.sum())
@@ -76,7 +77,7 @@ class PrefixData:
         ends = self.examples.starts + self.examples.lengths - 1  # (n_examples,)
         last_items = self.examples.sessions.items[ends]  # (n_examples,), below 0 if unknown
         np.maximum(last_items, 0, out=last_items)
-        group = _groups(self.clusters, rng)[last_items]  # (n_examples,)
+        group = _groups(self.clusters, self.part_items, rng)[last_items]  # (n_examples,)
         return order[np.argsort(group[order], kind="stable")]
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
@@ -88,12 +89,12 @@ class PrefixData:
         return rng.permutation(examples)
 
 
-def _groups(clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Group of each item (n_items,): clusters at random, so many that they hold `PART_ITEMS`."""
+def _groups(clusters: np.ndarray, n_items: int, rng: np.random.Generator) -> np.ndarray:
+    """Group of each item (n_items,): clusters at random, so many that they hold `n_items`."""
     sizes = np.bincount(clusters + 1)  # (n_clusters + 1,), first the items of none
     order = rng.permutation(len(sizes))
     group = np.empty_like(sizes)  # (n_clusters + 1,)
-    group[order] = np.cumsum(sizes[order]) // PART_ITEMS
+    group[order] = np.cumsum(sizes[order]) // n_items
     # few numbers of two bytes are sorted fastest
     return group.astype(np.min_scalar_type(group.max()))[clusters + 1]
 

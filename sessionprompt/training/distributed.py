@@ -28,6 +28,7 @@ from .scorers import scorers
 
 __all__ = [
     "check_alike",
+    "check_gpus",
     "common",
     "is_first",
     "joined",
@@ -55,7 +56,7 @@ def is_first() -> bool:
 def joined() -> Iterator[bool]:
     """Context of a process that `torchrun` has started, with the others; gives :func:`is_first`."""
     backend = "gloo"
-    if torch.cuda.is_available():
+    if 0 < _processes_here() <= torch.cuda.device_count():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend)
@@ -63,6 +64,24 @@ def joined() -> Iterator[bool]:
         yield is_first()
     finally:
         dist.destroy_process_group()
+
+
+def _processes_here() -> int:
+    """Processes that `torchrun` has started on this machine, by its word."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def check_gpus(device: torch.device) -> None:
+    """Raise a ValueError where processes that train together would share a GPU."""
+    if own_rank() is None or device.type != "cuda":
+        return
+    n_gpus = torch.cuda.device_count()
+    n = _processes_here()
+    if n > n_gpus:
+        raise ValueError(
+            f"{n} processes of this machine cannot share its GPUs, of which there are {n_gpus}: "
+            f"start them with --nproc-per-node {n_gpus}, or set device='cpu'."
+        )
 
 
 @contextmanager

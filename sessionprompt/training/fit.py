@@ -32,6 +32,7 @@ from ..network import (
 )
 from ..sessions import Sessions
 from .cold_scale import learned_cold_scale
+from .distributed import check_gpus
 from .heap import give_back
 from .identity import fit_identity
 from .item_clusters import clusters_of_items
@@ -99,6 +100,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
         or the previous model or the checkpoint does not go with the parameters.
     """
     device = resolve_device(estimator.device)
+    check_gpus(device)
     give_back()
     encoder = _learn_encoder(estimator, run)
     with _modes_of_training(device), _memory_for(estimator, encoder):
@@ -111,7 +113,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
         give_back()
         outcome = train_network(
             network.to(device),
-            replace(train, clusters=clusters),
+            replace(train, clusters=clusters, part_items=network.backbone.part_items),
             valid,
             TrainingPlan.of(estimator, run.epochs),
             seed=run.seed,

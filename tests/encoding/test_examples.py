@@ -18,7 +18,6 @@ from sessionprompt.encoding import (
     last_windows,
     prefix_data,
     prefix_examples,
-    prefixes,
 )
 from sessionprompt.sessions import Sessions
 
@@ -218,11 +217,10 @@ def test_shuffled_parts_end_in_a_few_clusters_at_a_time(
     items = np.array(last_items)
     n = len(items)
     sessions = EncodedSessions(items, np.arange(n + 1), {}, np.ones(n, np.int64))
-    data = PrefixData(prefix_examples(sessions, 5, True), items, clusters)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefixes, "PART_ITEMS", 1)  # each cluster for itself
-        parts = list(data.parts(batch_size, np.random.default_rng(seed)))
-        again = list(data.parts(batch_size, np.random.default_rng(seed)))
+    # each cluster for itself
+    data = PrefixData(prefix_examples(sessions, 5, True), items, clusters, part_items=1)
+    parts = list(data.parts(batch_size, np.random.default_rng(seed)))
+    again = list(data.parts(batch_size, np.random.default_rng(seed)))
     assert [part.starts.tolist() for part in parts] == [part.starts.tolist() for part in again]
     assert all(0 < len(part) <= batch_size for part in parts)
     starts = np.concatenate([part.starts for part in parts])

@@ -127,7 +127,6 @@ def killed_and_resumed(folder: Path) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    losses.WHOLE_TABLE = 4  # so that a step reads some vectors of the table
     losses.MOST_ROWS = 20
 
     def task(rank: int) -> Any:

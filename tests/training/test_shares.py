@@ -28,28 +28,25 @@ def fits() -> dict[str, tuple[Any, PrefixData]]:
     sessions = make_sessions(40, n_items=30, n_clusters=3, random_state=0)
     sessions = ItemClusterer(random_state=0).fit_transform(sessions)
     found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(losses, "WHOLE_TABLE", 4)
-        for loss in LOSSES:
-            model = PromptedSessionRecommender(
-                loss=loss,
-                n_negatives=4 if loss == "sampled" else None,
-                dim=4,
-                max_epochs=1,
-                validation_fraction=None,
-                precision="float32",
-                device="cpu",
-                random_state=0,
-            ).fit(sessions)
-            targets = NextItemTargets.of(sessions, model.encoder_)
-            found[loss] = model.net_, prefix_data(targets, model.encoder_, 50, True)[0]
+    for loss in LOSSES:
+        model = PromptedSessionRecommender(
+            loss=loss,
+            n_negatives=4 if loss == "sampled" else None,
+            dim=4,
+            max_epochs=1,
+            validation_fraction=None,
+            precision="float32",
+            device="cpu",
+            random_state=0,
+        ).fit(sessions)
+        targets = NextItemTargets.of(sessions, model.encoder_)
+        found[loss] = model.net_, prefix_data(targets, model.encoder_, 50, True)[0]
     return found
 
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses that read some vectors of the table, of few items of each cluster."""
-    monkeypatch.setattr(losses, "WHOLE_TABLE", 4)
     monkeypatch.setattr(losses, "MOST_ROWS", 20)
     monkeypatch.setattr(training_net, "add_up", lambda parameters, loss, whole: loss)
     monkeypatch.setattr(training_net, "exchanged", lambda encoded, targets: (encoded, targets))
@@ -160,3 +157,14 @@ def test_a_process_alone_passes_untouched() -> None:
     assert distributed.is_first()
     assert add_up([], loss) is loss
     assert distributed.common("value") == "value"
+
+
+def test_processes_that_would_share_a_gpu_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_process(monkeypatch, 0, 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"2 processes .* --nproc-per-node 1, or set device='cpu'"):
+        distributed.check_gpus(torch.device("cuda"))
+    distributed.check_gpus(torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    distributed.check_gpus(torch.device("cuda"))
