@@ -207,9 +207,7 @@ def train_network(
     share_weights(net.module_)
     with workspace():
         net.partial_fit((train, valid), epochs=epochs_left)
-    net.optimizer_.state.clear()  # its moments are as large as two more models
-    net.optimizer_.zero_grad()  # and gradients as one
-    best.weights_ = None
+    _free(net, best)
     outcome = _outcome(net, best)
     if outcome["stop_reason_"] == "diverged":
         _warn_of_divergence(outcome, plan)
@@ -220,6 +218,13 @@ def train_network(
             stacklevel=2,
         )
     return outcome
+
+
+def _free(net: SessionNet, best: BestWeights) -> None:
+    """Free what only training needs: moments as large as two more models, gradients, a copy."""
+    net.optimizer_.state.clear()
+    net.optimizer_.zero_grad()
+    best.weights_ = None
 
 
 def _outcome(net: SessionNet, best: BestWeights) -> dict[str, Any]:

@@ -178,8 +178,9 @@ def _selected(estimator: Any, run: TrainingRun, facts: dict[str, float]) -> Fitt
     if prompted or loss_of(estimator, len(run.train.vocabulary)) == "clusters":
         annotator = annotator_fitted_on(run.train, run.seed)
     if annotator is not None:
-        train, tail = (labelled_by(part, annotator) for part in (run.train, run.valid))
-        run = replace(run, train=train, valid=tail)
+        tail: Any = run.valid
+        train = labelled_by(run.train, annotator)
+        run = replace(run, train=train, valid=labelled_by(tail, annotator))
     if not prompted:
         annotator = None  # the model that is trained reads no labels
     return Fitted.of(estimator, run, annotator, facts)
