@@ -130,7 +130,7 @@ class _View(NamedTuple):
     members : Pairs
         Of a prefix and a node of it.
     copies : Tensor of shape (V,) or None
-        Number of prefixes that hold each node; None where all are held by one.
+        Number of prefixes that hold each node; None where all are held by their own one.
     """
 
     graph: SessionGraph
@@ -147,7 +147,7 @@ class _View(NamedTuple):
         is_first = graph.first.index_select(0, node) == event  # (pairs,), so a node is there once
         members = Pairs(prefix[is_first], node[is_first], len(batch), len(graph))
         copies = None
-        if len(batch) > len(batch.lengths):
+        if not batch.asks_at_ends:
             copies = torch.bincount(members.columns, minlength=len(graph))  # (V,)
         return cls(graph, graph.shortcuts(self_loops), members, copies)
 

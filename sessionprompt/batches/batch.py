@@ -177,6 +177,11 @@ class SessionBatch:
         )
 
     @cached_property
+    def asks_at_ends(self) -> bool:
+        """Whether every window asks once, at its end, so that its prefix holds all of its events."""
+        return torch.equal(self.ends, self.lengths.cumsum(0) - 1)
+
+    @cached_property
     def starts(self) -> Tensor:
         """First event of each window, shape (B,)."""
         return self.lengths.cumsum(0) - self.lengths

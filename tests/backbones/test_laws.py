@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from samples import MIXED, N_ITEMS, build, encoded, prefixes, run, same, vectors, whole
@@ -112,6 +114,17 @@ def test_lessr_shares_windows_of_distinct_items(params, training):
         found.append([states, table.grad, *(p.grad for p in model.parameters()), *model.buffers()])
     for one, other in zip(*found, strict=True):
         same(one, other, 1e-9 * max(1, other.abs().max().item()))
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_lessr_counts_no_event_after_the_only_prefix_of_a_window(batch_norm):
+    found = []
+    for sessions in ([[0, 1, 2], [3]], [[0, 1], [3]]):
+        model = build("lessr", dropout=0.0, batch_norm=batch_norm).train()
+        batch = replace(whole(sessions), ends=torch.tensor([1, len(sessions[0])]))
+        found.append([run(model, batch, vectors()), *model.buffers()])
+    for one, other in zip(*found, strict=True):
+        same(one, other)
 
 
 @every_model
