@@ -25,7 +25,7 @@ sessions = make_sessions(1000, n_items=100, n_clusters=5, predictability=0.6, ra
 model = make_session_pipeline("stamp", dim=16, random_state=0).fit(sessions)
 
 server = uvicorn.Server(uvicorn.Config(create_app(model), port=0, log_level="warning"))
-thread = threading.Thread(target=server.run)
+thread = threading.Thread(target=server.run, daemon=True)  # ends with this page
 thread.start()
 while not server.started:
     time.sleep(0.05)
@@ -36,7 +36,7 @@ port = server.servers[0].sockets[0].getsockname()[1]  # a free one was chosen
 # ---------
 import httpx
 
-shop = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+shop = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
 answer = shop.post("/recommend", json={"session": sessions[0][:2], "k": 3})
 answer.json()
 
@@ -77,7 +77,7 @@ import matplotlib.pyplot as plt
 
 def ask(number):
     waits = []
-    with httpx.Client(base_url=shop.base_url) as client:
+    with httpx.Client(base_url=shop.base_url, timeout=60) as client:
         for session in sessions[number : number + 5]:
             begun = time.perf_counter()
             client.post("/recommend", json={"session": session, "k": 10}).raise_for_status()
