@@ -1,0 +1,107 @@
+"""Memory of a fit, stage by stage: imports, data, clusters, start, training, validation, refit.
+
+python benchmarks/speed/memory.py --data FOLDER [--file diginetica] [--set max_epochs=1]
+python benchmarks/speed/memory.py --data FOLDER --steps 60     without most steps and validation
+python benchmarks/speed/memory.py --data FOLDER --saved NEW_FOLDER     then     --saved FOLDER
+
+`make_session_pipeline` with all defaults but what --set says, on the training sessions of a
+prepared log. Peaks are MB that the system counts of the process (VmHWM, set back at the end of each
+stage), mapped files among them. With --saved the sessions are saved to a new folder in a first
+call, and opened from there in a second one, whose process has no reader of Parquet files in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from _measure import data_file, data_option, emit, options, peak_mb, timed
+from skorch.callbacks import Callback
+
+from sessionprompt import Sessions, make_session_pipeline
+from sessionprompt.datasets import load_parquet
+from sessionprompt.training import EndOfTraining
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "skorch", "polars", "igraph")
+
+
+class Stages(Callback):
+    """Peaks of stages, in MB; a stage that comes again counts with its highest.
+
+    Training ends after some steps, if any are given.
+    """
+
+    def __init__(self, steps: int | None) -> None:
+        self.steps = steps
+        self.n_steps = 0
+        self.peaks: dict[str, int] = {}
+        self.run = "selection"
+
+    def end(self, stage: str) -> None:
+        """End a stage, and begin the next one."""
+        lines = Path("/proc/self/status").read_text().splitlines()
+        [found] = [line for line in lines if line.startswith("VmHWM")]
+        most = int(found.split()[1]) // 2**10
+        self.peaks[stage] = max(most, self.peaks.get(stage, 0))
+        Path("/proc/self/clear_refs").write_text("5")
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """End what comes before the first step."""
+        self.n_steps = 0
+        self.end(f"{self.run}_start")
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """End a step."""
+        self.end(f"{self.run}_training")
+        self.n_steps += 1
+        if self.n_steps == self.steps:
+            raise EndOfTraining("callback")
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """End a validation."""
+        self.end(f"{self.run}_validation")
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Begin what comes after the last epoch."""
+        self.run = "refit"
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure one fit."""
+    stages = Stages(args.steps)
+    stages.end("imports")
+    if args.saved is not None and args.saved.exists():
+        train = Sessions.open(args.saved)
+    else:
+        train = load_parquet(data_file(args.data, args.file))[0]
+    stages.end("data")
+    if args.saved is not None and not args.saved.exists():
+        train.save(args.saved)
+        return
+    pipeline = make_session_pipeline(random_state=0)
+    for setting in args.set:
+        name, value = setting.split("=", 1)
+        pipeline.set_params(**{f"rec__{name}": json.loads(value)})
+    pipeline.set_params(rec__net_params={"callbacks": [stages]})
+    labelled = pipeline[0].fit_transform(train)
+    stages.end("clusters")
+    line = timed(lambda: pipeline[-1].fit(labelled), 1)
+    stages.end("rest")
+    peak = max(stages.peaks.values())
+    how = {"file": args.file, "opened": args.saved is not None, "steps": args.steps}
+    how |= {"set": args.set}
+    emit({**how, **line, "peaks_mb": stages.peaks, "peak_mb": max(peak, peak_mb())}, args, PACKAGES)
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    data_option(parser)
+    parser.add_argument("--file", default="diginetica")
+    parser.add_argument("--saved", type=Path, help="folder of the sessions")
+    parser.add_argument("--steps", type=int, help="of a run; None is all")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
+    )
+    main(parser.parse_args())
