@@ -178,7 +178,7 @@ class SessionBatch:
 
     @cached_property
     def asks_at_ends(self) -> bool:
-        """Whether every window asks once, at its end, so that its prefix holds all of its events."""
+        """Whether every window asks once, at its end: its prefix then holds all of its events."""
         return torch.equal(self.ends, self.lengths.cumsum(0) - 1)
 
     @cached_property

@@ -17,7 +17,7 @@ from ..sessions import Sessions
 from .distributed import common
 from .fit import TrainingRun, fit_network
 from .item_clusters import loss_of
-from .validation import check_tail, held_out, tail_facts
+from .validation import check_tail, held_out, some_of, tail_facts
 
 __all__ = ["Fitted", "fit_stages", "learn_on"]
 
@@ -100,7 +100,8 @@ def fit_stages(estimator: Any, sessions: Sessions, X_val: Sessions | None, seed:
     facts = None
     if X_val is not None:
         facts = _facts(run)
-        run = replace(run, chooses=check_tail(facts, estimator.monitor, epochs))
+        chooses = check_tail(facts, estimator.monitor, epochs)
+        run = replace(_with_some(estimator, run), chooses=chooses)
     return Fitted.of(estimator, run, facts=facts)
 
 
@@ -161,7 +162,8 @@ def _fit_with_tail(estimator: Any, run: TrainingRun) -> Fitted:
     train, tail = held_out(run.train, estimator.validation_fraction)
     selection = replace(run, train=train, valid=tail)
     facts = _facts(selection)
-    selection = replace(selection, chooses=check_tail(facts, estimator.monitor, run.epochs))
+    chooses = check_tail(facts, estimator.monitor, run.epochs)
+    selection = replace(_with_some(estimator, selection), chooses=chooses)
     final = replace(run, valid=None, stage="refit")
     if estimator.refit and not selection.chooses:
         return Fitted.of(estimator, final, facts=facts)
@@ -184,6 +186,12 @@ def _selected(estimator: Any, run: TrainingRun, facts: dict[str, float]) -> Fitt
     if not prompted:
         annotator = None  # the model that is trained reads no labels
     return Fitted.of(estimator, run, annotator, facts)
+
+
+def _with_some(estimator: Any, run: TrainingRun) -> TrainingRun:
+    """A run with validation sessions, with some of them where they are very many."""
+    valid: Any = run.valid
+    return replace(run, valid=some_of(valid, estimator.validation_size, run.seed))
 
 
 def _facts(run: TrainingRun) -> dict[str, float]:

@@ -11,10 +11,11 @@ from ..model_selection import temporal_train_test_split
 from ..sessions import Sessions
 from ..vocabulary import Vocabulary
 
-__all__ = ["check_tail", "held_out", "tail_facts"]
+__all__ = ["check_tail", "held_out", "some_of", "tail_facts"]
 
 LEAST_KNOWN = 0.1  # share of known targets below which a tail does not choose the epoch
 PIECE = 2**22  # training events looked at at a time
+MOST_EVENTS = 2**22  # of the validation sessions of which prefixes are drawn
 MOSTLY = 0.5  # share of known targets, or of the usual length, below which a warning says so
 
 
@@ -43,6 +44,26 @@ def held_out(sessions: Sessions, fraction: float) -> tuple[Sessions, Sessions]:
             "validation."
         )
     return temporal_train_test_split(sessions, test_size=fraction)
+
+
+def some_of(sessions: Sessions, size: int | None, seed: int) -> Sessions:
+    """Validation sessions of which to draw `size` prefixes: some at random, of very many.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    size : int or None
+        None takes them all.
+    seed : int
+    """
+    if size is None:
+        return sessions
+    most = max(MOST_EVENTS, 4 * size)
+    if len(sessions.codes) <= most:
+        return sessions
+    rows = np.random.default_rng([seed, 0, 1]).permutation(sessions.usable_rows)
+    n_events = np.cumsum(sessions.lengths[rows])
+    return sessions[np.sort(rows[: max(1, np.searchsorted(n_events, most))])]
 
 
 def tail_facts(

@@ -20,7 +20,7 @@ from sessionprompt.persistence import load, save
 from sessionprompt.pipeline import Pipeline
 from sessionprompt.presets import PAPER, RELEASED_CODE
 from sessionprompt.testing import tiny_world
-from sessionprompt.training import stages
+from sessionprompt.training import fit, stages, validation
 
 WORLD = tiny_world(120)
 TRAIN, TAIL = temporal_train_test_split(WORLD)
@@ -271,3 +271,22 @@ def test_logs_of_many_targets_take_fewer_epochs(monkeypatch: pytest.MonkeyPatch)
 def test_what_max_epochs_must_be(epochs: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="max_epochs"):
         model_of(prompts=(), max_epochs=epochs).fit(WORLD)
+
+
+def test_of_very_many_validation_sessions_some_are_labelled_and_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(validation, "MOST_EVENTS", 12)
+    some = validation.some_of(TAIL, 2, 0)
+    assert 0 < len(some.codes) <= 12 < len(TAIL.codes)
+    assert validation.some_of(TAIL, 2, 0).to_lists() == some.to_lists()
+    assert all(session in TAIL.to_lists() for session in some.to_lists())
+    assert validation.some_of(TAIL, None, 0) is TAIL
+    encoded = []
+    examples = fit._examples
+    monkeypatch.setattr(
+        fit, "_examples", lambda part, *rest: encoded.append(part) or examples(part, *rest)
+    )
+    model = model_of(prompts=(), max_epochs=1, validation_size=2).fit(TRAIN, X_val=TAIL)
+    assert [len(part.codes) <= 12 for part in encoded] == [True]
+    assert model.validation_["n_sessions"] == len(TAIL)
