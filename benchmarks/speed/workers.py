@@ -2,6 +2,7 @@
 
 python benchmarks/speed/workers.py [--items 1e6] [--workers 1,2,4] [--requests 200] [--approximate]
 python benchmarks/speed/workers.py --index 1e5     an index over so many items, in this process
+python benchmarks/speed/workers.py --index-of diginetica --data FOLDER     over those of a real log
 
 The model has vectors of 64 numbers and is hardly trained: a step over sessions of two items, which
 hold every item once. ``sessionprompt serve --workers K`` serves it, and eight clients ask on the
@@ -11,7 +12,7 @@ alone, `rss_mb` what each sees. With --approximate an index is built and saved f
 number of workers serves without it, then with it (`index` in the line, with the seconds that it was
 built in) for each of the --search-efforts. `recall` is the share of the exact 20 best that the
 index finds for 200 sessions. --n-links and --build-effort are those of ItemIndex, --build-threads
-its n_jobs.
+its n_jobs. --index-of trains for an epoch on a log and asks with its test sessions.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import clocked, emit, figures, options, peak_mb, timed
+from _measure import clocked, data_file, data_option, emit, figures, options, peak_mb, timed
 from joblib import effective_n_jobs
 from serving import Load, free_port, processor_ms, started, wait_until_ready
 from skorch.callbacks import Callback
 
+from sessionprompt.datasets import load_parquet
 from sessionprompt.persistence import save
 from sessionprompt.recommender import PromptedSessionRecommender
 from sessionprompt.sessions import Sessions
@@ -70,6 +72,13 @@ def hardly_trained(n_items: int) -> PromptedSessionRecommender:
 def asked_for(n_items: int, n: int) -> list[list[int]]:
     """Sessions to ask with."""
     return np.random.default_rng(1).integers(0, n_items, (n, 3)).tolist()
+
+
+def trained(args: argparse.Namespace) -> tuple[PromptedSessionRecommender, Sessions]:
+    """Model of a log after an epoch, and 1,000 of its test sessions without their last events."""
+    train, test = load_parquet(data_file(args.data, args.index_of))
+    settings = {"prompts": (), "max_epochs": 1, "validation_fraction": None, "random_state": 0}
+    return PromptedSessionRecommender(**settings).fit(train), test[:1000].split_last()[0]
 
 
 def processes_of(pid: int) -> list[int]:
@@ -133,25 +142,29 @@ def built(model: Any, args: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     return made[0], line | {"built_mb": peak_mb() - before}
 
 
-def with_efforts(index: Any, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield what an index finds with each effort, once it has that effort."""
+def with_efforts(index: Any, sessions: Any, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield what an index finds for some sessions with each effort, once it has that effort."""
     for effort in map(int, args.search_efforts.split(",")):
         index.search_effort = effort
-        recall = index.recall(asked_for(len(index.items_), 200), k=20)
+        recall = index.recall(sessions, k=20)
         yield {"search_effort": effort, "recall": figures(recall)}
 
 
 def indexed(args: argparse.Namespace) -> None:
     """Measure an index in this process."""
-    model = hardly_trained(args.index)
+    if args.index_of:
+        model, sessions = trained(args)
+    else:
+        model, sessions = hardly_trained(args.index), asked_for(args.index, 200)
     index, line = built(model, args)
-    one = asked_for(args.index, 1)
-    for found in with_efforts(index, args):
+    one = sessions[:1]
+    for found in with_efforts(index, sessions, args):
         exact = timed(lambda: model.predict_topk(one, k=20), 20)
         approximate = timed(lambda: index.search(one, k=20), 20)
         times = {"exact_ms": 1e3 * exact["cpu_s"], "index_ms": 1e3 * approximate["cpu_s"]}
         found |= {name: figures(value) for name, value in times.items()}
-        emit({"part": "index", "items": args.index, **line, **found}, args, PACKAGES)
+        line |= {"items": model.n_items_, "data": args.index_of}
+        emit({"part": "index", **line, **found}, args, PACKAGES)
 
 
 def ways_to_serve(folder: Path, args: argparse.Namespace) -> Iterator[tuple[dict[str, Any], str]]:
@@ -163,7 +176,7 @@ def ways_to_serve(folder: Path, args: argparse.Namespace) -> Iterator[tuple[dict
     yield {"index": False}, ""
     if args.approximate:
         index, line = built(model, args)
-        for found in with_efforts(index, args):
+        for found in with_efforts(index, asked_for(args.items, 200), args):
             path = folder / f"index-{found['search_effort']}"
             index.save(path)
             yield {"index": True, **line, **found}, str(path)
@@ -171,7 +184,7 @@ def ways_to_serve(folder: Path, args: argparse.Namespace) -> Iterator[tuple[dict
 
 def main(args: argparse.Namespace) -> None:
     """Measure what is asked for."""
-    if args.index:
+    if args.index or args.index_of:
         indexed(args)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -194,6 +207,8 @@ if __name__ == "__main__":
     parser.add_argument("--workers", default="1,2,4")
     parser.add_argument("--requests", type=number, default=200)
     parser.add_argument("--index", type=number)
+    parser.add_argument("--index-of", help="name of a log with a test part")
+    data_option(parser)
     parser.add_argument("--approximate", action="store_true")
     for name, default in {"n-links": 32, "build-effort": 200, "build-threads": 1}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
