@@ -358,6 +358,32 @@ def scaling_plot() -> Figure:
     return figure
 
 
+def candidates_plot() -> Figure:
+    """What a loss finds by the candidates that it scores for a row."""
+    own = next(line["candidates"]["own"] for line in read_lines("speed/losses.jsonl"))
+    curves: dict[str, list[tuple[float, Line]]] = {"full": [], "clusters": [], "sampled": []}
+    for line in read_lines("diginetica.jsonl"):
+        if line["name"].startswith("candidates-"):
+            loss, drawn = line["name"].split("-")[1:]
+            row = {"clusters": own, "sampled": line["parameters"]["batch_size"]}[loss]
+            curves[loss].append((row + int(drawn), line))
+        elif line["name"] == "quarter-full":
+            curves["full"].append((line["n_items"], line))
+    names = {"full": "all items", "clusters": "a cluster and a sample", "sampled": "a sample"}
+    titles = {"mrr@20": "MRR@20", "recall@20": "R@20"}
+    figure, found = panels(2, 3.0)
+    for panel, (metric, title) in zip(found, titles.items(), strict=True):
+        for colour, (loss, points) in zip(COLOURS, curves.items(), strict=False):
+            places, lines = zip(*sorted(points, key=lambda point: point[0]), strict=True)
+            heights = [100 * line["test"][metric] for line in lines]
+            panel.plot(places, heights, "o-", color=colour, label=names[loss])
+        panel.set_xscale("log")
+        panel.set_xlabel("candidates of a row")
+        panel.set_ylabel(f"{title}, %, all test targets")
+    found[1].legend(frameon=False, fontsize=8)
+    return figure
+
+
 def prompt_differences() -> list[Line]:
     """What the published prompt changes in MRR@5, by log, protocol, start and backbone."""
     lines = read_lines("paper/small/table2.comparisons.jsonl")
@@ -411,6 +437,7 @@ PLOTS = {
     "backbones": backbones_plot,
     "peers": peers_plot,
     "scaling": scaling_plot,
+    "candidates": candidates_plot,
     "prompts": prompts_plot,
 }
 
