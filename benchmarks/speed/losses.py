@@ -63,10 +63,11 @@ def prepare(args: argparse.Namespace) -> tuple[PrefixData, np.ndarray, np.ndarra
     encoder = SessionEncoder.learn(train)
     clusters = np.empty(encoder.n_items, dtype=np.int64)
     clusters[encoder.vocabulary.translate(clusterer.vocabulary_)] = clusterer.labels_
-    one_pass = BACKBONES[args.backbone](args.dim).one_pass
-    data = prefix_data(NextItemTargets.of(train, encoder), encoder, 50, one_pass)[0]
+    backbone = BACKBONES[args.backbone](args.dim)
+    data = prefix_data(NextItemTargets.of(train, encoder), encoder, 50, backbone.one_pass)[0]
     # batches that end in a few clusters cost the other losses what batches at random do
-    return replace(data, clusters=clusters), clusters, encoder.item_counts
+    data = replace(data, clusters=clusters, part_items=backbone.part_items)
+    return data, clusters, encoder.item_counts
 
 
 def net_of(

@@ -155,15 +155,16 @@ def indexed(args: argparse.Namespace) -> None:
     if args.index_of:
         model, sessions = trained(args)
     else:
-        model, sessions = hardly_trained(args.index), asked_for(args.index, 200)
+        model = hardly_trained(args.index)
+        sessions = asked_for(args.index, 200)
     index, line = built(model, args)
+    line |= {"items": model.n_items_, "data": args.index_of}
     one = sessions[:1]
     for found in with_efforts(index, sessions, args):
         exact = timed(lambda: model.predict_topk(one, k=20), 20)
         approximate = timed(lambda: index.search(one, k=20), 20)
         times = {"exact_ms": 1e3 * exact["cpu_s"], "index_ms": 1e3 * approximate["cpu_s"]}
         found |= {name: figures(value) for name, value in times.items()}
-        line |= {"items": model.n_items_, "data": args.index_of}
         emit({"part": "index", **line, **found}, args, PACKAGES)
 
 
