@@ -64,7 +64,8 @@ def evaluate_pipeline(
 ) -> dict[str, Any]:
     """Result of ``evaluate`` of the last step, from which the last events are hidden.
 
-    Recommenders of this library are asked piece by piece, another last step for all at once.
+    Recommenders of this library are asked piece by piece, another last step, or one with an
+    ``evaluate`` of its own, for all at once.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def evaluate_pipeline(
         )
     sessions = as_sessions(X)
     weights = session_weights(sample_weight, len(sessions))
-    if hasattr(last, "_evaluate_pieces"):
+    if _evaluates_pieces(last):
         pieces = pipeline_pieces(pipeline, sessions)
         return last._evaluate_pieces(sessions, pieces, sample_weight=weights, **params)
     inputs, last_events, rows = sessions.split_last()
@@ -108,6 +109,13 @@ def evaluate_pipeline(
             last.encoder_, params["candidates"], len(sessions), rows
         )
     return last.evaluate(inputs, sample_weight=weights, last_events=last_events, **params)
+
+
+def _evaluates_pieces(model: Any) -> bool:
+    """Whether what a model's ``evaluate`` does can be asked of it piece by piece."""
+    owners = (cls for cls in type(model).__mro__ if "evaluate" in vars(cls))
+    owner = next(owners, type(model))
+    return "_evaluate_pieces" in vars(owner)
 
 
 def last_step(estimator: Any) -> Any:

@@ -153,6 +153,17 @@ def test_a_pipeline_of_scikit_learn_is_asked_in_pieces(models):
     assert in_pieces(30, score) == in_pieces(10**6, score)
 
 
+def test_an_evaluation_of_ones_own_is_asked():
+    class Own(SequentialRules):
+        def evaluate(self, X, **params):
+            return {**super().evaluate(X, **params), "own": len(X)}
+
+    pipeline = Pipeline([("rec", Own().fit(WORLD))])
+    result = pipeline.evaluate(WORLD[:30])
+    assert result.pop("own") == 30
+    assert result == Pipeline([("rec", SequentialRules().fit(WORLD))]).evaluate(WORLD[:30])
+
+
 def test_sessions_that_inform_each_other_are_one_piece(monkeypatch):
     monkeypatch.setattr(pieces, "PIECE", 5)
     together = ItemClusterer(attach="batch", random_state=0)
