@@ -42,11 +42,11 @@ docs-links: $(VENV)/.installed-docs
 	$(SPHINX) -b linkcheck -D plot_gallery=0 docs docs/_build/links
 
 clean:
-	rm -rf docs/_build docs/auto_examples docs/generated .venv .venv-lowest .venv-newest build dist sessionprompt/scoring/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/auto_examples docs/generated .venv .venv-lowest .venv-newest build dist sessionprompt/kernels/*.so .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find sessionprompt tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone: see constraints.txt
-$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(wildcard sessionprompt/scoring/*.[ch])
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(wildcard sessionprompt/kernels/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch
 	$(INSTALL) --editable .

@@ -40,8 +40,8 @@ WHOLE_TABLE_ON_GPU = 200_000
 """Items up to which ``loss="auto"`` is the full softmax on a GPU, which goes over all in 5 ms."""
 MOST_OWN = 2048
 """Items of one cluster that are candidates by themselves at most."""
-MOST_ROWS = 32_768
-"""Items of the clusters of a batch that a step reads beyond."""
+PER_ROW = 16
+"""Items of a cluster that are candidates by themselves for each row that ends in it."""
 
 
 def loss_name(loss: str, n_negatives: int | None, n_items: int, device: torch.device) -> str:
@@ -273,14 +273,13 @@ class ClusterSoftmax(_Negatives):
     ) -> BlockCandidates:
         """Item codes of the candidates of a batch, drawn anew; of a share, as for all of it."""
         cluster = self._cluster(last_items)  # (B,)
-        present = self._present(cluster)  # (C,)
+        present = self._rows_of(cluster).nonzero().squeeze(1)  # (C,)
         block_of = torch.full((len(self.sizes) + 1,), -1, device=cluster.device)  # last for none
         block_of[present] = torch.arange(len(present), device=cluster.device)
-        sizes = self.sizes[present]  # (C,)
-        met = present
-        if all_last_items is not None and len(all_last_items) > len(last_items):
-            met = self._present(self._cluster(all_last_items))  # (clusters,)
-        most = self._most_of_each(self.sizes[met])
+        if all_last_items is None:
+            all_last_items = last_items
+        most = self._most_of(all_last_items)
+        sizes = torch.minimum(self.sizes, most)[present]  # (C,)
         inside = self.clusters[targets] == cluster  # (B,)
         own_target = self._place(targets, most).masked_fill(~inside | (cluster < 0), -1)  # (B,)
         drawn, counts = torch.unique(self.draw(), return_counts=True)  # (S,)
@@ -288,8 +287,8 @@ class ClusterSoftmax(_Negatives):
         drawn_block = drawn_block.masked_fill(self._place(drawn, most) < 0, -1)  # (S,)
         by_block = torch.argsort(drawn_block, stable=True)  # (S,)
         return BlockCandidates(
-            own=self._items_of(present, sizes.clamp(max=most)),
-            sizes=sizes.clamp(max=most),
+            own=self._items_of(present, sizes),
+            sizes=sizes,
             block=block_of[cluster],
             own_target=own_target,
             drawn=drawn[by_block],
@@ -302,26 +301,19 @@ class ClusterSoftmax(_Negatives):
         """Cluster of items (n,), -1 for none and for unknown ones."""
         return self.clusters[items.clamp(min=0)].masked_fill(items < 0, -1)
 
-    def _present(self, cluster: Tensor) -> Tensor:
-        """Clusters (C,) that occur among those of some items (n,), in rising order."""
-        found = torch.zeros(len(self.sizes) + 1, dtype=torch.bool, device=cluster.device)
-        found[cluster] = True  # the last one stands for none
-        return found[:-1].nonzero().squeeze(1)
+    def _rows_of(self, cluster: Tensor) -> Tensor:
+        """How many rows, of clusters (n,), each cluster has, (n_clusters,)."""
+        return torch.bincount(cluster + 1, minlength=len(self.sizes) + 1)[1:]
 
-    def _most_of_each(self, sizes: Tensor) -> int:
-        """Items of each cluster, of these sizes, that are candidates by themselves at most."""
-        if sizes.clamp(max=self.most_own).sum() <= MOST_ROWS:
-            return self.most_own
-        rising = sizes.sort().values  # (C,)
-        smaller = rising.cumsum(0) - rising  # (C,), items of the smaller ones
-        n_larger = torch.arange(len(rising), 0, -1, device=rising.device)  # (C,), itself included
-        left = (MOST_ROWS - smaller) // n_larger  # (C,), for each of those
-        return max(1, min(self.most_own, int(left.amax())))
+    def _most_of(self, last_items: Tensor) -> Tensor:
+        """Items of each cluster that are candidates by themselves at most, (n_clusters,)."""
+        rows = self._rows_of(self._cluster(last_items))  # (n_clusters,)
+        return (PER_ROW * rows).clamp(max=self.most_own)
 
-    def _place(self, items: Tensor, most: int) -> Tensor:
+    def _place(self, items: Tensor, most: Tensor) -> Tensor:
         """Place of items (n,) among the first of their clusters, by falling popularity; else -1."""
         place = self.place[items]  # (n,)
-        return place.masked_fill(place >= most, -1)
+        return place.masked_fill(place >= most[self.clusters[items]], -1)
 
     def _items_of(self, clusters: Tensor, sizes: Tensor) -> Tensor:
         """Codes of the first items of clusters (C,), so many of each, one after another."""

@@ -143,10 +143,10 @@ def test_benchmarks_use_doors() -> None:
     "source",
     [
         "from sessionprompt.clustering.leiden import ItemClusterer",
-        "import sessionprompt.scoring.kernels as kernels",
+        "import sessionprompt.kernels.bfloat16 as kernels",
         "from sessionprompt._checks import check_choice",
         "from sessionprompt.scoring import _rounds",
-        "find_spec('sessionprompt.scoring._kernels')",
+        "find_spec('sessionprompt.kernels._bfloat16')",
     ],
 )
 def test_a_script_that_goes_past_a_door_is_found(source: str) -> None:

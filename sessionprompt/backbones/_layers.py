@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batches import generator_on, rows_drawn, segment_sum
+from ..kernels import compiles, scale_back, scale_rows, with_tensors
 from ._bounds import check_share
 
 __all__ = [
@@ -47,17 +48,30 @@ class _Scaled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, least: float) -> Tensor:
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
-        ctx.longer = length >= least  # (..., 1)
-        result = x / length.clamp_min_(least)  # (..., d)
+        ctx.least = least
+        ctx.compiled = x.ndim == 2 and compiles(x)
+        if ctx.compiled:
+            result = torch.empty_like(x)  # (n, d)
+            length = x.new_empty(len(x))  # (n,)
+            with_tensors(scale_rows, x, result, length, least)
+        else:
+            length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
+            result = x / length.clamp_min(least)  # (..., d)
         ctx.save_for_backward(result, length)
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         result, length = ctx.saved_tensors
-        along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(ctx.longer)  # (..., 1)
-        to_x = torch.addcmul(grad, result, along, value=-1).div_(length)  # (..., d)
+        if ctx.compiled and compiles(grad):
+            to_x = torch.empty_like(grad)  # (n, d)
+            with_tensors(scale_back, grad, result, length, to_x, ctx.least)
+            return to_x, None
+        length = length.view(*result.shape[:-1], 1)  # (..., 1)
+        longer = length >= ctx.least  # (..., 1)
+        along = torch.linalg.vecdot(grad, result).unsqueeze(-1).mul_(longer)  # (..., 1)
+        scale = length.clamp_min(ctx.least)  # (..., 1)
+        to_x = torch.addcmul(grad, result, along, value=-1).div_(scale)  # (..., d)
         return to_x, None
 
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..kernels import candidate_loss, compiles, in_threads, parts, with_tensors
 from .scratch import scratch
 
 __all__ = ["BlockCandidates", "cluster_cross_entropy"]
@@ -55,6 +56,11 @@ class BlockCandidates:
     drawn_target: Tensor
     log_weights: Tensor
 
+    @property
+    def lengths(self) -> list[int]:
+        """Candidates of all blocks, drawn ones, and right ones."""
+        return [len(self.own), len(self.drawn), len(self.block)]
+
 
 def cluster_cross_entropy(states: Tensor, table: Tensor, candidates: BlockCandidates) -> Tensor:
     """Mean cross-entropy of the softmax over each row's own candidates.
@@ -81,7 +87,10 @@ class _ClusterCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, candidates: BlockCandidates) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):
-            loss, *gradients = _loss_and_gradients(states, table, candidates)
+            work = _composed
+            if compiles(states, table):
+                work = _compiled
+            loss, *gradients = work(states, table, candidates)
         ctx.save_for_backward(*gradients)
         return loss
 
@@ -94,14 +103,43 @@ class _ClusterCrossEntropy(torch.autograd.Function):
         return grad * states_grad, grad * table_grad, None
 
 
-def _loss_and_gradients(
+def _compiled(
     states: Tensor, table: Tensor, candidates: BlockCandidates
 ) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss and gradients by the kernels; threads share the blocks out."""
     rows = _Rows.of(states, candidates)
     table_grad = torch.empty_like(table)  # (m + S + B, d)
-    sizes = [len(candidates.own), len(candidates.drawn), len(states)]
-    own_vectors, drawn_vectors, right = table.split(sizes)
-    own_grad, drawn_grad, right_grad = table_grad.split(sizes)
+    own_vectors, drawn_vectors, right = table.split(candidates.lengths)
+    own_grad, drawn_grad, right_grad = table_grad.split(candidates.lengths)
+    vectors = rows.x, own_vectors, drawn_vectors, right.index_select(0, rows.order)
+    log_weights = candidates.log_weights.to(table.dtype)  # (S,)
+    sizes = torch.tensor(rows.n_rows), candidates.sizes, candidates.drawn_sizes
+    targets = candidates.own_target[rows.order], candidates.drawn_target[rows.order]
+    losses = table.new_empty(len(states))  # (B,)
+    x_grad = torch.empty_like(rows.x)  # (B, d)
+    chosen_grad = torch.empty_like(rows.x)  # (B, d)
+    given = *vectors, log_weights, *sizes, *targets, losses, x_grad, chosen_grad, own_grad
+
+    def work(blocks: slice) -> Tensor:
+        to_drawn = torch.zeros_like(drawn_grad)  # (S, d)
+        with_tensors(candidate_loss, *given, to_drawn, blocks.start, blocks.stop)
+        return to_drawn
+
+    shares = in_threads(work, parts(len(rows.n_rows), 1))
+    torch.sum(torch.stack(shares), dim=0, out=drawn_grad)
+    right_grad.index_copy_(0, rows.order, chosen_grad)
+    states_grad = torch.empty_like(x_grad).index_copy_(0, rows.order, x_grad)  # (B, d)
+    return losses.mean(), states_grad, table_grad
+
+
+def _composed(
+    states: Tensor, table: Tensor, candidates: BlockCandidates
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same by torch's products."""
+    rows = _Rows.of(states, candidates)
+    table_grad = torch.empty_like(table)  # (m + S + B, d)
+    own_vectors, drawn_vectors, right = table.split(candidates.lengths)
+    own_grad, drawn_grad, right_grad = table_grad.split(candidates.lengths)
     chosen = right.index_select(0, rows.order)  # (B, d)
     target_score = torch.linalg.vecdot(rows.x, chosen).unsqueeze(1)  # (B, 1)
     own = _Own(rows, own_vectors, candidates)
@@ -114,8 +152,7 @@ def _loss_and_gradients(
     right_grad.index_copy_(0, rows.order, missing * rows.x)
     own.add_gradients(log_scale, x_grad, own_grad)
     drawn.add_gradients(log_scale, x_grad, drawn_grad)
-    states_grad = torch.empty_like(x_grad)  # (B, d)
-    states_grad[rows.order] = x_grad
+    states_grad = torch.empty_like(x_grad).index_copy_(0, rows.order, x_grad)  # (B, d)
     return (total - target_score).mean(), states_grad, table_grad
 
 

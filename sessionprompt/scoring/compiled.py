@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..kernels import buffer_size, in_threads, logsumexp, parts, softmax_backward, softmax_forward
 from . import sizes
-from .kernels import buffer_size, in_threads, logsumexp, parts, softmax_backward, softmax_forward
 from .scratch import scratch
 from .slices import slices_about
 from .tiles import Sweep, tiled

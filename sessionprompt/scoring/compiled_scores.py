@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._checks import check_choice
+from ..kernels import count_greater, in_threads, parts, topk, usable
 from . import sizes
 from .compiled import compiled_logsumexp
-from .kernels import count_greater, in_threads, parts, topk, usable
 from .protocol import TIE_SHARES, Rows, Scores
 
 __all__ = ["CompiledScores", "in_range", "suits_kernels"]

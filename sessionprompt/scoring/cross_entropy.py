@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .._checks import check_choice
+from ..kernels import multiplies_bfloat16, usable
 from .compiled import compiled
-from .kernels import multiplies_bfloat16, usable
 from .tiles import Sweep, tiled
 
 __all__ = ["PRECISIONS", "linear_cross_entropy", "rounds_factors", "uses_bfloat16"]

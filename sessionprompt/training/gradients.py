@@ -11,7 +11,6 @@ from torch import Tensor
 
 from .distributed import own_rank, together
 from .exchange import of_all
-from .optimizers import sum_of_rows
 
 __all__ = ["add_up"]
 
@@ -19,7 +18,7 @@ SMALL = 65_536  # numbers of a gradient that travels in one message with the oth
 DENSE_FROM = 1.0  # rows of all processes by those of the table: then a ring of all rows is quicker
 
 
-def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor, whole: int = 0) -> Tensor:
+def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor) -> Tensor:
     """Sum of the losses of all processes; their gradients are added up in place.
 
     A gradient travels as it is: that of a lookup as the rows that were looked up, where these are
@@ -31,8 +30,6 @@ def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor, whole: int = 
         With names, in the same order in all processes.
     loss : Tensor
         A scalar.
-    whole : int, default=0
-        Tables of at most so many rows get a dense gradient, as the optimizer moves all of them.
     """
     if own_rank() is None:
         return loss
@@ -42,7 +39,7 @@ def add_up(parameters: Iterable[tuple[str, Tensor]], loss: Tensor, whole: int = 
         dense = [one for one in held if one.grad is None or not one.grad.is_sparse]
         total = _add_dense(dense, loss)
         for parameter in rows:
-            parameter.grad = _sum_of_rows(_gradient(parameter), len(parameter) <= whole)
+            parameter.grad = _sum_of_rows(_gradient(parameter))
         return total
 
 
@@ -74,29 +71,24 @@ def _gradient(parameter: Tensor) -> Tensor:
     return parameter.grad
 
 
-def _sum_of_rows(gradient: Tensor, whole: bool) -> Tensor:
-    """Sum of the sparse gradients (N, d) of all processes, as a dense one if asked for."""
+def _sum_of_rows(gradient: Tensor) -> Tensor:
+    """Sum of the sparse gradients (N, d) of all processes."""
     n = torch.tensor([gradient._nnz()], device=gradient.device)
     sizes = [int(count) for count in _gathered(n)]
     if sum(sizes) >= DENSE_FROM * len(gradient):
-        return _sum_as_dense(gradient, whole)
+        return _sum_as_dense(gradient)
     index = of_all(gradient._indices()[0], sizes)  # (n,) of each process
     values = of_all(gradient._values(), sizes)  # (n, d) of each process
-    if whole:
-        return sum_of_rows(index, values, len(gradient))
-    joint = torch.sparse_coo_tensor(
+    return torch.sparse_coo_tensor(
         torch.cat(index).unsqueeze(0), torch.cat(values), gradient.shape, check_invariants=False
     )
-    return joint.coalesce()
 
 
-def _sum_as_dense(gradient: Tensor, whole: bool) -> Tensor:
-    """Sum of sparse gradients (N, d) by way of dense ones; if sparse, without untouched rows."""
+def _sum_as_dense(gradient: Tensor) -> Tensor:
+    """Sum of sparse gradients (N, d) by way of dense ones, without untouched rows."""
     index = gradient._indices()[0]  # (n,)
-    total = sum_of_rows([index], [gradient._values()], len(gradient))  # (N, d)
+    total = _dense(gradient)  # (N, d)
     dist.all_reduce(total)
-    if whole:
-        return total
     touched = index.new_zeros(len(gradient), dtype=torch.uint8)  # (N,)
     touched[index] = 1
     dist.all_reduce(touched, dist.ReduceOp.MAX)
@@ -111,3 +103,12 @@ def _gathered(tensor: Tensor) -> list[Tensor]:
     parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, tensor)
     return parts
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """A sparse gradient (N, d) as a dense one, always summed in one order."""
+    if gradient.is_cuda:  # where index_add_ has no order
+        return gradient.coalesce().to_dense()
+    total = gradient._values().new_zeros(gradient.shape)  # (N, d)
+    # half the time of to_dense where rows occur twice
+    return total.index_add_(0, gradient._indices()[0], gradient._values())

@@ -230,8 +230,7 @@ class SessionNet(NeuralNet):
             loss = mean_loss * (_own_size(batch, targets) / total)
             loss.backward()
             losses.append(loss.detach())
-        whole = getattr(self.optimizer_, "whole", 0)
-        total_loss = add_up(self.get_all_learnable_params(), sum(losses), whole)
+        total_loss = add_up(self.get_all_learnable_params(), sum(losses))
         return {"loss": total_loss, "y_pred": None}
 
     def infer(self, x: SessionBatch, **fit_params: Any) -> EncodedPrefixes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import product
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions, load, losses
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.losses import ClusterSoftmax
-from sessionprompt.scoring import EncodedPrefixes
+from sessionprompt.scoring import EncodedPrefixes, without_kernels
 from sessionprompt.testing import tiny_world
 
 N_ITEMS = 120
@@ -40,8 +42,13 @@ class Problem:
         return torch.autograd.grad(loss, (self.states, self.table))
 
 
+def clusters_of_rows(problem: Problem) -> list[int]:
+    """Cluster of each row's last item, -1 for none."""
+    return [-1 if last < 0 else int(problem.clusters[last]) for last in problem.last_items]
+
+
 def plain_loss(
-    problem: Problem, drawn: Tensor, most: int, power: float, n_negatives: int
+    problem: Problem, drawn: Tensor, most: int, power: float, n_negatives: int, per_row: int
 ) -> Tensor:
     """The formula, item by item, on all scores."""
     scores = problem.states @ problem.table.T
@@ -49,45 +56,54 @@ def plain_loss(
     expected = n_negatives * chances / chances.sum()
     weights = torch.bincount(drawn, minlength=N_ITEMS) / expected
     weights = weights.repeat(len(scores), 1)
-    for row, last in enumerate(problem.last_items.tolist()):
-        cluster = -1 if last < 0 else int(problem.clusters[last])
+    rows = clusters_of_rows(problem)
+    for row, cluster in enumerate(rows):
         members = [i for i in range(N_ITEMS) if cluster >= 0 and problem.clusters[i] == cluster]
         members.sort(key=lambda item: -float(problem.popularity[item]))
-        weights[row, members[:most]] = 1
+        weights[row, members[: min(most, per_row * rows.count(cluster))]] = 1
         weights[row, problem.targets[row]] = 1
     right = scores.gather(1, problem.targets.unsqueeze(1)).squeeze(1)
     return ((scores + weights.log()).logsumexp(1) - right).mean()
 
 
-@pytest.mark.parametrize(("seed", "most"), list(product(range(3), (1, 5, 2048))))
+@pytest.mark.parametrize(("seed", "most", "per_row"), list(product(range(3), (5, 2048), (1, 64))))
 def test_loss_and_gradients_are_those_of_the_formula(
-    seed: int, most: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, most: int, per_row: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(losses, "PER_ROW", per_row)
     problem = Problem(seed)
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30, most_own=most)
     drawn = criterion.draw()
     monkeypatch.setattr(criterion, "draw", lambda: drawn)
     loss = criterion(problem.prefixes(), problem.targets)
-    expected = plain_loss(problem, drawn, most, 0.75, 30)
+    expected = plain_loss(problem, drawn, most, 0.75, 30, per_row)
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
     for one, other in zip(problem.gradients(loss), problem.gradients(expected), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
-def test_float32_agrees_to_its_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("per_row", [1, 64])
+@pytest.mark.parametrize("kernels", [nullcontext, without_kernels])
+def test_float32_agrees_to_its_digits(
+    kernels: Callable[[], AbstractContextManager[None]],
+    per_row: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(losses, "PER_ROW", per_row)
     problem = Problem(5, dtype=torch.float32)
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
     drawn = criterion.draw()
     monkeypatch.setattr(criterion, "draw", lambda: drawn)
-    loss = criterion(problem.prefixes(), problem.targets)
-    expected = plain_loss(problem, drawn, N_ITEMS, 0.75, 30).float()
+    with kernels():
+        loss = criterion(problem.prefixes(), problem.targets)
+    expected = plain_loss(problem, drawn, N_ITEMS, 0.75, 30, per_row).float()
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
     for one, other in zip(problem.gradients(loss), problem.gradients(expected), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_one_cluster_of_all_items_is_the_full_softmax() -> None:
-    problem = Problem(0)
+    problem = Problem(0)  # 40 rows, so 120 items are few for them
     criterion = ClusterSoftmax(problem.popularity, torch.zeros(N_ITEMS, dtype=torch.long), 7)
     problem.last_items = problem.last_items.clamp(min=0)
     loss = criterion(problem.prefixes(), problem.targets)
@@ -119,15 +135,16 @@ def test_scores_beyond_the_range_of_exp_and_a_lone_candidate_stay_finite() -> No
     assert criterion(far, torch.tensor([0])).item() == pytest.approx(1000, abs=1)
 
 
-def test_of_large_clusters_a_bounded_number_of_rows_is_looked_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(losses, "MOST_ROWS", 20)
+def test_few_items_are_looked_up_for_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "PER_ROW", 2)
     problem = Problem(2)
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
     candidates = criterion.candidates(problem.last_items, problem.targets)
-    assert 20 - N_CLUSTERS < len(candidates.own) <= 20
-    assert candidates.sizes.max() == max(1, 20 // N_CLUSTERS)
+    rows = clusters_of_rows(problem)
+    met = sorted({cluster for cluster in rows if cluster >= 0})
+    sizes = torch.bincount(problem.clusters + 1)[1:]
+    assert candidates.sizes.tolist() == [min(sizes[one], 2 * rows.count(one)) for one in met]
+    assert len(candidates.own) == candidates.sizes.sum() <= 2 * len(rows)
 
 
 # ---------------------------------------------------------------------- models
@@ -172,7 +189,7 @@ def test_a_ring_is_learnt(scoring: str, ring: Sessions) -> None:
 def test_rows_leave_the_others_where_they_are(
     world: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(losses, "MOST_ROWS", 1)
+    monkeypatch.setattr(losses, "PER_ROW", 1)
     params = {"prompts": (), "n_negatives": 1, "max_epochs": 1, "validation_fraction": None}
     fitted = model(batch_size=10_000, **params).fit(world)
     before = fitted.network_.items.detach().clone()

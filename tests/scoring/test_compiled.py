@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from sessionprompt.scoring import kernels, linear_cross_entropy, sizes
+from sessionprompt.scoring import linear_cross_entropy, obstacle, sizes
 from sessionprompt.scoring.compiled import compiled, compiled_logsumexp
 from sessionprompt.scoring.tiles import tiled
 
-OBSTACLE = kernels.obstacle(torch.device("cpu"))
+OBSTACLE = obstacle(torch.device("cpu"))
 pytestmark = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
 
 

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from sessionprompt.scoring import Candidates, DenseScores, InnerProduct, kernels
+from sessionprompt.kernels import obstacle, usable
+from sessionprompt.scoring import Candidates, DenseScores, InnerProduct
 from sessionprompt.scoring.compiled_scores import CompiledScores, suits_kernels
 from sessionprompt.scoring.sizes import KERNEL_LEAST_ROWS
 
 pytestmark = pytest.mark.skipif(
-    not kernels.usable(torch.device("cpu")), reason=str(kernels.obstacle(torch.device("cpu")))
+    not usable(torch.device("cpu")), reason=str(obstacle(torch.device("cpu")))
 )
 
 

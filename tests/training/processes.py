@@ -127,7 +127,7 @@ def killed_and_resumed(folder: Path) -> dict[str, Any]:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    losses.MOST_ROWS = 20
+    losses.PER_ROW = 1
 
     def task(rank: int) -> Any:
         return {name: fitted(name) for name in FITS}

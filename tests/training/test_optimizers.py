@@ -41,7 +41,7 @@ def slow_rows(table: Tensor, lr: float, decay: float) -> Tensor:
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_it_is_adam_on_the_rows_that_occur(decay: float) -> None:
     table = torch.nn.Parameter(start())
-    optimizer = RowAdam([table], whole=0, lr=0.1, weight_decay=decay)
+    optimizer = RowAdam([table], lr=0.1, weight_decay=decay)
     for items in STEPS:
         optimizer.zero_grad()
         loss_of(table, items, sparse=True).backward()
@@ -63,7 +63,7 @@ def test_dense_gradients_are_left_to_adam(fused: bool | None) -> None:
 
 def test_a_closure_is_called() -> None:
     table = torch.nn.Parameter(start())
-    optimizer = RowAdam([table], whole=0, lr=0.1)
+    optimizer = RowAdam([table], lr=0.1)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -78,12 +78,12 @@ def test_a_closure_is_called() -> None:
 def test_its_state_can_be_taken_up() -> None:
     whole = torch.nn.Parameter(start())
     parts = torch.nn.Parameter(start())
-    optimizer = RowAdam([whole], whole=0, lr=0.1, fused=True)
-    first = RowAdam([parts], whole=0, lr=0.1, fused=True)
+    optimizer = RowAdam([whole], lr=0.1, fused=True)
+    first = RowAdam([parts], lr=0.1, fused=True)
     for place, items in enumerate(STEPS):
         if place == 2:
             state = first.state_dict()
-            first = RowAdam([parts], whole=0, lr=0.1, fused=True)
+            first = RowAdam([parts], lr=0.1, fused=True)
             first.load_state_dict(state)
         for table, adam in ((whole, optimizer), (parts, first)):
             adam.zero_grad()

@@ -47,8 +47,8 @@ def fits() -> dict[str, tuple[Any, PrefixData]]:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses that read some vectors of the table, of few items of each cluster."""
-    monkeypatch.setattr(losses, "MOST_ROWS", 20)
-    monkeypatch.setattr(training_net, "add_up", lambda parameters, loss, whole: loss)
+    monkeypatch.setattr(losses, "PER_ROW", 1)
+    monkeypatch.setattr(training_net, "add_up", lambda parameters, loss: loss)
     monkeypatch.setattr(training_net, "exchanged", lambda encoded, targets: (encoded, targets))
 
 

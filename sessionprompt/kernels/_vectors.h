@@ -4,7 +4,7 @@
  * a.second * b[l].second. So matrices are packed into pairs of numbers that are neighbours along
  * the axis that is summed over. Sums are float32.
  *
- * `_kernels.c` includes what this file needs, and says for which processor it is compiled.
+ * `_bfloat16.c` includes what this file needs, and says for which processor it is compiled.
  */
 #ifndef SESSIONPROMPT_VECTORS_H
 #define SESSIONPROMPT_VECTORS_H

@@ -5,8 +5,6 @@
  * compiler the library does the same with torch's products; those must write all scores to memory,
  * and read them again for whatever is made of them. Here scores live in registers and are used up
  * where they are made (`_scores.h`, `_vectors.h`).
- *
- * The limited API has buffers since Python 3.11; one build serves all Pythons from there on.
  */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -22,6 +20,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "_arrays.h"
 
 /* The kernels alone: Python's side must run anywhere, as importing does not yet mean using. */
 #ifdef __clang__
@@ -39,68 +39,7 @@
 #pragma GCC pop_options
 #endif
 
-/* Arrays of a call, which hold their memory until they are released. */
-enum { MOST_ARRAYS = 8 };
-typedef struct {
-    Py_buffer views[MOST_ARRAYS];
-    int held;
-} Arrays;
-
-typedef struct {
-    const char *name, *formats; /* formats of the buffer protocol, one letter each */
-    Py_ssize_t itemsize;
-} Kind;
-
-static const Kind FLOAT32 = {"float32", "f", 4};
 static const Kind INT32 = {"int32", "il", 4};
-static const Kind INT64 = {"int64", "lq", 8};
-
-enum { READ, WRITE };
-
-static void release(Arrays *arrays)
-{
-    while (arrays->held) PyBuffer_Release(&arrays->views[--arrays->held]);
-}
-
-/* Result of a call that let go of its arrays. */
-static PyObject *finish(Arrays *arrays, int failed)
-{
-    release(arrays);
-    if (PyErr_Occurred()) return NULL;
-    if (failed) return PyErr_NoMemory();
-    Py_RETURN_NONE;
-}
-
-/* Contiguous numbers of one kind; NULL with an error set if the object has others. */
-static const Py_buffer *take(
-    Arrays *arrays, PyObject *object, const char *name, Kind kind, int access)
-{
-    Py_buffer *view = &arrays->views[arrays->held];
-    int flags = PyBUF_FORMAT | PyBUF_C_CONTIGUOUS;
-    if (access == WRITE) flags |= PyBUF_WRITABLE;
-    if (PyObject_GetBuffer(object, view, flags)) return NULL;
-    arrays->held++;
-    const char *format = view->format ? view->format : "B";
-    if (strlen(format) == 1 && strchr(kind.formats, *format) && view->itemsize == kind.itemsize)
-        return view;
-    PyErr_Format(
-        PyExc_ValueError, "%s need numbers of %s, not of format '%s'; convert them.", name,
-        kind.name, format);
-    return NULL;
-}
-
-/* Numbers of one kind, as many as there must be. */
-static void *take_some(
-    Arrays *arrays, PyObject *object, const char *name, Kind kind, int access, Py_ssize_t number)
-{
-    const Py_buffer *view = take(arrays, object, name, kind, access);
-    if (!view) return NULL;
-    if (view->len / kind.itemsize == number) return view->buf;
-    PyErr_Format(
-        PyExc_ValueError, "%s need %zd numbers, not %zd.", name, number,
-        view->len / kind.itemsize);
-    return NULL;
-}
 
 /* A matrix; without values, and with an error set, if the object is none. */
 static Matrix take_matrix(Arrays *arrays, PyObject *object, const char *name, int access)
@@ -391,9 +330,9 @@ static PyMethodDef methods[] = {
 };
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "_kernels",
+    .m_name = "_bfloat16",
     .m_size = -1,
     .m_methods = methods,
 };
 
-PyMODINIT_FUNC PyInit__kernels(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit__bfloat16(void) { return PyModule_Create(&module); }

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from sessionprompt.scoring import kernels, obstacle, without_kernels
+from sessionprompt.kernels import bfloat16 as kernels
+from sessionprompt.kernels import in_threads, parts, processor, without_kernels
 
 OBSTACLE = kernels.obstacle(torch.device("cpu"))
 compiled_only = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
@@ -249,8 +250,8 @@ def test_threads_share_the_work_and_keep_its_order(threads: int, n: int) -> None
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        shares = kernels.parts(n, 5)
-        slices = kernels.in_threads(
+        shares = parts(n, 5)
+        slices = in_threads(
             lambda part, name: (name, list(range(n))[part]), shares, range(len(shares))
         )
     finally:
@@ -291,35 +292,35 @@ bugs\t\t: spectre_v1
 
 @pytest.fixture
 def fresh_abilities() -> Iterator[None]:
-    kernels.abilities.cache_clear()
+    processor.abilities.cache_clear()
     yield
-    kernels.abilities.cache_clear()
+    processor.abilities.cache_clear()
 
 
 @pytest.mark.usefixtures("fresh_abilities")
 def test_kernels_and_torch_agree_on_the_processor() -> None:
-    if kernels.said_by_kernels is None or not hasattr(torch.cpu, "get_capabilities"):
+    if processor.said_by_kernels is None or not hasattr(torch.cpu, "get_capabilities"):
         pytest.skip("needs the compiled kernels, and torch 2.11 or newer")
     of_torch = torch.cpu.get_capabilities()
     expected = {name for name in ("avx512_bf16", "amx_bf16") if of_torch[name]}
-    assert kernels.abilities() == expected
+    assert processor.abilities() == expected
 
 
 @pytest.mark.usefixtures("fresh_abilities")
 def test_an_old_torch_without_kernels_still_knows_the_processor(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(kernels, "said_by_kernels", None)
+    monkeypatch.setattr(processor, "said_by_kernels", None)
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert isinstance(kernels.multiplies_bfloat16(torch.device("cpu")), bool)
+    assert isinstance(processor.multiplies_bfloat16(torch.device("cpu")), bool)
     (tmp_path / "cpuinfo").write_text(CPUINFO)
-    assert {"avx512_bf16", "amx_bf16"} <= kernels._said_by_system(tmp_path / "cpuinfo")
-    assert kernels._said_by_system(tmp_path / "nothing") == frozenset()
+    assert {"avx512_bf16", "amx_bf16"} <= processor._said_by_system(tmp_path / "cpuinfo")
+    assert processor._said_by_system(tmp_path / "nothing") == frozenset()
 
 
 def test_kernels_can_be_switched_off() -> None:
     device = torch.device("cpu")
-    before = obstacle(device)
+    before = kernels.obstacle(device)
     with without_kernels():
-        assert obstacle(device) == "kernels are switched off"
-    assert obstacle(device) == before
+        assert kernels.obstacle(device) == "kernels are switched off"
+    assert kernels.obstacle(device) == before

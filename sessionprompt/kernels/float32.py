@@ -1,0 +1,50 @@
+"""The compiled float32 kernels of a training step, if they were built and suit the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .switch import are_off
+
+try:
+    from ._float32 import (
+        candidate_loss,
+        gru,
+        gru_back,
+        lanes,
+        scale_back,
+        scale_rows,
+        step_rows,
+    )
+except ImportError:  # installed without a compiler
+    candidate_loss = gru = gru_back = lanes = None  # type: ignore[assignment]
+    scale_back = scale_rows = step_rows = None  # type: ignore[assignment]
+
+__all__ = [
+    "candidate_loss",
+    "compiles",
+    "gru",
+    "gru_back",
+    "scale_back",
+    "scale_rows",
+    "step_rows",
+    "with_tensors",
+]
+
+
+def compiles(*tensors: Tensor) -> bool:
+    """Whether the kernels compute with some tensors: float32, row after row, on the CPU."""
+    if are_off() or lanes is None or not lanes():
+        return False
+    return all(
+        tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.is_contiguous()
+        for tensor in tensors
+    )
+
+
+def with_tensors(kernel: Callable[..., None], *arguments: Tensor | float) -> None:
+    """Call a kernel with the memory of tensors in place of arrays."""
+    kernel(*(one.detach().numpy() if isinstance(one, Tensor) else one for one in arguments))
