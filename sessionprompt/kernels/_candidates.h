@@ -10,6 +10,7 @@
 #include "_products.h"
 
 enum { MOST_ROWS = MOST_REGISTERS * LANES }; /* that are worked on at a time, side by side */
+enum { AT_A_TIME = 64 };                     /* candidates whose vectors of 64 take 16 KB */
 static const float HOPELESS = -FLT_MAX / 4; /* a score that counts for nothing, but finite */
 
 /* Candidates that lie one after another. */
@@ -120,17 +121,23 @@ static void finish_rows(Group *group)
     }
 }
 
+/* Some candidates at a time, whose vectors and exponentials stay in the cache for both products. */
 static void add_gradients(const Group *group)
 {
     const CandidateLoss *loss = group->loss;
     ptrdiff_t dim = loss->dim, width = group->width;
+    memset(group->states, 0, dim * width * sizeof(float));
     for (int p = 0; p < 2; p++) {
         const Candidates *some = &group->parts[p];
-        Left exponentials = {some->scores, width, 1}, numbers = {some->vectors, 1, dim};
-        Result to_some = {some->grad, dim, some->written};
-        product(to_some, exponentials, (Right){group->scaled, dim}, some->n, group->n, dim);
-        Result to_states = {group->states, width, p > 0};
-        product(to_states, numbers, (Right){some->scores, width}, dim, some->n, width);
+        for (ptrdiff_t j = 0; j < some->n; j += AT_A_TIME) {
+            ptrdiff_t n = some->n - j < AT_A_TIME ? some->n - j : AT_A_TIME;
+            const float *scores = some->scores + j * width;
+            Result to_some = {some->grad + j * dim, dim, some->written};
+            Left exponentials = {scores, width, 1}, numbers = {some->vectors + j * dim, 1, dim};
+            product(to_some, exponentials, (Right){group->scaled, dim}, n, group->n, dim);
+            Result to_states = {group->states, width, 1};
+            product(to_states, numbers, (Right){scores, width}, dim, n, width);
+        }
     }
     for (ptrdiff_t i = 0; i < group->n; i++)
         for (ptrdiff_t k = 0; k < dim; k++)
@@ -187,12 +194,14 @@ static int candidate_loss(const CandidateLoss *loss, ptrdiff_t first, ptrdiff_t 
         own->grad = loss->own_grad + column * loss->dim;
         own->n = n_own;
         own->written = 0;
-        ptrdiff_t pieces = (n + MOST_ROWS - 1) / MOST_ROWS;
+        ptrdiff_t registers = (n + LANES - 1) / LANES;
+        ptrdiff_t pieces = (registers + MOST_REGISTERS - 1) / MOST_REGISTERS;
         if (b >= first && !n) memset(own->grad, 0, n_own * loss->dim * sizeof(float));
         for (ptrdiff_t p = 0; b >= first && p < pieces; p++) {
-            ptrdiff_t start = n * p / pieces;
+            ptrdiff_t start = registers * p / pieces * LANES;
+            ptrdiff_t end = registers * (p + 1) / pieces * LANES;
             group.first = row + start;
-            group.n = n * (p + 1) / pieces - start;
+            group.n = (end < n ? end : n) - start;
             lose_rows(&group, b ? drawn : 0, b ? drawn + n_drawn : 0);
         }
         row += n;
