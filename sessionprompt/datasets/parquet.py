@@ -12,16 +12,15 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sessions import Sessions, read_parquet, read_times
+from ..sessions import Sessions, loaded_backend, read_ids, read_parquet, read_times
 
 __all__ = ["load_parquet"]
 
 COLUMNS = ("session_id", "pos", "item_id")
 OPTIONAL = ("user_id", "ts")
 ROW = "row of the file"
-# names of the parts, in the order in which they are returned
-PARTS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid"}
-PARTS |= {"test": "test"}
+# places of the parts among those that are returned, by their names
+PARTS = {"train": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2}
 
 
 def load_parquet(path: str | os.PathLike[str]) -> Any:
@@ -60,7 +59,7 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     >>> load_parquet(path).to_lists()
     [[9], [8, 7]]
     """
-    frame = read_parquet(Path(path))
+    frame = read_parquet(Path(path), loaded_backend())
     for name in COLUMNS:
         if name not in frame.columns:
             available = ", ".join(map(repr, frame.columns))
@@ -75,8 +74,7 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     if "split" not in columns:
         return _sessions(rows)
     parts = _parts(rows, follows, str(path))
-    masks = [parts == part for part in dict.fromkeys(PARTS.values())]
-    return tuple(_sessions(rows.filter(mask.tolist())) for mask in masks if mask.any())
+    return tuple(_sessions(rows[np.flatnonzero(parts == part)]) for part in np.unique(parts))
 
 
 def _check_values(frame: nw.DataFrame[Any], place: str) -> None:
@@ -120,14 +118,15 @@ def _rows_before_and_at(rows: nw.DataFrame[Any], marks: NDArray[np.bool_]) -> li
 
 
 def _parts(rows: nw.DataFrame[Any], follows: NDArray[np.bool_], place: str) -> NDArray[Any]:
-    """Part of each row by the name that it has here, shape (n_events,)."""
-    found = rows["split"].to_list()
+    """Place of the part of each row among those that are returned, shape (n_events,)."""
+    split = read_ids(rows["split"])
+    found = split.ids.tolist()
     if not {"train", "test"} <= set(found) <= set(PARTS):
         raise ValueError(
-            f"column 'split' of {place} holds {sorted(set(found), key=str)}; it must hold 'train' "
+            f"column 'split' of {place} holds {sorted(found, key=str)}; it must hold 'train' "
             "and 'test', and may hold 'valid'."
         )
-    parts = np.array([PARTS[name] for name in found])
+    parts = np.array([PARTS[name] for name in found], dtype=np.int8)[split.codes]
     changes = follows & np.append(False, parts[1:] != parts[:-1])
     if changes.any():
         first, second = _rows_before_and_at(rows, changes)

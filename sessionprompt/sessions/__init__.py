@@ -5,11 +5,13 @@ from __future__ import annotations
 from .columns import Describer
 from .container import Sessions, as_sessions
 from .event_attributes import EventAttribute
+from .event_columns import read_ids
 from .filters import FilterReport, Survivors
 from .spans import span_seconds
 from .tables import (
     check_writable,
     find_backend,
+    loaded_backend,
     read_items,
     read_parquet,
     read_table,
@@ -30,6 +32,8 @@ __all__ = [
     "broken_line",
     "check_writable",
     "find_backend",
+    "loaded_backend",
+    "read_ids",
     "read_items",
     "read_parquet",
     "read_table",

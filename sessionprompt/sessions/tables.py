@@ -24,6 +24,7 @@ from .text import EventFile, check_columns, decoded, read_json, read_separated
 __all__ = [
     "check_writable",
     "find_backend",
+    "loaded_backend",
     "read_items",
     "read_parquet",
     "read_table",
@@ -154,10 +155,11 @@ def _parquet_events(path: Path, wanted: Collection[str]) -> EventFile:
     return EventFile(frame, lambda row: f"{path}, row {row}", frozenset(frame.columns))
 
 
-def read_parquet(path: Path) -> nw.DataFrame[Any]:
-    """All columns of a Parquet file."""
+def read_parquet(path: Path, backend: Backend | None = None) -> nw.DataFrame[Any]:
+    """All columns of a Parquet file, read by some library or the one at hand."""
     _check_there(path)
-    backend = find_backend()
+    if backend is None:
+        backend = find_backend()
     try:
         return nw.read_parquet(path, backend=backend)
     except Exception as error:  # each library has errors of its own
@@ -234,6 +236,17 @@ def _contents(path: str | os.PathLike[str]) -> tuple[str, str, bytes]:
 def _check_there(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
+
+
+def loaded_backend() -> Backend:
+    """Name of a library that is loaded already and reads tables, else of the one at hand.
+
+    Another one would stay in memory, for a frame that nobody sees.
+    """
+    for backend in BACKENDS:
+        if backend in sys.modules and find_spec(backend) is not None:
+            return backend
+    return find_backend()
 
 
 def find_backend() -> Backend:

@@ -58,6 +58,7 @@ class BestWeights(Callback):
     """Weights of the best epoch, kept while training goes on and restored at its end.
 
     Without a metric to go by, the weights of the last epoch are the best; also as long as it is 0.
+    They are copied when the next epoch begins, so those of the last one never are.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class BestWeights(Callback):
         Epochs without a better one after which training should stop; None trains all epochs.
     restores : bool, default=True
         Whether a run that diverges goes back to the weights of its last epoch; where another model
-        takes its place, a copy of the weights less is kept.
+        takes its place, a copy of the weights less is made.
     """
 
     def __init__(self, monitor: str | None, patience: int | None, *, restores: bool = True) -> None:
@@ -79,33 +80,47 @@ class BestWeights(Callback):
         """Forget earlier runs."""
         self.best_score_ = -np.inf
         self.best_epoch_ = 0
+        self.chosen_ = False  # by the metric
+        self.in_use_ = False  # the best weights, or those to go back to, are those of the net
         self.weights_: dict[str, Tensor] | None = None
-        self.last_: dict[str, Tensor] | None = None
         self.stop_reason_ = "max_epochs"
         return self
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Keep the weights to go back to, should none ever be better."""
-        self._keep_last(net)
+        """Count the weights as those to go back to, should none ever be better."""
+        self.in_use_ = not self.chosen_
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Copy the weights, if they are the best, before they change."""
+        if self.in_use_ and (self.chosen_ or self.restores):
+            self.weights_ = _copied(net.module_.state_dict(), self.weights_)
+        self.in_use_ = False
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        """Compare the epoch with the best one, and keep its weights if it is better."""
+        """Compare the epoch with the best one."""
         row = net.history[-1]
         score = row.get(self.monitor, np.inf)
-        if self.monitor not in row or (score == 0 and self.weights_ is None):
+        unmeasured = self.monitor not in row or (score == 0 and not self.chosen_)
+        if unmeasured or score > self.best_score_:
             self.best_score_ = float(score)
             self.best_epoch_ = row["epoch"]
-            self._keep_last(net)
-        elif score > self.best_score_:
-            self.best_score_ = float(score)
-            self.best_epoch_ = row["epoch"]
-            self.weights_ = _copied(net.module_.state_dict(), self.weights_ or self.last_)
-            self.last_ = None
+            self.chosen_ = not unmeasured
+            self.in_use_ = True
 
-    def _keep_last(self, net: NeuralNet) -> None:
-        """Keep the weights to go back to, should none ever be better."""
-        if self.restores:
-            self.last_ = _copied(net.module_.state_dict(), self.last_)
+    def best_weights(self, net: NeuralNet) -> dict[str, Tensor] | None:
+        """Weights of the best epoch so far, by name; None before the metric has chosen one."""
+        if not self.chosen_:
+            return None
+        if self.in_use_:
+            return net.module_.state_dict()
+        return self.weights_
+
+    def resume(self, score: float, epoch: int, weights: dict[str, Tensor] | None) -> None:
+        """Go on from the best epoch of an earlier run."""
+        self.best_score_ = score
+        self.best_epoch_ = epoch
+        self.chosen_ = weights is not None
+        self.weights_ = weights
 
     def out_of_patience(self, epoch: int) -> bool:
         """Whether a run that has ended `epoch` should go no further."""
@@ -118,12 +133,10 @@ class BestWeights(Callback):
             self.stop_reason_ = net.ended_by_
         elif self.out_of_patience(done):
             self.stop_reason_ = "patience"
-        weights = self.weights_
-        if weights is None and self.stop_reason_ == "diverged":
-            weights = self.last_
-        if weights is not None:
-            net.module_.load_state_dict(weights)
-        self.last_ = None
+        wanted = self.chosen_ or self.stop_reason_ == "diverged"
+        if wanted and not self.in_use_ and self.weights_ is not None:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = None
 
 
 def _copied(weights: dict[str, Tensor], into: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -260,7 +273,7 @@ class CheckpointFile(Callback):
             "best": {
                 "score": best.best_score_,
                 "epoch": best.best_epoch_,
-                "weights": best.weights_,
+                "weights": best.best_weights(net),
             },
         }
 
@@ -291,10 +304,7 @@ class CheckpointFile(Callback):
         net.optimizer_.load_state_dict(state["optimizer"])
         for row in state["history"]:
             net.history.append({**row, "batches": []})
-        best = state["best"]
-        self.best.best_score_ = best["score"]
-        self.best.best_epoch_ = best["epoch"]
-        self.best.weights_ = best["weights"]
+        self.best.resume(**state["best"])
         return len(state["history"])
 
     def _read(self, device: str | torch.device) -> dict[str, Any]:

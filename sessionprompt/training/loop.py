@@ -24,6 +24,7 @@ from .callbacks import (
     StopWhenOutOfPatience,
 )
 from .distributed import check_alike, is_first, share_weights
+from .heap import give_back
 from .net import SessionNet, metric_column
 from .optimizers import RowAdam
 
@@ -205,9 +206,10 @@ def train_network(
         epochs_left = 0
     check_alike(train, valid, seed, done, epochs_left, plan.column, plan.batch_size, plan.loss)
     share_weights(net.module_)
+    give_back()
     with workspace():
         net.partial_fit((train, valid), epochs=epochs_left)
-    _free(net, best)
+    _free(net)
     outcome = _outcome(net, best)
     if outcome["stop_reason_"] == "diverged":
         _warn_of_divergence(outcome, plan)
@@ -220,11 +222,10 @@ def train_network(
     return outcome
 
 
-def _free(net: SessionNet, best: BestWeights) -> None:
-    """Free what only training needs: moments as large as two more models, gradients, a copy."""
+def _free(net: SessionNet) -> None:
+    """Free what only training needs: moments as large as two more models, and gradients."""
     net.optimizer_.state.clear()
     net.optimizer_.zero_grad()
-    best.weights_ = None
 
 
 def _outcome(net: SessionNet, best: BestWeights) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 
 from sessionprompt.datasets import load_parquet, paper_filter
-from sessionprompt.sessions import Sessions
+from sessionprompt.sessions import Sessions, find_backend, loaded_backend
 
 
 def write(tmp_path: Path, **columns: Any) -> Path:
@@ -37,6 +39,14 @@ def plain(columns: dict[str, Any]) -> dict[int, list[tuple[int, int]]]:
     for row, session in enumerate(columns["session_id"].tolist()):
         sessions.setdefault(session, []).append((columns["pos"][row], row))
     return {session: sorted(places) for session, places in sorted(sessions.items())}
+
+
+def test_a_library_that_is_loaded_already_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_backend() == "polars"
+    monkeypatch.delitem(sys.modules, "polars", raising=False)
+    assert loaded_backend() == "pyarrow"
+    monkeypatch.setitem(sys.modules, "polars", polars)
+    assert loaded_backend() == "polars"
 
 
 @pytest.mark.usefixtures("backend")
