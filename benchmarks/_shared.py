@@ -50,7 +50,7 @@ def machine(packages: Iterable[str]) -> dict[str, Any]:
         "device": next(iter(names), platform.machine()),
         **_gpu(),
         "versions": versions,
-        "compiled": _compiled(),
+        **_compiled(),
         "command": " ".join(["python", *map(_public, sys.argv)]),
     }
 
@@ -63,15 +63,15 @@ def _gpu() -> dict[str, str]:
     return {"gpu": torch.cuda.get_device_name()}
 
 
-def _compiled() -> bool | str | None:
-    """Whether the compiled kernels are in use, or why not; None without the library."""
+def _compiled() -> dict[str, Any]:
+    """Whether the compiled kernels are in use, or why not; those of float32 by their registers."""
     if find_spec("sessionprompt") is None:
-        return None
+        return {"compiled": None}
     from torch import device
 
-    from sessionprompt.scoring import obstacle
+    from sessionprompt.kernels import float32_lanes, obstacle
 
-    return obstacle(device("cpu")) or True
+    return {"compiled": obstacle(device("cpu")) or True, "float32_lanes": float32_lanes()}
 
 
 def _public(word: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from sessionprompt.scoring import obstacle
+from sessionprompt.kernels import float32_lanes, obstacle
 from sessionprompt.sessions import Sessions
 
 
@@ -36,12 +36,21 @@ def pytest_terminal_summary(
     skipped = len(terminalreporter.stats.get("skipped", []))
     expression = config.getoption("markexpr")
     terminalreporter.section("what this run could test")
-    terminalreporter.line(f"compiled kernels: {obstacle(torch.device('cpu')) or 'in use'}")
+    terminalreporter.line(f"kernels in bfloat16: {obstacle(torch.device('cpu')) or 'in use'}")
+    terminalreporter.line(f"kernels in float32: {float32_kernels()}")
     terminalreporter.line(f"real logs: {real_logs()}")
     terminalreporter.line(f"GPU: {gpu()}")
     terminalreporter.line(f"skipped: {skipped}, each with its reason in a line that starts SKIPPED")
     if expression:
         terminalreporter.line(f"not run: tests other than -m {expression!r}")
+
+
+def float32_kernels() -> str:
+    """Whether they are in use, and on what registers."""
+    lanes = float32_lanes()
+    if not lanes:
+        return "not built, or none for this processor"
+    return f"in use, {lanes} numbers in a register"
 
 
 def real_logs() -> str:

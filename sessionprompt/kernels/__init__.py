@@ -15,6 +15,7 @@ from .bfloat16 import (
 from .float32 import (
     candidate_loss,
     compiles,
+    float32_lanes,
     gru,
     gru_back,
     scale_back,
@@ -31,6 +32,7 @@ __all__ = [
     "candidate_loss",
     "compiles",
     "count_greater",
+    "float32_lanes",
     "gru",
     "gru_back",
     "in_threads",

@@ -26,6 +26,7 @@ except ImportError:  # installed without a compiler
 __all__ = [
     "candidate_loss",
     "compiles",
+    "float32_lanes",
     "gru",
     "gru_back",
     "scale_back",
@@ -35,11 +36,16 @@ __all__ = [
 ]
 
 
+def float32_lanes() -> int:
+    """Numbers in a register of the float32 kernels; 0 where they do not compute."""
+    if are_off() or lanes is None:
+        return 0
+    return lanes()
+
+
 def compiles(*tensors: Tensor) -> bool:
     """Whether the kernels compute with some tensors: float32, row after row, on the CPU."""
-    if are_off() or lanes is None or not lanes():
-        return False
-    return all(
+    return bool(float32_lanes()) and all(
         tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.is_contiguous()
         for tensor in tensors
     )
