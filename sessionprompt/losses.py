@@ -115,9 +115,10 @@ class _Negatives(nn.Module):
         self.register_buffer("drawn", (n_negatives * shares).float())
 
     def draw(self) -> Tensor:
-        """Item codes of the negatives, shape (n_negatives,)."""
+        """Item codes of the negatives, in rising order, shape (n_negatives,)."""
         places = self.bounds.new_empty(self.n_negatives)  # (n_negatives,)
         places.uniform_(generator=generator_on(places.device))
+        places = places.sort().values  # so that the search reads neighbours, half the time
         return torch.searchsorted(self.bounds, places).clamp(max=len(self.bounds) - 1)
 
 
@@ -273,16 +274,17 @@ class ClusterSoftmax(_Negatives):
     ) -> BlockCandidates:
         """Item codes of the candidates of a batch, drawn anew; of a share, as for all of it."""
         cluster = self._cluster(last_items)  # (B,)
-        present = self._rows_of(cluster).nonzero().squeeze(1)  # (C,)
+        rows = self._rows_of(cluster)  # (n_clusters,)
+        present = rows.nonzero().squeeze(1)  # (C,)
         block_of = torch.full((len(self.sizes) + 1,), -1, device=cluster.device)  # last for none
         block_of[present] = torch.arange(len(present), device=cluster.device)
-        if all_last_items is None:
-            all_last_items = last_items
-        most = self._most_of(all_last_items)
+        if all_last_items is not None and len(all_last_items) > len(last_items):
+            rows = self._rows_of(self._cluster(all_last_items))  # (n_clusters,)
+        most = (PER_ROW * rows).clamp(max=self.most_own)  # (n_clusters,)
         sizes = torch.minimum(self.sizes, most)[present]  # (C,)
         inside = self.clusters[targets] == cluster  # (B,)
         own_target = self._place(targets, most).masked_fill(~inside | (cluster < 0), -1)  # (B,)
-        drawn, counts = torch.unique(self.draw(), return_counts=True)  # (S,)
+        drawn, counts = torch.unique_consecutive(self.draw(), return_counts=True)  # (S,)
         drawn_block = block_of[self.clusters[drawn]]  # (S,)
         drawn_block = drawn_block.masked_fill(self._place(drawn, most) < 0, -1)  # (S,)
         by_block = torch.argsort(drawn_block, stable=True)  # (S,)
@@ -304,11 +306,6 @@ class ClusterSoftmax(_Negatives):
     def _rows_of(self, cluster: Tensor) -> Tensor:
         """How many rows, of clusters (n,), each cluster has, (n_clusters,)."""
         return torch.bincount(cluster + 1, minlength=len(self.sizes) + 1)[1:]
-
-    def _most_of(self, last_items: Tensor) -> Tensor:
-        """Items of each cluster that are candidates by themselves at most, (n_clusters,)."""
-        rows = self._rows_of(self._cluster(last_items))  # (n_clusters,)
-        return (PER_ROW * rows).clamp(max=self.most_own)
 
     def _place(self, items: Tensor, most: Tensor) -> Tensor:
         """Place of items (n,) among the first of their clusters, by falling popularity; else -1."""
