@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import sysconfig
 import tomllib
+from pathlib import Path
+from typing import Any
 
+import pytest
 from house import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -32,13 +35,19 @@ def test_the_lowest_pins_are_the_lower_bounds() -> None:
     assert {name: numbers(version) for name, version in PIN.findall(pins)} == expected
 
 
-def test_the_wheel_is_tagged_for_all_pythons_that_the_module_serves() -> None:
-    (module,) = PROJECT["tool"]["setuptools"]["ext-modules"]
+@pytest.mark.parametrize("module", PROJECT["tool"]["setuptools"]["ext-modules"])
+def test_the_wheel_is_tagged_for_all_pythons_that_a_module_serves(module: dict[str, Any]) -> None:
     oldest = PROJECT["project"]["requires-python"].removeprefix(">=").replace(".", "")
     assert module["py-limited-api"]
     assert PROJECT["tool"]["distutils"]["bdist_wheel"]["py_limited_api"] == f"cp{oldest}"
     source = (ROOT / module["sources"][0]).read_text(encoding="utf-8")
     assert f"#define Py_LIMITED_API 0x03{int(oldest[1:]):02X}0000" in source
+
+
+def test_modules_are_built_anew_when_a_header_changes() -> None:
+    modules = PROJECT["tool"]["setuptools"]["ext-modules"]
+    listed = {Path(header).name for module in modules for header in module["depends"]}
+    assert listed == {path.name for path in (ROOT / "sessionprompt" / "kernels").glob("*.h")}
 
 
 def test_classifiers_begin_with_the_oldest_python() -> None:

@@ -5,11 +5,12 @@ gru4rec,narm --rounds 3]
 
 RecBole 1.2.1 comes from PyPI into a virtual environment of its own, made in `--venv` when it is not
 there. Both sides train on all training sessions of Diginetica with batches of 512 prefixes, d = 64,
-the softmax over all items and their own default parameters; each process times some steps of its
-own real epoch after a warm-up, then ranks the same test prefixes. One JSON line per model and
-variant; each figure is [median, least, most] over the rounds. ``ratio_*`` on a line of this library
-compares the medians with RecBole's of the same run, by processor time; above 1 speaks for this
-library.
+and their own default parameters; each process times some steps of its own real epoch after a
+warm-up, then ranks the same test prefixes. ``float32`` and ``auto`` are the softmax over all items,
+which RecBole computes too, ``clusters`` is the loss over clusters, the default here. One JSON line
+per model and variant; each figure is [median, least, most] over the rounds. ``ratio_*`` on a line
+of this library compares the medians with RecBole's of the same run, by processor time; above 1
+speaks for this library.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from _recbole import CLASSES, FirstBatches, clock, since
 HERE = Path(__file__).resolve().parent
 PINS = ("recbole==1.2.1", "torch==2.13.0", "numpy==1.26.4", "pandas==2.2.3", "scipy==1.11.4")
 SHARED = ("batch", "dim", "max_length", "warmup", "steps", "seed", "threads")
-OURS = ("float32", "auto")
+OURS = {"float32": ("float32", "full"), "auto": ("auto", "full"), "clusters": ("auto", "clusters")}
 PEERS = ("as_shipped", "anomaly_mode_off")
 UNITS = ("s", "cpu_s", "peak_mb")
 FIGURES = [f"{name}_{unit}" for name in ("import", "prepare", "build") for unit in UNITS]
@@ -99,22 +99,23 @@ def lines(
     model: str, python: Path, folder: str, args: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
     """Let the sides take turns, and put together one line per variant."""
-    runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in PEERS + OURS}
+    runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in (*PEERS, *OURS)}
     data = data_file(args.data, "diginetica").parent.resolve()
     here = {"one": 1, "data": data, "evaluate": args.evaluate, "models": model, **shared(args)}
     for _ in range(args.rounds):
-        runs["float32"].append(
-            child(sys.executable, "peers.py", folder, **here, precision="float32")
-        )
+        for variant, (precision, loss) in OURS.items():
+            ways = {"precision": precision, "loss": loss}
+            runs[variant].append(child(sys.executable, "peers.py", folder, **here, **ways))
         peer = child(python, "_recbole.py", folder, folder=folder, model=model, **shared(args))
-        runs["auto"].append(child(sys.executable, "peers.py", folder, **here, precision="auto"))
         for variant in PEERS:
             runs[variant].append(peer | peer[variant])
     found = {variant: summary(rows) for variant, rows in runs.items()}
     for variant, line in found.items():
         if variant in OURS:
             against = {f"ratio_{peer}": ratios(line, found[peer]) for peer in PEERS}
-            yield {"library": "sessionprompt", "precision": variant, **line, **against}
+            precision, loss = OURS[variant]
+            how = {"variant": variant, "precision": precision, "loss": loss}
+            yield {"library": "sessionprompt", **how, **line, **against}
         else:
             versions = {"peer_versions": runs[variant][0]["versions"]}
             yield {
@@ -171,6 +172,7 @@ def table(path: Path) -> str:
     latest: dict[str, dict[str, dict[str, Any]]] = {}
     for line in map(json.loads, path.open()):
         latest.setdefault(line["model"], {})[line.get("variant", line["precision"])] = line
+    latest = {model: found for model, found in latest.items() if found.keys() >= set(OURS)}
     pairs = [f"{precision} / {peer}" for precision in OURS for peer in PEERS]
     training = [[model, *_training(found)] for model, found in latest.items()]
     others = [[model, *_others(found)] for model, found in latest.items()]
@@ -180,17 +182,34 @@ def table(path: Path) -> str:
 
 def _training(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     name = COMPARED[0]
-    yield from (f"{found[variant][name][0]:,.0f}" for variant in OURS + PEERS)
+    yield from (f"{found[variant][name][0]:,.0f}" for variant in (*OURS, *PEERS))
     yield from (
         f"{found[precision][f'ratio_{peer}'][name]:.1f}" for precision in OURS for peer in PEERS
     )
 
 
 def _others(found: dict[str, dict[str, Any]]) -> Iterator[str]:
-    ours = found["auto"]
+    ours = found["clusters"]
     theirs = found["as_shipped"]
     for name in COMPARED[1:]:
         yield f"{ours[name][0]:g} : {theirs[name][0]:g} ({ours['ratio_as_shipped'][name]:.1f})"
+
+
+class Cut:
+    """Prefixes of which an epoch reads the first batches only."""
+
+    def __init__(self, data: Any, first: FirstBatches) -> None:
+        self.next_items = data.next_items
+        self.clusters = data.clusters
+        self.first = first
+        self.n_prefixes = len(data)
+
+    def __len__(self) -> int:
+        return self.n_prefixes
+
+    def parts(self, *_: Any) -> FirstBatches:
+        """The first batches."""
+        return self.first
 
 
 def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -201,6 +220,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
 
     from sessionprompt.backbones import BACKBONES
     from sessionprompt.batches import batches_of
+    from sessionprompt.clustering import ItemClusterer
     from sessionprompt.encoding import NextItemTargets, SessionEncoder, prefix_data
     from sessionprompt.network import SessionNetwork, rank_sessions, start_from_graph
     from sessionprompt.recommender import PromptedSessionRecommender
@@ -213,7 +233,9 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
     backbone = BACKBONES[model](args.dim)
     rng = np.random.default_rng(args.seed)
     plan = TrainingPlan.of(
-        PromptedSessionRecommender(model, precision=args.precision, batch_size=args.batch)
+        PromptedSessionRecommender(
+            model, precision=args.precision, loss=args.loss, batch_size=args.batch
+        )
     )
     reading = {"max_length": args.max_length, "one_pass": backbone.one_pass}
     start = clock()
@@ -230,6 +252,11 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
         backbone, encoder.n_items, {}, counts, None, False, backbone.scoring or "cosine", 0.07
     )
     start_from_graph(network, codes, train.offsets, args.seed)
+    if args.loss == "clusters":
+        clusterer = ItemClusterer(random_state=args.seed).fit(train)
+        clusters = np.empty(encoder.n_items, dtype=np.int64)
+        clusters[encoder.vocabulary.translate(clusterer.vocabulary_)] = clusterer.labels_
+        data = replace(data, clusters=clusters, part_items=backbone.part_items)
     line |= since(start, "build") | {
         "bfloat16_products": uses_bfloat16(args.precision, torch.device("cpu"))
     }
@@ -238,7 +265,7 @@ def one(model: str, args: argparse.Namespace) -> dict[str, Any]:
         args.warmup + args.steps,
         lambda part: int(part.n_prefixes.sum()),
     )
-    cut = SimpleNamespace(parts=lambda *_: first, next_items=data.next_items)
+    cut = Cut(data, first)
     train_network(network, cut, None, replace(plan, max_epochs=1), seed=args.seed)
     line |= first.rates(args.warmup)
     start = clock()
@@ -270,7 +297,7 @@ if __name__ == "__main__":
     }
     for name, default in (defaults | {"evaluate": 8192}).items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    for name, default in (("precision", "auto"), ("one", 0)):
+    for name, default in (("precision", "auto"), ("loss", "full"), ("one", 0)):
         parser.add_argument(
             f"--{name}", type=type(default), default=default, help=argparse.SUPPRESS
         )

@@ -167,9 +167,9 @@ static PyObject *py_step_rows(PyObject *self, PyObject *const *args, Py_ssize_t 
     if (!counted(n_args, args, ARRAYS + FACTORS, 0, NULL)) return NULL;
     Py_ssize_t n_gradients = PyObject_Length(args[3]);
     RowStep step = {.n_gradients = n_gradients};
-    float *factors[FACTORS] = {&step.beta1, &step.beta2, &step.rate, &step.correction,
-                               &step.epsilon, &step.decay};
-    for (int f = 0; f < FACTORS; f++) *factors[f] = (float)PyFloat_AsDouble(args[ARRAYS + f]);
+    double *factors[FACTORS] = {&step.beta1, &step.beta2, &step.rate, &step.correction,
+                                &step.epsilon, &step.decay};
+    for (int f = 0; f < FACTORS; f++) *factors[f] = PyFloat_AsDouble(args[ARRAYS + f]);
     Arrays arrays = {.held = 0};
     if (!take_rows(&arrays, args[0], "table", &step.n, &step.dim)) return finish(&arrays, 0);
     const Wanted wanted[ARRAYS] = {

@@ -16,12 +16,15 @@ static void step_row(const RowStep *step, int64_t row, const float *restrict gra
     float *restrict x = step->table + row * step->dim;
     float *restrict mean = step->mean + row * step->dim;
     float *restrict square = step->square + row * step->dim;
-    float to_mean = 1 - step->beta1, to_square = 1 - step->beta2, to_root = 1 / step->correction;
+    /* 1 - .999 would lose five digits in single precision */
+    float to_mean = (float)(1 - step->beta1), to_square = (float)(1 - step->beta2);
+    float kept = (float)step->beta2, to_root = (float)(1 / step->correction);
+    float rate = (float)step->rate, epsilon = (float)step->epsilon, decay = (float)step->decay;
     for (ptrdiff_t k = 0; k < step->dim; k++) {
-        float g = gradient[k] + step->decay * x[k];
+        float g = gradient[k] + decay * x[k];
         mean[k] += to_mean * (g - mean[k]);
-        square[k] = step->beta2 * square[k] + to_square * g * g;
-        x[k] -= step->rate * mean[k] / (sqrtf(square[k]) * to_root + step->epsilon);
+        square[k] = kept * square[k] + to_square * g * g;
+        x[k] -= rate * mean[k] / (sqrtf(square[k]) * to_root + epsilon);
     }
 }
 
