@@ -8,8 +8,7 @@ torchrun once for each number of processes, each of one thread. Of each loss, a 
 median seconds of a step, what it is to those of one process, the largest relative difference of a
 step's loss from one process, processor time of a step and of its parts in the first process, and,
 with `--curve`, metrics of the validation sessions after each epoch. `--exchange` times what a step
-sends of a table instead: rows of a sparse gradient, or a dense one, for an optimizer that moves
-rows, and for one that moves the whole table; seconds of processor time.
+sends of a table instead: rows of a sparse gradient, or a dense one; seconds of processor time.
 """
 
 from __future__ import annotations
@@ -166,19 +165,18 @@ def exchanges() -> dict[str, Any]:
         gradient = torch.sparse_coo_tensor(rows[None], torch.ones(n, TABLE[1]), TABLE).coalesce()
         for name, most in {"rows": float("inf"), "dense": 0.0}.items():
             gradients.DENSE_FROM = most
-            for wanted, whole in {"": 0, " to whole": len(gradient)}.items():
-                taken = [seconds(gradient, whole) for _ in range(12)]
-                found[f"{name}{wanted} {n}"] = figures(float(np.median(taken)))
+            taken = [seconds(gradient) for _ in range(12)]
+            found[f"{name} {n}"] = figures(float(np.median(taken)))
     return found
 
 
-def seconds(gradient: torch.Tensor, whole: int) -> float:
+def seconds(gradient: torch.Tensor) -> float:
     """Processor seconds until the gradients of all processes are added up."""
     table = torch.nn.Parameter(torch.zeros(TABLE))
     table.grad = gradient.clone()
     dist.barrier()
     started = time.process_time()
-    add_up([("table", table)], torch.zeros(()), whole)
+    add_up([("table", table)], torch.zeros(()))
     return time.process_time() - started
 
 
