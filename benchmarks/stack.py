@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default=MODELS, help="comma-separated")
     parser.add_argument("--epochs", type=int, default=3, help="of the network, its rate falling")
     parser.add_argument("--recency", type=float, default=1.0, help="of backbones; 0 for none")
-    parser.add_argument("--dim", type=int, help="of GRU4Rec by all defaults, and half its hidden")
+    parser.add_argument("--dim", type=int, help="of GRU4Rec, whose hidden layer has 2 dim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     return parser.parse_args()
