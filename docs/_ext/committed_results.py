@@ -108,7 +108,7 @@ TABLES = {
         },
     ),
     "peers": Table(
-        "speed/peers.jsonl",
+        "speed/peers_clusters.jsonl",
         {
             "model": "model",
             "library": "library",

@@ -146,7 +146,7 @@ static void add_gradients(const Group *group)
 }
 
 /* n rows of a block from `first` on; drawn candidates skipped..last-1 are its own. */
-static void lose_rows(Group *group, ptrdiff_t skipped, ptrdiff_t last)
+static void loss_of_rows(Group *group, ptrdiff_t skipped, ptrdiff_t last)
 {
     const CandidateLoss *loss = group->loss;
     Candidates *own = &group->parts[0], *drawn = &group->parts[1];
@@ -202,7 +202,7 @@ static int candidate_loss(const CandidateLoss *loss, ptrdiff_t first, ptrdiff_t 
             ptrdiff_t end = registers * (p + 1) / pieces * LANES;
             group.first = row + start;
             group.n = (end < n ? end : n) - start;
-            lose_rows(&group, b ? drawn : 0, b ? drawn + n_drawn : 0);
+            loss_of_rows(&group, b ? drawn : 0, b ? drawn + n_drawn : 0);
         }
         row += n;
         column += n_own;
