@@ -198,8 +198,8 @@ class ClusterSoftmax(_Negatives):
     tell from the target is mostly in its cluster, so the variance is far below that of a sample of
     the same size.
 
-    Of a cluster with more items than a bound, the most frequent ones are taken, and of the others
-    those that are drawn.
+    Of a cluster the most frequent items are taken, 16 for each row of the batch that ends in it and
+    no more than a bound, and of the others those that are drawn.
 
     Parameters
     ----------
