@@ -111,6 +111,7 @@ def run(
     line = {
         "data": args.file,
         "model": text,
+        "dim": args.dim,
         **measured(ranked),
         "interval": {metric: [found.low, found.high] for metric, found in intervals.items()},
         "seconds_fit": round(fitted - started, 1),

@@ -49,13 +49,14 @@ TABLES = {
         {
             "data": "data",
             "model": "model",
+            "dim, if not 64": "dim",
             "MRR@20": "%test.mrr@20",
             "R@20": "%test.recall@20",
             "MRR@20 from": "%interval.mrr@20.0",
             "to": "%interval.mrr@20.1",
             "seconds of fit": "cpu_seconds_fit",
         },
-        key=("data", "model"),
+        key=("data", "model", "dim"),
     ),
     "backbones": Table(
         "backbones.jsonl",
