@@ -87,10 +87,7 @@ class _ClusterCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, table: Tensor, candidates: BlockCandidates) -> Tensor:
         with torch.autocast(states.device.type, enabled=False):
-            work = _composed
-            if compiles(states, table):
-                work = _compiled
-            loss, *gradients = work(states, table, candidates)
+            loss, *gradients = _loss_and_gradients(states, table, candidates)
         ctx.save_for_backward(*gradients)
         return loss
 
@@ -103,22 +100,44 @@ class _ClusterCrossEntropy(torch.autograd.Function):
         return grad * states_grad, grad * table_grad, None
 
 
-def _compiled(
+def _loss_and_gradients(
     states: Tensor, table: Tensor, candidates: BlockCandidates
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss and gradients by the kernels; threads share the blocks out."""
+    """Loss, and gradients of states (B, d) and table, by the kernels or by torch's products."""
     rows = _Rows.of(states, candidates)
     table_grad = torch.empty_like(table)  # (m + S + B, d)
-    own_vectors, drawn_vectors, right = table.split(candidates.lengths)
-    own_grad, drawn_grad, right_grad = table_grad.split(candidates.lengths)
-    vectors = rows.x, own_vectors, drawn_vectors, right.index_select(0, rows.order)
-    log_weights = candidates.log_weights.to(table.dtype)  # (S,)
+    *vectors, right = table.split(candidates.lengths)
+    *gradients, right_grad = table_grad.split(candidates.lengths)
+    chosen = right.index_select(0, rows.order)  # (B, d)
+    work = _composed
+    if compiles(states, table):
+        work = _compiled
+    loss, x_grad, chosen_grad = work(rows, vectors, chosen, candidates, gradients)
+    right_grad.index_copy_(0, rows.order, chosen_grad)
+    states_grad = torch.empty_like(x_grad).index_copy_(0, rows.order, x_grad)  # (B, d)
+    return loss, states_grad, table_grad
+
+
+def _compiled(
+    rows: _Rows,
+    vectors: list[Tensor],
+    chosen: Tensor,
+    candidates: BlockCandidates,
+    gradients: list[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss and gradients of x and of the chosen (B, d); threads share the blocks out.
+
+    Vectors of the blocks (m, d) and of what is drawn (S, d) have theirs written to `gradients`.
+    """
+    own_grad, drawn_grad = gradients
+    log_weights = candidates.log_weights.to(chosen.dtype)  # (S,)
     sizes = torch.tensor(rows.n_rows), candidates.sizes, candidates.drawn_sizes
     targets = candidates.own_target[rows.order], candidates.drawn_target[rows.order]
-    losses = table.new_empty(len(states))  # (B,)
+    losses = chosen.new_empty(len(chosen))  # (B,)
     x_grad = torch.empty_like(rows.x)  # (B, d)
-    chosen_grad = torch.empty_like(rows.x)  # (B, d)
-    given = *vectors, log_weights, *sizes, *targets, losses, x_grad, chosen_grad, own_grad
+    chosen_grad = torch.empty_like(chosen)  # (B, d)
+    results = losses, x_grad, chosen_grad, own_grad
+    given = rows.x, *vectors, chosen, log_weights, *sizes, *targets, *results
 
     def work(blocks: slice) -> Tensor:
         to_drawn = torch.zeros_like(drawn_grad)  # (S, d)
@@ -127,33 +146,30 @@ def _compiled(
 
     shares = in_threads(work, parts(len(rows.n_rows), 1))
     torch.sum(torch.stack(shares), dim=0, out=drawn_grad)
-    right_grad.index_copy_(0, rows.order, chosen_grad)
-    states_grad = torch.empty_like(x_grad).index_copy_(0, rows.order, x_grad)  # (B, d)
-    return losses.mean(), states_grad, table_grad
+    return losses.mean(), x_grad, chosen_grad
 
 
 def _composed(
-    states: Tensor, table: Tensor, candidates: BlockCandidates
+    rows: _Rows,
+    vectors: list[Tensor],
+    chosen: Tensor,
+    candidates: BlockCandidates,
+    gradients: list[Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same by torch's products."""
-    rows = _Rows.of(states, candidates)
-    table_grad = torch.empty_like(table)  # (m + S + B, d)
-    own_vectors, drawn_vectors, right = table.split(candidates.lengths)
-    own_grad, drawn_grad, right_grad = table_grad.split(candidates.lengths)
-    chosen = right.index_select(0, rows.order)  # (B, d)
+    own_vectors, drawn_vectors = vectors
+    own_grad, drawn_grad = gradients
     target_score = torch.linalg.vecdot(rows.x, chosen).unsqueeze(1)  # (B, 1)
     own = _Own(rows, own_vectors, candidates)
     drawn = _Drawn(rows, drawn_vectors, candidates)
     rest_logsumexp = torch.logaddexp(own.logsumexp, drawn.logsumexp)  # (B, 1)
     total = torch.logaddexp(rest_logsumexp, target_score)  # (B, 1)
-    log_scale = total + math.log(len(states))  # (B, 1), in the mean over all rows
+    log_scale = total + math.log(len(chosen))  # (B, 1), in the mean over all rows
     missing = (rest_logsumexp - log_scale).exp_().neg_()  # (B, 1), p - 1 of the targets
     x_grad = missing * chosen  # (B, d)
-    right_grad.index_copy_(0, rows.order, missing * rows.x)
     own.add_gradients(log_scale, x_grad, own_grad)
     drawn.add_gradients(log_scale, x_grad, drawn_grad)
-    states_grad = torch.empty_like(x_grad).index_copy_(0, rows.order, x_grad)  # (B, d)
-    return (total - target_score).mean(), states_grad, table_grad
+    return (total - target_score).mean(), x_grad, missing * rows.x
 
 
 class _Rows(NamedTuple):
