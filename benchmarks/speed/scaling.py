@@ -8,10 +8,10 @@ Plain GRU4Rec on synthetic sessions, whose items are drawn with popularity 1 / r
 runs in a process of its own and differs from the base (50,000 items, 100,000 events, sessions of 5,
 d = 64, 512 prefixes a batch, one thread) on one axis. A step is batch, network, loss, gradients and
 Adam; ``sampled`` is the softmax over 2,048 shared negatives and the targets, ``clusters`` that over
-the last item's cluster and 1,024 negatives, with clusters of 700 items, drawn like the sessions: a
-batch touches as many of them as it can. The axis ``events``
-times whole epochs, preparation apart. Growth of the item graph and of preparation is measured by
-`clustering.py` and `preparation.py`. Peak memory covers the log and the libraries.
+the last item's cluster and 1,024 negatives, with clusters of 700 items; its batches end in a few of
+them, as in a fit. The axis ``events`` times whole epochs, preparation apart. Growth of the item
+graph and of preparation is measured by `clustering.py` and `preparation.py`. Peak memory covers the
+log and the libraries.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
     params = {**LOSSES[args.loss], "batch_size": args.batch}
     plan = TrainingPlan.of(PromptedSessionRecommender("gru4rec", **params))
-    net = build_net(network, plan, clusters=np.arange(args.items) // CLUSTER_SIZE)
+    net = build_net(network, plan, clusters=clusters_of(args))
     with workspace():
         wall, cpu, sizes = zip(*steps(net, data, args), strict=True)
     if args.whole:
@@ -116,9 +117,15 @@ def prepare(args: argparse.Namespace) -> tuple[SessionNetwork, PrefixData]:
     backbone = BACKBONES["gru4rec"](args.dim)
     counts = torch.ones(args.items)  # a table of all items, whether the log holds them or not
     network = SessionNetwork(backbone, args.items, {}, counts, None, False, "cosine", 0.07)
-    return network, prefix_data(
-        NextItemTargets.of(sessions, encoder), encoder, 50, backbone.one_pass
-    )[0]
+    data = prefix_data(NextItemTargets.of(sessions, encoder), encoder, 50, backbone.one_pass)[0]
+    if args.loss == "clusters":
+        data = replace(data, clusters=clusters_of(args), part_items=backbone.part_items)
+    return network, data
+
+
+def clusters_of(args: argparse.Namespace) -> np.ndarray:
+    """Cluster of each item."""
+    return np.arange(args.items) // CLUSTER_SIZE
 
 
 def steps(

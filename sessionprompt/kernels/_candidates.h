@@ -19,19 +19,81 @@ typedef struct {
     float *grad;          /* (n, dim) */
     float *scores;        /* (n, width), then their exponentials */
     ptrdiff_t n;
-    const int64_t *targets; /* place of each row's target among them; -1 for none */
-    int written;            /* whether `grad` holds something to add to */
+    int written; /* whether `grad` holds something to add to */
 } Candidates;
 
-/* Some rows of a block. Number k of row i is states[k * width + i], so that rows fill the lanes. */
+/* Blocks one after another: which, how many rows, candidates and drawn candidates they have, and how
+ * many those before them. */
+typedef struct {
+    ptrdiff_t first, last;
+    ptrdiff_t n_rows, n_own, n_drawn;
+    ptrdiff_t row, column, drawn;
+} Span;
+
+/* Some rows of a span. Number k of row i is states[k * width + i], so that rows fill the lanes. */
 typedef struct {
     const CandidateLoss *loss;
+    const Span *span;
     ptrdiff_t first, n, width;
-    Candidates parts[2];                      /* of the block, and drawn */
+    Candidates parts[2];                      /* of the blocks, and drawn */
     float *states;                            /* (dim, width); then their unscaled gradients */
     float *scaled;                            /* (n, dim) */
     float highest[MOST_ROWS], sums[MOST_ROWS]; /* of a row's scores, and of its exponentials */
 } Group;
+
+/* Block b is the b-th of those with candidates of their own; 0 stands for none. */
+static ptrdiff_t own_of(const CandidateLoss *loss, ptrdiff_t b)
+{
+    return b ? loss->sizes[b - 1] : 0;
+}
+
+static ptrdiff_t drawn_of(const CandidateLoss *loss, ptrdiff_t b)
+{
+    return b ? loss->drawn_sizes[b] : 0;
+}
+
+static void add_block(Span *span, const CandidateLoss *loss)
+{
+    span->n_rows += loss->rows[span->last];
+    span->n_own += own_of(loss, span->last);
+    span->n_drawn += drawn_of(loss, span->last);
+    span->last++;
+}
+
+/* What the products of rows and candidates cost; a single register waits for itself half the time. */
+static ptrdiff_t work_of(ptrdiff_t n_rows, ptrdiff_t n_candidates)
+{
+    ptrdiff_t registers = (n_rows + LANES - 1) / LANES;
+    return (registers < 2 ? 2 : registers) * n_candidates;
+}
+
+/* The next block, with as many of those behind it as cost less together than apart. */
+static Span next_span(const Span *before, const CandidateLoss *loss, ptrdiff_t last)
+{
+    Span span = {
+        .first = before->last,
+        .last = before->last,
+        .row = before->row + before->n_rows,
+        .column = before->column + before->n_own,
+        .drawn = before->drawn + before->n_drawn,
+    };
+    for (add_block(&span, loss); span.last < last; add_block(&span, loss)) {
+        ptrdiff_t n = loss->rows[span.last], n_own = own_of(loss, span.last);
+        ptrdiff_t together = work_of(span.n_rows + n, span.n_own + n_own + loss->n_drawn);
+        ptrdiff_t apart = work_of(span.n_rows, span.n_own + loss->n_drawn);
+        apart += work_of(n, n_own + loss->n_drawn);
+        if (span.n_rows + n > MOST_ROWS || together > apart) break;
+    }
+    return span;
+}
+
+/* The blocks before one of them. */
+static Span span_before(const CandidateLoss *loss, ptrdiff_t block)
+{
+    Span span = {.drawn = loss->drawn_sizes[0]}; /* those that no block holds come first */
+    while (span.last < block) add_block(&span, loss);
+    return span;
+}
 
 static void turn_states(const Group *group)
 {
@@ -43,30 +105,59 @@ static void turn_states(const Group *group)
                 group->loss->states[(group->first + i) * dim + k];
 }
 
-/* Scores of some candidates; a row's target counts once, and elsewhere. */
 static void score(const Group *group, const Candidates *some)
 {
     ptrdiff_t dim = group->loss->dim, width = group->width;
     Left vectors = {some->vectors, dim, 1};
     Right states = {group->states, width};
     product((Result){some->scores, width, 0}, vectors, states, some->n, dim, width);
-    for (ptrdiff_t i = 0; i < group->n; i++) {
-        int64_t target = some->targets[i];
-        if (target >= 0) some->scores[target * width + i] = HOPELESS;
-    }
 }
 
-/* Adds the weights of drawn candidates; those first..last-1 are the block's already. */
-static void weigh(const Group *group, ptrdiff_t first, ptrdiff_t last)
+static void weigh(const Group *group)
 {
     const Candidates *drawn = &group->parts[1];
     for (ptrdiff_t j = 0; j < drawn->n; j++) {
         float weight = group->loss->log_weights[j];
-        int hopeless = first <= j && j < last;
         for (ptrdiff_t i = 0; i < group->width; i += LANES) {
             float *scores = drawn->scores + j * group->width + i;
-            store(scores, hopeless ? all_of(HOPELESS) : load(scores) + weight);
+            store(scores, load(scores) + weight);
         }
+    }
+}
+
+/* n candidates from `first` on are none of the rows begin..end-1. */
+static void leave_out(
+    const Group *group, const Candidates *some, ptrdiff_t first, ptrdiff_t n, ptrdiff_t begin,
+    ptrdiff_t end)
+{
+    for (ptrdiff_t j = first; j < first + n; j++)
+        for (ptrdiff_t i = begin; i < end; i++) some->scores[j * group->width + i] = HOPELESS;
+}
+
+/* What is no candidate of a row: those of other blocks, drawn ones that are its block's already, and
+ * its target, which counts once, and elsewhere. */
+static void leave_out_all(const Group *group)
+{
+    const CandidateLoss *loss = group->loss;
+    const Candidates *own = &group->parts[0], *drawn = &group->parts[1];
+    ptrdiff_t row = group->span->row - group->first; /* of the block, in the group */
+    ptrdiff_t column = 0, twice = group->span->drawn;
+    for (ptrdiff_t b = group->span->first; b < group->span->last; b++) {
+        ptrdiff_t n_own = own_of(loss, b), n_drawn = drawn_of(loss, b);
+        ptrdiff_t begin = row > 0 ? row : 0;
+        row += loss->rows[b];
+        ptrdiff_t end = row < group->n ? row : group->n;
+        leave_out(group, own, column, n_own, 0, begin);
+        leave_out(group, own, column, n_own, end, group->width);
+        leave_out(group, drawn, twice, n_drawn, begin, end);
+        for (ptrdiff_t i = begin; i < end; i++) {
+            int64_t target = loss->own_target[group->first + i];
+            int64_t drawn_target = loss->drawn_target[group->first + i];
+            if (target >= 0) leave_out(group, own, column + target, 1, i, i + 1);
+            if (drawn_target >= 0) leave_out(group, drawn, drawn_target, 1, i, i + 1);
+        }
+        column += n_own;
+        twice += n_drawn;
     }
 }
 
@@ -145,30 +236,53 @@ static void add_gradients(const Group *group)
                 group->sums[i] * group->states[k * width + i];
 }
 
-/* n rows of a block from `first` on; drawn candidates skipped..last-1 are its own. */
-static void loss_of_rows(Group *group, ptrdiff_t skipped, ptrdiff_t last)
+/* n rows of a span from `first` on. */
+static void loss_of_rows(Group *group, ptrdiff_t first, ptrdiff_t n)
 {
-    const CandidateLoss *loss = group->loss;
     Candidates *own = &group->parts[0], *drawn = &group->parts[1];
-    group->width = (group->n + LANES - 1) / LANES * LANES;
-    own->targets = loss->own_target + group->first;
-    drawn->targets = loss->drawn_target + group->first;
+    group->first = first;
+    group->n = n;
+    group->width = (n + LANES - 1) / LANES * LANES;
     drawn->scores = own->scores + own->n * group->width;
     turn_states(group);
     score(group, own);
     score(group, drawn);
-    weigh(group, skipped, last);
+    weigh(group);
+    leave_out_all(group);
     exponentiate(group);
     finish_rows(group);
     add_gradients(group);
     own->written = 1;
 }
 
-static int open_group(Group *group, const CandidateLoss *loss)
+/* All rows of a span, of a large block some at a time. */
+static void loss_of_span(Group *group, const Span *span)
+{
+    const CandidateLoss *loss = group->loss;
+    Candidates *own = &group->parts[0];
+    group->span = span;
+    own->vectors = loss->own + span->column * loss->dim;
+    own->grad = loss->own_grad + span->column * loss->dim;
+    own->n = span->n_own;
+    own->written = 0;
+    if (!span->n_rows) memset(own->grad, 0, own->n * loss->dim * sizeof(float));
+    ptrdiff_t registers = (span->n_rows + LANES - 1) / LANES;
+    ptrdiff_t pieces = (registers + MOST_REGISTERS - 1) / MOST_REGISTERS;
+    for (ptrdiff_t p = 0; p < pieces; p++) {
+        ptrdiff_t start = registers * p / pieces * LANES;
+        ptrdiff_t end = registers * (p + 1) / pieces * LANES;
+        if (end > span->n_rows) end = span->n_rows;
+        loss_of_rows(group, span->row + start, end - start);
+    }
+}
+
+static int open_group(Group *group, const CandidateLoss *loss, ptrdiff_t first, ptrdiff_t last)
 {
     ptrdiff_t most = 0;
-    for (ptrdiff_t b = 0; b < loss->n_blocks; b++)
-        if (loss->sizes[b] > most) most = loss->sizes[b];
+    for (Span span = span_before(loss, first); span.last < last;) {
+        span = next_span(&span, loss, last);
+        if (span.n_own > most) most = span.n_own;
+    }
     ptrdiff_t n_scores = (most + loss->n_drawn) * MOST_ROWS;
     ptrdiff_t n_states = loss->dim * MOST_ROWS;
     float *memory = malloc((n_scores + 2 * n_states) * sizeof(float));
@@ -180,33 +294,13 @@ static int open_group(Group *group, const CandidateLoss *loss)
     return 0;
 }
 
-/* Block b is the b-th of those with candidates of their own; 0 stands for none. */
 static int candidate_loss(const CandidateLoss *loss, ptrdiff_t first, ptrdiff_t last)
 {
     Group group;
-    if (open_group(&group, loss)) return -1;
-    Candidates *own = &group.parts[0];
-    ptrdiff_t row = 0, column = 0, drawn = 0;
-    for (ptrdiff_t b = 0; b < last; b++) {
-        ptrdiff_t n = loss->rows[b], n_own = b ? loss->sizes[b - 1] : 0;
-        ptrdiff_t n_drawn = loss->drawn_sizes[b];
-        own->vectors = loss->own + column * loss->dim;
-        own->grad = loss->own_grad + column * loss->dim;
-        own->n = n_own;
-        own->written = 0;
-        ptrdiff_t registers = (n + LANES - 1) / LANES;
-        ptrdiff_t pieces = (registers + MOST_REGISTERS - 1) / MOST_REGISTERS;
-        if (b >= first && !n) memset(own->grad, 0, n_own * loss->dim * sizeof(float));
-        for (ptrdiff_t p = 0; b >= first && p < pieces; p++) {
-            ptrdiff_t start = registers * p / pieces * LANES;
-            ptrdiff_t end = registers * (p + 1) / pieces * LANES;
-            group.first = row + start;
-            group.n = (end < n ? end : n) - start;
-            loss_of_rows(&group, b ? drawn : 0, b ? drawn + n_drawn : 0);
-        }
-        row += n;
-        column += n_own;
-        drawn += n_drawn;
+    if (open_group(&group, loss, first, last)) return -1;
+    for (Span span = span_before(loss, first); span.last < last;) {
+        span = next_span(&span, loss, last);
+        loss_of_span(&group, &span);
     }
     free(group.states);
     return 0;

@@ -53,10 +53,21 @@ def candidates(rows: list[int], sizes: list[int], drawn: list[int], seed: int) -
     )
 
 
+LARGE_AND_SMALL = ([3, 1, 100, 0, 17], [5, 70, 3, 1], [40, 0, 7, 1, 2])
+MANY_SMALL = (
+    [0, *range(5)] * 10,
+    [1, 30, 2, 17, 9] * 11 + [70, 5, 6, 1],
+    [60, *range(5)] + [0, 2, 1] * 18,
+)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dim", [1, 7, 8, 50, 64])
-def test_the_loss_over_candidates(dim: int, threads: int) -> None:
-    some = candidates([3, 1, 100, 0, 17], [5, 70, 3, 1], [40, 0, 7, 1, 2], seed=dim)
+@pytest.mark.parametrize(
+    "blocks", [LARGE_AND_SMALL, MANY_SMALL], ids=["large and small", "many small"]
+)
+def test_the_loss_over_candidates(blocks: Any, dim: int, threads: int) -> None:
+    some = candidates(*blocks, seed=dim)
     draw = torch.Generator().manual_seed(dim)
     states = torch.randn(len(some.block), dim, generator=draw).requires_grad_()
     n = len(some.own) + len(some.drawn) + len(states)
