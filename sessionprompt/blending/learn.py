@@ -177,7 +177,7 @@ class _Loss:
         for scores, own, target in zip(
             self.others, self.own_scores, self.target_scores, strict=True
         ):
-            in_scores = (others * scores).sum(axis=1)  # (n_rows,)
+            in_scores = np.einsum("ij,ij->i", others, scores)  # (n_rows,)
             in_scores += np.bincount(row, owns * own, len(trust))
             in_scores -= target
             gradients.append(in_scores @ self.knots)

@@ -285,7 +285,7 @@ def own_items(batch: SessionBatch) -> OwnItems:
 @torch.no_grad()
 @exact()
 def held_out_scores(network: SessionNetwork, data: PrefixData, batch_size: int) -> HeldOut:
-    """Scores of held-out prefixes, for a blend to learn from.
+    """Scores of the held-out prefixes that a blend can learn from.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def held_out_scores(network: SessionNetwork, data: PrefixData, batch_size: int) 
         own = own_items(batch)
         for rows, part in scores.blocks():
             some = own.take(np.arange(len(targets))[rows])
-            parts.append(_held_out(part, some, targets[rows]))
+            parts.append(_held_out(part, some, targets[rows]).usable())
     return HeldOut.join(parts)
 
 
