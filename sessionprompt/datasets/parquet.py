@@ -69,11 +69,13 @@ def load_parquet(path: str | os.PathLike[str]) -> Any:
     frame = frame.select(columns)
     _check_values(frame, str(path))
     rows = frame.with_row_index(ROW).sort(*owner, "pos")
+    del frame  # as large as the rows
     follows = np.append(False, _equal_to_previous(rows, owner))
     _check_positions(rows, follows, str(path))
     if "split" not in columns:
         return _sessions(rows)
     parts = _parts(rows, follows, str(path))
+    rows = rows.drop(ROW, "pos", "split")
     return tuple(_sessions(rows[np.flatnonzero(parts == part)]) for part in np.unique(parts))
 
 

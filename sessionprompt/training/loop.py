@@ -226,6 +226,7 @@ def _free(net: SessionNet) -> None:
     """Free what only training needs: moments as large as two more models, and gradients."""
     net.optimizer_.state.clear()
     net.optimizer_.zero_grad()
+    give_back()
 
 
 def _outcome(net: SessionNet, best: BestWeights) -> dict[str, Any]:
