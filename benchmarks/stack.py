@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default=MODELS, help="comma-separated")
     parser.add_argument("--epochs", type=int, default=3, help="of the network, its rate falling")
     parser.add_argument("--recency", type=float, default=1.0, help="of backbones; 0 for none")
-    parser.add_argument("--dim", type=int, help="of GRU4Rec, whose hidden layer has 2 dim")
+    parser.add_argument("--dim", type=int, help="of backbones; a hidden layer has 2 dim")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     return parser.parse_args()
@@ -55,13 +56,16 @@ def member(name: str, args: argparse.Namespace, seed: int) -> Any:
         return SequentialRules()
     if name == "knn":
         return VSKNN()
-    common = {"recency": args.recency or None, "random_state": seed}
-    if args.dim is not None:
-        common |= {"dim": args.dim, "backbone_params": {"hidden": 2 * args.dim}}
-    if name in BACKBONES:
-        return make_session_pipeline(name, **common)
-    if name.removesuffix("-") in BACKBONES:
-        return make_session_pipeline(name[:-1], repeats=None, **common)
+    backbone = name.removesuffix("-")
+    if backbone in BACKBONES:
+        params: dict[str, Any] = {"recency": args.recency or None, "random_state": seed}
+        if args.dim is not None:
+            params["dim"] = args.dim
+            if "hidden" in signature(BACKBONES[backbone]).parameters:
+                params["backbone_params"] = {"hidden": 2 * args.dim}
+        if name != backbone:
+            params["repeats"] = None
+        return make_session_pipeline(backbone, **params)
     return make_session_pipeline(
         "gru4rec",
         resolution=1.0,
