@@ -24,6 +24,19 @@ def data_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def set_option(parser: argparse.ArgumentParser) -> None:
+    """Let the command line set parameters of recommenders, see :func:`settings`."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
+    )
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Parameters of recommenders that the command line sets."""
+    pairs = (text.split("=", 1) for text in args.set)
+    return {name: json.loads(value) for name, value in pairs}
+
+
 def data_file(folder: str | None, name: str) -> Path:
     """Path of one of the Parquet files, or the end of the script with a word on what to do."""
     if not folder:

@@ -9,7 +9,6 @@ found best.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from _quality import measured
-from _shared import METRICS, data_option, machine, peak_gb, write_line
+from _shared import METRICS, data_option, machine, peak_gb, set_option, settings, write_line
 
 from sessionprompt.clustering import ItemClusterer, by_falling_size
 from sessionprompt.graphs import strengths
@@ -50,9 +49,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
         "--clusters", default="leiden", choices=["leiden", *CONTROLS], help="controls"
     )
     parser.add_argument("--preset", default="default", choices=sorted(PRESETS))
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
-    )
+    set_option(parser)
     parser.add_argument(
         "--finish",
         choices=["none", "partial", "refit"],
@@ -110,7 +107,7 @@ class ControlClusterer(ItemClusterer):
 
 def build(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the options describe."""
-    params = {**PRESETS[args.preset], **dict(_setting(text) for text in args.set)}
+    params = {**PRESETS[args.preset], **settings(args)}
     if args.prompts or args.preset == "default":
         params["prompts"] = tuple(filter(None, args.prompts.split(",")))
     recommender = PromptedSessionRecommender(
@@ -127,11 +124,6 @@ def build(args: argparse.Namespace) -> Pipeline:
         )
         steps.insert(0, ("clu", clusterer))
     return Pipeline(steps)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, _, value = text.partition("=")
-    return name, json.loads(value)
 
 
 def run(

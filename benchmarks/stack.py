@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from _quality import HEADLINE, gains, measured
-from _shared import data_file, data_option, machine, write_line
+from _shared import data_file, data_option, machine, set_option, settings, write_line
 
 from sessionprompt import StackedSessionRecommender, make_session_pipeline
 from sessionprompt.backbones import BACKBONES
@@ -45,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3, help="of the network, its rate falling")
     parser.add_argument("--recency", type=float, default=1.0, help="of backbones; 0 for none")
     parser.add_argument("--dim", type=int, help="of backbones; a hidden layer has 2 dim")
+    set_option(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="file to append the JSON lines to")
     return parser.parse_args()
@@ -63,6 +64,7 @@ def member(name: str, args: argparse.Namespace, seed: int) -> Any:
             params["dim"] = args.dim
             if "hidden" in signature(BACKBONES[backbone]).parameters:
                 params["backbone_params"] = {"hidden": 2 * args.dim}
+        params |= settings(args)
         if name != backbone:
             params["repeats"] = None
         return make_session_pipeline(backbone, **params)
@@ -116,6 +118,7 @@ def run(
         "data": args.file,
         "model": text,
         "dim": args.dim,
+        "set": args.set,
         **measured(ranked),
         "interval": {metric: [found.low, found.high] for metric, found in intervals.items()},
         "seconds_fit": round(fitted - started, 1),

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))  # what all benchmarks share stands one folder up
-from _shared import data_file, data_option, machine, markdown_table, write_line
+from _shared import (
+    data_file,
+    data_option,
+    machine,
+    markdown_table,
+    set_option,
+    settings,
+    write_line,
+)
 
 __all__ = [
     "alone",
@@ -29,6 +37,8 @@ __all__ = [
     "options",
     "peak_mb",
     "popular",
+    "set_option",
+    "settings",
     "slope",
     "timed",
 ]

@@ -15,12 +15,20 @@ second one, whose process has no reader of Parquet files in it.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import data_file, data_option, emit, options, peak_mb, timed
+from _measure import (
+    data_file,
+    data_option,
+    emit,
+    options,
+    peak_mb,
+    set_option,
+    settings,
+    timed,
+)
 from skorch.callbacks import Callback
 
 from sessionprompt import Sessions, make_session_pipeline
@@ -84,9 +92,7 @@ def main(args: argparse.Namespace) -> None:
         train.save(args.saved)
         return
     pipeline = make_session_pipeline(random_state=0)
-    for setting in args.set:
-        name, value = setting.split("=", 1)
-        pipeline.set_params(**{f"rec__{name}": json.loads(value)})
+    pipeline.set_params(**{f"rec__{name}": value for name, value in settings(args).items()})
     pipeline.set_params(rec__net_params={"callbacks": [stages]})
     if args.plain:
         pipeline.set_params(rec__prompts=())
@@ -135,7 +141,5 @@ if __name__ == "__main__":
     )
     parser.add_argument("--saved", type=Path, help="folder of the sessions")
     parser.add_argument("--steps", type=int, help="of a run; None is all")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
-    )
+    set_option(parser)
     main(parser.parse_args())
