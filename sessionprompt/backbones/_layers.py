@@ -10,7 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batches import generator_on, rows_drawn, segment_sum
-from ..kernels import compiles, scale_back, scale_rows, with_tensors
+from ..kernels import (
+    compiles,
+    scale_back,
+    scale_rows,
+    sum_bags,
+    sum_bags_back,
+    unit_sums,
+    unit_sums_back,
+    with_tensors,
+)
 from ._bounds import check_share
 
 __all__ = [
@@ -18,6 +27,7 @@ __all__ = [
     "clip_length",
     "dropped_out",
     "position_rows",
+    "row_sums",
     "segment_mean",
     "uniform_",
     "uniform_rows_",
@@ -25,6 +35,7 @@ __all__ = [
     "unit_sum",
 ]
 
+LEAST = 1e-12  # length by which a row is divided
 CACHED = 2**17  # numbers of a table at a time: of 2**15 to 2**18 the quickest, with d = 64
 
 
@@ -37,7 +48,7 @@ def unit(x: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
-    return _Scaled.apply(x, 1e-12)
+    return _Scaled.apply(x, LEAST)
 
 
 class _Scaled(torch.autograd.Function):
@@ -96,18 +107,22 @@ def unit_sum(x: Tensor, added: Tensor) -> Tensor:
 
 
 class _UnitSum(torch.autograd.Function):
-    """Some rows at a time, so that what lies between the operations stays in the cache."""
+    """By the kernels, or some rows at a time, so that what lies between stays in the cache."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, added: Tensor) -> Tensor:
         result = torch.empty_like(added)  # (n, d)
         x_length = x.new_empty(len(x), 1)  # (n, 1)
         length = x.new_empty(len(x), 1)  # (n, 1)
-        for rows in _in_cache(x):
-            y = result[rows]  # (r, d)
-            torch.div(x[rows], _write_length(x, rows, x_length), out=y)
-            y.add_(added[rows])
-            y.div_(_write_length(result, rows, length))
+        if compiles(x, added):
+            lengths = x_length.squeeze(1), length.squeeze(1)  # (n,) each
+            with_tensors(unit_sums, x, added, result, *lengths, LEAST)
+        else:
+            for rows in _in_cache(x):
+                y = result[rows]  # (r, d)
+                torch.div(x[rows], _write_length(x, rows, x_length), out=y)
+                y.add_(added[rows])
+                y.div_(_write_length(result, rows, length))
         ctx.save_for_backward(x, result, x_length, length)
         return result
 
@@ -116,6 +131,10 @@ class _UnitSum(torch.autograd.Function):
         x, result, x_length, length = ctx.saved_tensors
         to_x = torch.empty_like(result)  # (n, d)
         to_added = torch.empty_like(result)  # (n, d)
+        if compiles(grad, x, result):
+            lengths = x_length.squeeze(1), length.squeeze(1)  # (n,) each
+            with_tensors(unit_sums_back, grad, x, result, *lengths, to_x, to_added)
+            return to_x, to_added
         for rows in _in_cache(x):
             g = grad[rows]  # (r, d)
             y = result[rows]  # (r, d)
@@ -132,7 +151,7 @@ def _write_length(x: Tensor, rows: slice, lengths: Tensor) -> Tensor:
     """Lengths (r, 1) of some rows of (n, d), written into those of all rows (n, 1)."""
     length = lengths[rows]  # (r, 1)
     torch.linalg.vector_norm(x[rows], dim=-1, keepdim=True, out=length)
-    return length.clamp_min_(1e-12)
+    return length.clamp_min_(LEAST)
 
 
 def _in_cache(x: Tensor) -> Iterator[slice]:
@@ -142,6 +161,55 @@ def _in_cache(x: Tensor) -> Iterator[slice]:
         n_rows = max(1, len(x))
     for start in range(0, len(x), n_rows):
         yield slice(start, start + n_rows)
+
+
+def row_sums(table: Tensor, codes: Tensor) -> Tensor:
+    """Sums of the rows of a table that codes name.
+
+    Parameters
+    ----------
+    table : Tensor of shape (n_rows, d)
+    codes : LongTensor of shape (n, n_columns)
+        Below 0 there is none.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+        Differentiable (once) in the table.
+
+    Examples
+    --------
+    >>> row_sums(torch.tensor([[1.0], [2.0]]), torch.tensor([[0, 1], [1, -1]]))
+    tensor([[3.],
+            [2.]])
+    """
+    if compiles(table):
+        return _RowSums.apply(table, codes.contiguous())
+    blank = table.new_zeros(1, table.shape[1])  # (1, d)
+    rows = torch.cat([table, blank])  # (n_rows + 1, d)
+    codes = torch.where(codes < 0, len(table), codes)  # (n, n_columns)
+    if codes.shape[1] == 1:
+        return F.embedding(codes.squeeze(1), rows)  # (n, d)
+    return F.embedding_bag(codes, rows, mode="sum")  # (n, d)
+
+
+class _RowSums(torch.autograd.Function):
+    """By the kernels: torch sorts the codes for the gradient, which takes ten times as long."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, codes: Tensor) -> Tensor:
+        ctx.save_for_backward(codes)
+        ctx.shape = table.shape
+        result = table.new_empty(len(codes), table.shape[1])  # (n, d)
+        with_tensors(sum_bags, table, codes, result, codes.shape[1])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (codes,) = ctx.saved_tensors
+        to_table = grad.new_empty(ctx.shape)  # (n_rows, d)
+        with_tensors(sum_bags_back, grad.contiguous(), codes, to_table, codes.shape[1])
+        return to_table, None
 
 
 class Dropout(nn.Module):

@@ -21,6 +21,10 @@ from .float32 import (
     scale_back,
     scale_rows,
     step_rows,
+    sum_bags,
+    sum_bags_back,
+    unit_sums,
+    unit_sums_back,
     with_tensors,
 )
 from .processor import multiplies_bfloat16
@@ -45,7 +49,11 @@ __all__ = [
     "softmax_backward",
     "softmax_forward",
     "step_rows",
+    "sum_bags",
+    "sum_bags_back",
     "topk",
+    "unit_sums",
+    "unit_sums_back",
     "usable",
     "with_tensors",
     "without_kernels",

@@ -22,8 +22,8 @@ typedef struct {
     int written; /* whether `grad` holds something to add to */
 } Candidates;
 
-/* Blocks one after another: which, how many rows, candidates and drawn candidates they have, and how
- * many those before them. */
+/* Blocks one after another: which, how many rows, candidates and drawn candidates they have, and
+ * how many those before them. */
 typedef struct {
     ptrdiff_t first, last;
     ptrdiff_t n_rows, n_own, n_drawn;
@@ -60,7 +60,7 @@ static void add_block(Span *span, const CandidateLoss *loss)
     span->last++;
 }
 
-/* What the products of rows and candidates cost; a single register waits for itself half the time. */
+/* What the products of rows and candidates cost; a single register waits half the time. */
 static ptrdiff_t work_of(ptrdiff_t n_rows, ptrdiff_t n_candidates)
 {
     ptrdiff_t registers = (n_rows + LANES - 1) / LANES;
@@ -134,8 +134,8 @@ static void leave_out(
         for (ptrdiff_t i = begin; i < end; i++) some->scores[j * group->width + i] = HOPELESS;
 }
 
-/* What is no candidate of a row: those of other blocks, drawn ones that are its block's already, and
- * its target, which counts once, and elsewhere. */
+/* What is no candidate of a row: those of other blocks, drawn ones that are its block's already,
+ * and its target, which counts once, and elsewhere. */
 static void leave_out_all(const Group *group)
 {
     const CandidateLoss *loss = group->loss;

@@ -235,6 +235,95 @@ static PyObject *py_scale_back(PyObject *self, PyObject *const *args, Py_ssize_t
     return finish(&arrays, 0);
 }
 
+static PyObject *py_unit_sums(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+{
+    enum { ARRAYS = 5 };
+    if (!counted(n_args, args, ARRAYS + 1, 0, NULL)) return NULL;
+    UnitSums sums = {.least = (float)PyFloat_AsDouble(args[ARRAYS])};
+    Arrays arrays = {.held = 0};
+    if (!take_rows(&arrays, args[0], "x", &sums.n, &sums.dim)) return finish(&arrays, 0);
+    Py_ssize_t size = sums.n * sums.dim;
+    const Wanted wanted[ARRAYS] = {
+        {"x", FLOAT32, READ, size, &sums.x},
+        {"added", FLOAT32, READ, size, &sums.added},
+        {"result", FLOAT32, WRITE, size, &sums.to},
+        {"x_lengths", FLOAT32, WRITE, sums.n, &sums.x_lengths},
+        {"lengths", FLOAT32, WRITE, sums.n, &sums.lengths},
+    };
+    if (take_all(&arrays, args, wanted, ARRAYS)) {
+        Py_BEGIN_ALLOW_THREADS
+        kernels->unit_sums(&sums);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(&arrays, 0);
+}
+
+static PyObject *py_unit_sums_back(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+{
+    enum { ARRAYS = 7 };
+    if (!counted(n_args, args, ARRAYS, 0, NULL)) return NULL;
+    UnitSums sums = {.least = 0};
+    Arrays arrays = {.held = 0};
+    if (!take_rows(&arrays, args[0], "gradient", &sums.n, &sums.dim)) return finish(&arrays, 0);
+    Py_ssize_t size = sums.n * sums.dim;
+    const Wanted wanted[ARRAYS] = {
+        {"gradient", FLOAT32, READ, size, &sums.added},
+        {"x", FLOAT32, READ, size, &sums.x},
+        {"result", FLOAT32, READ, size, &sums.scaled},
+        {"x_lengths", FLOAT32, READ, sums.n, &sums.x_lengths},
+        {"lengths", FLOAT32, READ, sums.n, &sums.lengths},
+        {"to_x", FLOAT32, WRITE, size, &sums.to},
+        {"to_added", FLOAT32, WRITE, size, &sums.to_added},
+    };
+    if (take_all(&arrays, args, wanted, ARRAYS)) {
+        Py_BEGIN_ALLOW_THREADS
+        kernels->unit_sums_back(&sums);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(&arrays, 0);
+}
+
+/* Sums of rows, or the way back: there the gradient stands first and the table's last. */
+static PyObject *bag(PyObject *const *args, Py_ssize_t n_args, int back)
+{
+    enum { ARRAYS = 3 };
+    Py_ssize_t columns;
+    if (!counted(n_args, args, ARRAYS + 1, 1, &columns)) return NULL;
+    int of_sums = back ? 0 : 2, of_table = back ? 2 : 0;
+    Arrays arrays = {.held = 0};
+    Bags bags = {.columns = columns, .n_rows = PyObject_Length(args[of_table])};
+    if (!take_rows(&arrays, args[of_sums], "sums", &bags.n, &bags.dim)) return finish(&arrays, 0);
+    Wanted wanted[ARRAYS] = {
+        {"table", FLOAT32, READ, bags.n_rows * bags.dim, &bags.from},
+        {"codes", INT64, READ, bags.n * columns, &bags.codes},
+        {"sums", FLOAT32, WRITE, bags.n * bags.dim, &bags.to},
+    };
+    if (back) {
+        wanted[0] = (Wanted){"sums", FLOAT32, READ, bags.n * bags.dim, &bags.from};
+        wanted[2] = (Wanted){"table", FLOAT32, WRITE, bags.n_rows * bags.dim, &bags.to};
+    }
+    int fits = take_all(&arrays, args, wanted, ARRAYS);
+    for (Py_ssize_t i = 0; fits && i < bags.n * columns; i++)
+        fits = bags.codes[i] < 0 || !outside("codes", bags.codes[i], -1, bags.n_rows);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        if (back) kernels->sum_bags_back(&bags);
+        else kernels->sum_bags(&bags);
+        Py_END_ALLOW_THREADS
+    }
+    return finish(&arrays, 0);
+}
+
+static PyObject *py_sum_bags(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+{
+    return bag(args, n_args, 0);
+}
+
+static PyObject *py_sum_bags_back(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+{
+    return bag(args, n_args, 1);
+}
+
 /* A GRU forward, or back. */
 static PyObject *recur(PyObject *const *args, Py_ssize_t n_args, int back)
 {
@@ -299,6 +388,10 @@ static PyMethodDef methods[] = {
     {"candidate_loss", FAST(py_candidate_loss), METH_FASTCALL, NULL},
     {"step_rows", FAST(py_step_rows), METH_FASTCALL, NULL},
     {"scale_rows", FAST(py_scale_rows), METH_FASTCALL, NULL},
+    {"sum_bags", FAST(py_sum_bags), METH_FASTCALL, NULL},
+    {"sum_bags_back", FAST(py_sum_bags_back), METH_FASTCALL, NULL},
+    {"unit_sums", FAST(py_unit_sums), METH_FASTCALL, NULL},
+    {"unit_sums_back", FAST(py_unit_sums_back), METH_FASTCALL, NULL},
     {"gru", FAST(py_run), METH_FASTCALL, NULL},
     {"gru_back", FAST(py_run_back), METH_FASTCALL, NULL},
     {"scale_back", FAST(py_scale_back), METH_FASTCALL, NULL},

@@ -38,6 +38,26 @@ typedef struct {
     float *lengths;      /* (n,), written going forward */
 } Scaling;
 
+/* Rows x (n, dim) divided by their lengths, plus other rows, divided by the lengths of the sums. */
+typedef struct {
+    ptrdiff_t dim, n;
+    float least; /* of a length */
+    const float *x;
+    const float *added;       /* going back, the gradient of the result */
+    const float *scaled;      /* going back, the result */
+    float *x_lengths, *lengths; /* (n,) each, written going forward */
+    float *to;                /* the result; going back, the gradient of x */
+    float *to_added;          /* going back, the gradient of the other rows */
+} UnitSums;
+
+/* Sums (n, dim) of rows of a table (n_rows, dim). */
+typedef struct {
+    ptrdiff_t dim, n, columns, n_rows;
+    const int64_t *codes; /* (n, columns); below 0 there is none */
+    const float *from;    /* the table; going back, the gradient of the sums */
+    float *to;            /* the sums; going back, the gradient of the table */
+} Bags;
+
 /* Rows of all steps of a GRU, T of them, in the order of time. */
 typedef struct {
     ptrdiff_t hidden, n_rows, n_steps;
@@ -60,6 +80,10 @@ typedef struct {
     int (*step_rows)(const RowStep *step);
     void (*scale_rows)(const Scaling *scaling);
     void (*scale_back)(const Scaling *scaling);
+    void (*unit_sums)(const UnitSums *sums);
+    void (*unit_sums_back)(const UnitSums *sums);
+    void (*sum_bags)(const Bags *bags);
+    void (*sum_bags_back)(const Bags *bags);
     void (*run)(const Recurrence *gru);
     void (*run_back)(const Recurrence *gru);
 } Kernels;

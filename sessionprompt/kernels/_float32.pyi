@@ -47,6 +47,21 @@ def scale_rows(rows: Floats, scaled: Floats, lengths: Floats, least: float, /) -
 def scale_back(
     gradient: Floats, scaled: Floats, lengths: Floats, result: Floats, least: float, /
 ) -> None: ...
+def unit_sums(
+    x: Floats, added: Floats, result: Floats, x_lengths: Floats, lengths: Floats, least: float, /
+) -> None: ...
+def unit_sums_back(
+    gradient: Floats,
+    x: Floats,
+    result: Floats,
+    x_lengths: Floats,
+    lengths: Floats,
+    to_x: Floats,
+    to_added: Floats,
+    /,
+) -> None: ...
+def sum_bags(table: Floats, codes: Codes, sums: Floats, columns: int, /) -> None: ...
+def sum_bags_back(sums: Floats, codes: Codes, table: Floats, columns: int, /) -> None: ...
 def gru(
     alive: Codes,
     from_h: Floats,

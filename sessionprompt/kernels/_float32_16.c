@@ -6,13 +6,15 @@
 #pragma GCC target("avx512f,fma")
 #endif
 #define LANES 16
+#include "_bags.h"
 #include "_candidates.h"
 #include "_recurrent.h"
 #include "_rows.h"
 #include "_scaling.h"
 
 const Kernels kernels_of_16 = {
-    LANES, candidate_loss, step_rows, scale_rows, scale_back, run, run_back,
+    LANES, candidate_loss, step_rows, scale_rows, scale_back, unit_sums, unit_sums_back, sum_bags,
+    sum_bags_back, run, run_back,
 };
 
 #ifdef __clang__

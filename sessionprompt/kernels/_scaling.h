@@ -1,4 +1,4 @@
-/* Rows scaled to length one, and the way back. */
+/* Rows scaled to length one, sums with them, and the way back. */
 #ifndef SESSIONPROMPT_SCALING_H
 #define SESSIONPROMPT_SCALING_H
 
@@ -33,6 +33,36 @@ static void scale_back(const Scaling *scaling)
         if (length >= scaling->least) along = dot(from, scaled, dim);
         float factor = 1 / fmaxf(length, scaling->least);
         for (ptrdiff_t k = 0; k < dim; k++) to[k] = (from[k] - along * scaled[k]) * factor;
+    }
+}
+
+static void unit_sums(const UnitSums *sums)
+{
+    ptrdiff_t dim = sums->dim;
+    for (ptrdiff_t i = 0; i < sums->n; i++) {
+        const float *restrict x = sums->x + i * dim, *restrict added = sums->added + i * dim;
+        float *restrict to = sums->to + i * dim;
+        sums->x_lengths[i] = fmaxf(sqrtf(dot(x, x, dim)), sums->least);
+        float factor = 1 / sums->x_lengths[i];
+        for (ptrdiff_t k = 0; k < dim; k++) to[k] = x[k] * factor + added[k];
+        sums->lengths[i] = fmaxf(sqrtf(dot(to, to, dim)), sums->least);
+        factor = 1 / sums->lengths[i];
+        for (ptrdiff_t k = 0; k < dim; k++) to[k] *= factor;
+    }
+}
+
+static void unit_sums_back(const UnitSums *sums)
+{
+    ptrdiff_t dim = sums->dim;
+    for (ptrdiff_t i = 0; i < sums->n; i++) {
+        const float *restrict from = sums->added + i * dim, *restrict x = sums->x + i * dim;
+        const float *restrict scaled = sums->scaled + i * dim;
+        float *restrict to_added = sums->to_added + i * dim, *restrict to = sums->to + i * dim;
+        float along = dot(from, scaled, dim), factor = 1 / sums->lengths[i];
+        for (ptrdiff_t k = 0; k < dim; k++) to_added[k] = (from[k] - along * scaled[k]) * factor;
+        factor = 1 / sums->x_lengths[i];
+        along = dot(to_added, x, dim) * factor * factor;
+        for (ptrdiff_t k = 0; k < dim; k++) to[k] = (to_added[k] - along * x[k]) * factor;
     }
 }
 #endif

@@ -18,10 +18,15 @@ try:
         scale_back,
         scale_rows,
         step_rows,
+        sum_bags,
+        sum_bags_back,
+        unit_sums,
+        unit_sums_back,
     )
 except ImportError:  # installed without a compiler
     candidate_loss = gru = gru_back = lanes = None  # type: ignore[assignment]
     scale_back = scale_rows = step_rows = None  # type: ignore[assignment]
+    sum_bags = sum_bags_back = unit_sums = unit_sums_back = None  # type: ignore[assignment]
 
 __all__ = [
     "candidate_loss",
@@ -32,6 +37,10 @@ __all__ = [
     "scale_back",
     "scale_rows",
     "step_rows",
+    "sum_bags",
+    "sum_bags_back",
+    "unit_sums",
+    "unit_sums_back",
     "with_tensors",
 ]
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from ..backbones import unit, unit_sum
+from ..backbones import row_sums, unit, unit_sum
 from ..encoding import PROMPT_KINDS
 
 __all__ = ["GATES", "DenseRows", "FixedCodes", "PromptBlend", "scaled_table", "table_name"]
@@ -230,12 +230,9 @@ class PromptBlend(nn.Module):
             return codes.sum_rows(unit(table))  # (n, d)
         if not isinstance(codes, Tensor):
             return unit(codes.sum_rows(table))  # (n, d)
-        blank = table.new_zeros(1, table.shape[1])  # (1, d)
-        rows = torch.cat([table, blank])  # (n_rows + 1, d)
-        codes = torch.where(codes < 0, len(table), codes)  # (n, n_columns)
         if codes.shape[1] == 1:
-            return F.embedding(codes.squeeze(1), unit(rows))  # (n, d)
-        return unit(F.embedding_bag(codes, rows, mode="sum"))  # (n, d)
+            return row_sums(unit(table), codes)  # (n, d)
+        return unit(row_sums(table, codes))  # (n, d)
 
 
 def _is_single(codes: Any) -> TypeGuard[FixedCodes]:
