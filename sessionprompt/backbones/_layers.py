@@ -115,8 +115,7 @@ class _UnitSum(torch.autograd.Function):
         x_length = x.new_empty(len(x), 1)  # (n, 1)
         length = x.new_empty(len(x), 1)  # (n, 1)
         if compiles(x, added):
-            lengths = x_length.squeeze(1), length.squeeze(1)  # (n,) each
-            with_tensors(unit_sums, x, added, result, *lengths, LEAST)
+            with_tensors(unit_sums, x, added, result, x_length, length, LEAST)
         else:
             for rows in _in_cache(x):
                 y = result[rows]  # (r, d)
@@ -132,8 +131,7 @@ class _UnitSum(torch.autograd.Function):
         to_x = torch.empty_like(result)  # (n, d)
         to_added = torch.empty_like(result)  # (n, d)
         if compiles(grad, x, result):
-            lengths = x_length.squeeze(1), length.squeeze(1)  # (n,) each
-            with_tensors(unit_sums_back, grad, x, result, *lengths, to_x, to_added)
+            with_tensors(unit_sums_back, grad, x, result, x_length, length, to_x, to_added)
             return to_x, to_added
         for rows in _in_cache(x):
             g = grad[rows]  # (r, d)
