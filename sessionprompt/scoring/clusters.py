@@ -8,18 +8,19 @@ is ``logsumexp(s_bt, s_bi of the block, s_bj + log w_j of the drawn) - s_bt``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..kernels import candidate_loss, compiles, in_threads, parts, with_tensors
 from .scratch import scratch
 
 __all__ = ["BlockCandidates", "cluster_cross_entropy"]
+
+WORTH_A_PRODUCT = 1024
+"""Scores that are computed in vain at most, to have one product in place of two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,46 +189,97 @@ class _Rows(NamedTuple):
         return cls(order, states[order], block, n_rows.tolist())
 
 
+class _Span(NamedTuple):
+    """Blocks one after another: one product of all their rows and candidates."""
+
+    row: int
+    column: int = 0
+    place: int = 0  # of its first score in the memory
+    n_rows: int = 0
+    n_columns: int = 0
+    n_blocks: int = 0
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.row, self.row + self.n_rows)
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.column, self.column + self.n_columns)
+
+    @property
+    def places(self) -> slice:
+        return slice(self.place, self.place + self.n_rows * self.n_columns)
+
+    def with_block(self, n_rows: int, n_columns: int) -> _Span:
+        """The span and one more block."""
+        return self._replace(
+            n_rows=self.n_rows + n_rows,
+            n_columns=self.n_columns + n_columns,
+            n_blocks=self.n_blocks + 1,
+        )
+
+    def following(self) -> _Span:
+        """A span behind this one, without blocks as yet."""
+        return _Span(self.rows.stop, self.columns.stop, self.places.stop)
+
+
+def _spans(n_rows: list[int], sizes: list[int]) -> list[_Span]:
+    """Spans of blocks with so many rows and candidates; rows without a block stand before them."""
+    spans = [_Span(n_rows[0])]
+    for rows, size in zip(n_rows[1:], sizes, strict=True):
+        last = spans[-1]
+        if last.n_rows * size + rows * last.n_columns > WORTH_A_PRODUCT:
+            last = last.following()
+            spans.append(last)
+        spans[-1] = last.with_block(rows, size)
+    return [span for span in spans if span.n_blocks]
+
+
 class _Own:
-    """Exponentials of rows against the candidates of their blocks, in one memory, row by row."""
+    """Exponentials of rows against the candidates of their blocks, in one memory, span by span."""
 
     def __init__(self, rows: _Rows, vectors: Tensor, candidates: BlockCandidates) -> None:
-        self.rows = rows
+        self.x = rows.x
         self.vectors = vectors  # (m, d)
-        self.sizes = candidates.sizes.tolist()
-        n_scores = sum(n * size for n, size in zip(rows.n_rows[1:], self.sizes, strict=True))
+        self.spans = _spans(rows.n_rows, candidates.sizes.tolist())
+        n_scores = sum(span.n_rows * span.n_columns for span in self.spans)
         self.kept = scratch("own exponentials", 0, n_scores, vectors.dtype, vectors.device)
-        self.highest = rows.x.new_full((len(rows.x), 1), _hopeless(vectors.dtype))  # (B, 1)
+        hopeless = _hopeless(vectors.dtype)
+        self.highest = self.x.new_full((len(self.x), 1), hopeless)  # (B, 1)
         sums = torch.zeros_like(self.highest)  # (B, 1)
-        for some, columns, scores in self._blocks():
-            torch.mm(rows.x[some], self.vectors[columns].T, out=scores)  # (rows, columns)
-        widths = F.pad(candidates.sizes, (1, 0))[rows.block + 1]  # (B,)
-        _leave_out(self.kept, widths.cumsum(0) - widths, candidates.own_target[rows.order])
-        for some, _, scores in self._blocks():
-            _exponentials(scores, self.highest[some], sums[some])
+        blocks = torch.arange(len(candidates.sizes), device=vectors.device)  # (C,)
+        block = torch.repeat_interleave(blocks, candidates.sizes, output_size=len(vectors))  # (m,)
+        starts = torch.zeros_like(rows.block)  # (B,), where a row's scores of all m would start
+        for span in self.spans:
+            scores = self._scores(span)
+            torch.mm(self.x[span.rows], vectors[span.columns].T, out=scores)
+            if span.n_blocks > 1:
+                other = rows.block[span.rows].unsqueeze(1) != block[span.columns]
+                scores.masked_fill_(other, hopeless)
+            place = torch.arange(span.n_rows, device=starts.device) * span.n_columns  # (rows,)
+            starts[span.rows] = place + (span.place - span.column)
+        own_target = candidates.own_target[rows.order]  # (B,)
+        first = candidates.sizes.cumsum(0) - candidates.sizes  # (C,)
+        column = (first[rows.block] + own_target).masked_fill(own_target < 0, -1)  # (B,)
+        _leave_out(self.kept, starts, column)
+        for span in self.spans:
+            _exponentials(self._scores(span), self.highest[span.rows], sums[span.rows])
         self.logsumexp = self.highest + sums.log()  # (B, 1)
 
-    def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Rows, candidates and exponentials (rows, candidates) of each block."""
-        row = self.rows.n_rows[0]
-        column = 0
-        start = 0
-        for n, size in zip(self.rows.n_rows[1:], self.sizes, strict=True):
-            stop = start + n * size
-            scores = self.kept[start:stop].view(n, size)
-            yield slice(row, row + n), slice(column, column + size), scores
-            row += n
-            column += size
-            start = stop
+    def _scores(self, span: _Span) -> Tensor:
+        """Scores, or exponentials, of a span, (rows, columns)."""
+        return self.kept[span.places].view(span.n_rows, span.n_columns)
 
     def add_gradients(self, log_scale: Tensor, x_grad: Tensor, own_grad: Tensor) -> None:
         """Add the gradient of exp(scores - log_scale) to (B, d); write that of (m, d)."""
         scale = (self.highest - log_scale).exp_()  # (B, 1)
-        scaled = scale * self.rows.x  # (B, d)
+        scaled = scale * self.x  # (B, d)
         products = torch.zeros_like(x_grad)  # (B, d)
-        for some, columns, exponentials in self._blocks():
-            torch.mm(exponentials, self.vectors[columns], out=products[some])
-            torch.mm(exponentials.T, scaled[some], out=own_grad[columns])
+        for span in self.spans:
+            exponentials = self._scores(span)
+            torch.mm(exponentials, self.vectors[span.columns], out=products[span.rows])
+            torch.mm(exponentials.T, scaled[span.rows], out=own_grad[span.columns])
         x_grad.addcmul_(scale, products)
 
 

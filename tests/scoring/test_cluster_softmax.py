@@ -17,6 +17,7 @@ from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions, l
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.losses import ClusterSoftmax
 from sessionprompt.scoring import EncodedPrefixes, without_kernels
+from sessionprompt.scoring import clusters as scoring_clusters
 from sessionprompt.testing import tiny_world
 
 N_ITEMS = 120
@@ -100,6 +101,22 @@ def test_float32_agrees_to_its_digits(
     torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
     for one, other in zip(problem.gradients(loss), problem.gradients(expected), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("worth", [0, 300, 10**9])
+def test_blocks_with_one_product_have_the_loss_of_blocks_apart(
+    worth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem(4)
+    criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
+    drawn = criterion.draw()
+    monkeypatch.setattr(criterion, "draw", lambda: drawn)
+    monkeypatch.setattr(scoring_clusters, "WORTH_A_PRODUCT", worth)
+    loss = criterion(problem.prefixes(), problem.targets)
+    expected = plain_loss(problem, drawn, N_ITEMS, 0.75, 30, losses.PER_ROW)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
+    for one, other in zip(problem.gradients(loss), problem.gradients(expected), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
 def test_one_cluster_of_all_items_is_the_full_softmax() -> None:
