@@ -25,7 +25,8 @@ typedef struct {
     const int64_t *rows;          /* (n_gradients,) */
     const float *values;          /* (n_gradients, dim) */
     float *table, *mean, *square; /* (n, dim) */
-    double beta1, beta2, rate, correction, epsilon, decay;
+    float *moved;                 /* (n,), the step in which a row was moved last; 0 for none */
+    double beta1, beta2, rate, correction, epsilon, decay, now;
 } RowStep;
 
 /* Rows (n, dim) divided by their lengths, or by `least` where these are less. */
