@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..scoring import TargetAttention
 from ._base import Backbone
-from ._layers import row_sums, unit, unit_sum
+from ._rows import row_sums, unit, unit_sum
 from .core import CORE
 from .gcegnn import GCEGNN
 from .gcsan import GCSAN

@@ -12,9 +12,10 @@ from ..batches import Pairs, SessionBatch, SessionGraph
 from ._attention import AdditiveEnergy
 from ._base import Backbone
 from ._bounds import check_flags, check_repeats
-from ._layers import Dropout, clip_length
+from ._layers import Dropout
 from ._norms import CountedNorm, NoNorm
 from ._recurrent import recurrent_states
+from ._rows import clip_length
 
 __all__ = ["LESSR"]
 

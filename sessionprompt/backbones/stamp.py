@@ -11,7 +11,7 @@ from ..batches import SessionBatch
 from ._attention import AdditiveEnergy
 from ._base import Backbone
 from ._bounds import check_flags
-from ._layers import clip_length
+from ._rows import clip_length
 
 __all__ = ["STAMP"]
 

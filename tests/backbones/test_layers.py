@@ -12,8 +12,9 @@ from torch.nn.functional import gelu, linear
 from sessionprompt.backbones import _attention, _layers, unit, unit_sum
 from sessionprompt.backbones._attention import AdditiveEnergy, Block, _FeedForward
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
-from sessionprompt.backbones._layers import Dropout, clip_length
+from sessionprompt.backbones._layers import Dropout
 from sessionprompt.backbones._recurrent import recurrent_states
+from sessionprompt.backbones._rows import clip_length
 from sessionprompt.backbones.gcegnn import _Hop
 from sessionprompt.batches import Pairs, SessionGraph
 
