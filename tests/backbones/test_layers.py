@@ -9,7 +9,7 @@ from samples import MIXED, build, encoded, prefixes, run, same, vectors, whole
 from torch import nn
 from torch.nn.functional import gelu, linear
 
-from sessionprompt.backbones import _attention, _layers, unit, unit_sum
+from sessionprompt.backbones import _attention, _rows, unit, unit_sum
 from sessionprompt.backbones._attention import AdditiveEnergy, Block, _FeedForward
 from sessionprompt.backbones._ggnn import GatedGraph, PrefixNodes
 from sessionprompt.backbones._layers import Dropout
@@ -313,7 +313,7 @@ def test_gcegnn_asks_for_its_neighbours():
 
 
 def test_unit_of_a_sum_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_layers, "CACHED", 9)  # three rows at a time
+    monkeypatch.setattr(_rows, "CACHED", 9)  # three rows at a time
     generator = torch.Generator().manual_seed(1)
     x, added = torch.randn(2, 7, 3, dtype=torch.float64, generator=generator)
     x.requires_grad_()
