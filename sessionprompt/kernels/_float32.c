@@ -163,12 +163,12 @@ static PyObject *py_candidate_loss(PyObject *self, PyObject *const *args, Py_ssi
 
 static PyObject *py_step_rows(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
 {
-    enum { ARRAYS = 6, FACTORS = 7 };
+    enum { ARRAYS = 5, FACTORS = 6 };
     if (!counted(n_args, args, ARRAYS + FACTORS, 0, NULL)) return NULL;
-    Py_ssize_t n_gradients = PyObject_Length(args[4]);
+    Py_ssize_t n_gradients = PyObject_Length(args[3]);
     RowStep step = {.n_gradients = n_gradients};
     double *factors[FACTORS] = {&step.beta1, &step.beta2, &step.rate, &step.correction,
-                                &step.epsilon, &step.decay, &step.now};
+                                &step.epsilon, &step.decay};
     for (int f = 0; f < FACTORS; f++) *factors[f] = PyFloat_AsDouble(args[ARRAYS + f]);
     Arrays arrays = {.held = 0};
     if (!take_rows(&arrays, args[0], "table", &step.n, &step.dim)) return finish(&arrays, 0);
@@ -176,7 +176,6 @@ static PyObject *py_step_rows(PyObject *self, PyObject *const *args, Py_ssize_t 
         {"table", FLOAT32, WRITE, step.n * step.dim, &step.table},
         {"mean", FLOAT32, WRITE, step.n * step.dim, &step.mean},
         {"square", FLOAT32, WRITE, step.n * step.dim, &step.square},
-        {"moved", FLOAT32, WRITE, step.n, &step.moved},
         {"rows", INT64, READ, n_gradients, &step.rows},
         {"values", FLOAT32, READ, n_gradients * step.dim, &step.values},
     };

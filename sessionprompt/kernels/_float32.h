@@ -25,8 +25,7 @@ typedef struct {
     const int64_t *rows;          /* (n_gradients,) */
     const float *values;          /* (n_gradients, dim) */
     float *table, *mean, *square; /* (n, dim) */
-    float *moved;                 /* (n,), the step in which a row was moved last; 0 for none */
-    double beta1, beta2, rate, correction, epsilon, decay, now;
+    double beta1, beta2, rate, correction, epsilon, decay;
 } RowStep;
 
 /* Rows (n, dim) divided by their lengths, or by `least` where these are less. */

@@ -33,7 +33,6 @@ def step_rows(
     table: Floats,
     mean: Floats,
     square: Floats,
-    moved: Floats,
     rows: Codes,
     values: Floats,
     beta1: float,
@@ -42,7 +41,6 @@ def step_rows(
     correction: float,
     epsilon: float,
     decay: float,
-    now: float,
     /,
 ) -> None: ...
 def scale_rows(rows: Floats, scaled: Floats, lengths: Floats, least: float, /) -> None: ...

@@ -10,29 +10,22 @@
 
 enum { AHEAD = 4 };
 
-/* See torch.optim.Adam, whose order of operations this keeps, and RowAdam for the steps between. */
+/* See torch.optim.Adam, whose order of operations this keeps. */
 static void step_row(const RowStep *step, int64_t row, const float *restrict gradient)
 {
     float *restrict x = step->table + row * step->dim;
     float *restrict mean = step->mean + row * step->dim;
     float *restrict square = step->square + row * step->dim;
-    float steps = (float)step->now - step->moved[row];
-    float fade = (float)(step->beta1 / sqrt(step->beta2));
-    float ahead = (1 - powf(fade, steps)) / (1 - fade);
-    float mean_left = powf((float)step->beta1, steps - 1);
     /* 1 - .999 would lose five digits in single precision */
     float to_mean = (float)(1 - step->beta1), to_square = (float)(1 - step->beta2);
-    float kept = powf((float)step->beta2, steps), to_root = (float)(1 / step->correction);
-    float rate = (float)step->rate * ahead, epsilon = (float)step->epsilon;
-    float decay = (float)step->decay;
+    float kept = (float)step->beta2, to_root = (float)(1 / step->correction);
+    float rate = (float)step->rate, epsilon = (float)step->epsilon, decay = (float)step->decay;
     for (ptrdiff_t k = 0; k < step->dim; k++) {
         float g = gradient[k] + decay * x[k];
-        float left = mean_left * mean[k];
-        mean[k] = left + to_mean * (g - left);
+        mean[k] += to_mean * (g - mean[k]);
         square[k] = kept * square[k] + to_square * g * g;
         x[k] -= rate * mean[k] / (sqrtf(square[k]) * to_root + epsilon);
     }
-    step->moved[row] = (float)step->now;
 }
 
 /* Asks for a row that will be moved soon: rows lie apart, so the processor does not foresee it. */

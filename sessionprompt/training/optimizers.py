@@ -26,28 +26,22 @@ class Settings(NamedTuple):
     correction: float
     epsilon: float
     decay: float
-    now: float
 
 
 class Table(NamedTuple):
-    """Rows (n, d), the moments of their gradients, and the steps (n,) that moved them last."""
+    """Rows, each with the moments of its gradient, all (n, d)."""
 
     rows: Tensor
     mean: Tensor
     square: Tensor
-    moved: Tensor
 
 
 class RowAdam(torch.optim.Adam):
     """Adam that moves only the rows of a table that have a gradient, when the gradient is sparse.
 
-    Adam itself also moves rows without one, by moments that shrink with every step. Here a step
-    costs nothing for them. A row whose last gradient is k steps old finds its moments as they would
-    be by then, m beta1^(k-1) and v beta2^(k-1), and is moved at once by what Adam would move it
-    before its next gradient, supposed that takes k steps as well: the usual step times
-    1 + r + ... + r^(k-1), where r = beta1 / sqrt(beta2). Rows with a gradient in each step move as
-    Adam moves them. Bias is corrected by the steps of the table as a whole. Parameters with dense
-    gradients are left to Adam itself.
+    Moments of the other rows stay as they were, so a step costs nothing for them; bias is corrected
+    by the number of steps of the table as a whole. Parameters with dense gradients are left to Adam
+    itself.
 
     Nothing of it calls torch's compiler, which torch's own optimizers import to keep out of it.
 
@@ -65,10 +59,6 @@ class RowAdam(torch.optim.Adam):
     >>> optimizer.step()
     >>> table.tolist()
     [[0.0, 0.0], [-0.5, -0.5], [0.0, 0.0]]
-
-    References
-    ----------
-    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     """
 
     add_param_group = unwrap(torch.optim.Adam.add_param_group)
@@ -107,9 +97,8 @@ class RowAdam(torch.optim.Adam):
             math.sqrt(1 - beta2**step),
             group["eps"],
             group["weight_decay"],
-            step,
         )
-        table = Table(parameter.detach(), state["exp_avg"], state["exp_avg_sq"], state["moved"])
+        table = Table(parameter.detach(), state["exp_avg"], state["exp_avg_sq"])
         rows = gradient._indices()[0]  # (r,)
         values = gradient._values()  # (r, d)
         if compiles(*table, values):
@@ -118,7 +107,7 @@ class RowAdam(torch.optim.Adam):
             _step_rows(table, gradient.coalesce(), settings)
 
     def _state_of(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        """Count of steps and both moments, as Adam itself keeps them, and when rows were moved."""
+        """Count of steps and both moments, as Adam itself keeps them."""
         state = self.state[parameter]
         if not state:
             device = torch.device("cpu")
@@ -127,7 +116,6 @@ class RowAdam(torch.optim.Adam):
             state["step"] = torch.zeros((), dtype=torch.float32, device=device)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
-            state["moved"] = parameter.new_zeros(len(parameter))
         return state
 
 
@@ -137,19 +125,14 @@ def _step_rows(table: Table, gradient: Tensor, settings: Settings) -> None:
     values = gradient.values()  # (r, d)
     if settings.decay:
         values = values.add(table.rows.index_select(0, rows), alpha=settings.decay)  # (r, d)
-    steps = (settings.now - table.moved.index_select(0, rows)).unsqueeze(1)  # (r, 1)
-    fade = settings.beta1 / math.sqrt(settings.beta2)
-    ahead = (1 - fade**steps) / (1 - fade)  # (r, 1)
-    mean = table.mean.index_select(0, rows).mul_(settings.beta1 ** (steps - 1))  # (r, d)
+    mean = table.mean.index_select(0, rows)  # (r, d)
     mean.lerp_(values, 1 - settings.beta1)
-    square = table.square.index_select(0, rows).mul_(settings.beta2**steps)  # (r, d)
-    square.addcmul_(values, values, value=1 - settings.beta2)
+    square = table.square.index_select(0, rows)  # (r, d)
+    square.mul_(settings.beta2).addcmul_(values, values, value=1 - settings.beta2)
     table.mean.index_copy_(0, rows, mean)
     table.square.index_copy_(0, rows, square)
-    table.moved.index_fill_(0, rows, settings.now)
     scale = square.sqrt_().div_(settings.correction).add_(settings.epsilon)  # (r, d)
-    move = mean.mul_(ahead).div_(scale)  # (r, d)
-    table.rows.index_add_(0, rows, move, alpha=-settings.rate)
+    table.rows.index_add_(0, rows, mean.div_(scale), alpha=-settings.rate)
 
 
 def _has_sparse_gradient(parameter: Tensor) -> bool:
