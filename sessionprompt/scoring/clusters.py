@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..kernels import candidate_loss, compiles, in_threads, parts, with_tensors
@@ -192,94 +193,87 @@ class _Rows(NamedTuple):
 class _Span(NamedTuple):
     """Blocks one after another: one product of all their rows and candidates."""
 
-    row: int
-    column: int = 0
-    place: int = 0  # of its first score in the memory
-    n_rows: int = 0
-    n_columns: int = 0
-    n_blocks: int = 0
-
-    @property
-    def rows(self) -> slice:
-        return slice(self.row, self.row + self.n_rows)
-
-    @property
-    def columns(self) -> slice:
-        return slice(self.column, self.column + self.n_columns)
-
-    @property
-    def places(self) -> slice:
-        return slice(self.place, self.place + self.n_rows * self.n_columns)
-
-    def with_block(self, n_rows: int, n_columns: int) -> _Span:
-        """The span and one more block."""
-        return self._replace(
-            n_rows=self.n_rows + n_rows,
-            n_columns=self.n_columns + n_columns,
-            n_blocks=self.n_blocks + 1,
-        )
-
-    def following(self) -> _Span:
-        """A span behind this one, without blocks as yet."""
-        return _Span(self.rows.stop, self.columns.stop, self.places.stop)
+    n_rows: int
+    n_columns: int
+    n_blocks: int
 
 
 def _spans(n_rows: list[int], sizes: list[int]) -> list[_Span]:
-    """Spans of blocks with so many rows and candidates; rows without a block stand before them."""
-    spans = [_Span(n_rows[0])]
-    for rows, size in zip(n_rows[1:], sizes, strict=True):
+    """Spans of blocks that have so many rows and candidates."""
+    spans = [_Span(0, 0, 0)]
+    for rows, size in zip(n_rows, sizes, strict=True):
         last = spans[-1]
-        if last.n_rows * size + rows * last.n_columns > WORTH_A_PRODUCT:
-            last = last.following()
-            spans.append(last)
-        spans[-1] = last.with_block(rows, size)
+        if last.n_rows * size + rows * last.n_columns <= WORTH_A_PRODUCT:
+            spans[-1] = _Span(last.n_rows + rows, last.n_columns + size, last.n_blocks + 1)
+        else:
+            spans.append(_Span(rows, size, 1))
     return [span for span in spans if span.n_blocks]
 
 
 class _Own:
-    """Exponentials of rows against the candidates of their blocks, in one memory, span by span."""
+    """Exponentials of rows against the candidates of their blocks, span by span."""
 
     def __init__(self, rows: _Rows, vectors: Tensor, candidates: BlockCandidates) -> None:
+        without, *with_block = rows.n_rows
+        spans = _spans(with_block, candidates.sizes.tolist())
         self.x = rows.x
-        self.vectors = vectors  # (m, d)
-        self.spans = _spans(rows.n_rows, candidates.sizes.tolist())
-        n_scores = sum(span.n_rows * span.n_columns for span in self.spans)
-        self.kept = scratch("own exponentials", 0, n_scores, vectors.dtype, vectors.device)
+        self.n_rows = [without, *(span.n_rows for span in spans)]
+        self.n_columns = [0, *(span.n_columns for span in spans)]
+        self.vectors = self._columns(vectors)
+        n_scores = [span.n_rows * span.n_columns for span in spans]
+        kept = scratch("own exponentials", 0, sum(n_scores), vectors.dtype, vectors.device)
+        parts = zip(kept.split(n_scores), spans, strict=True)
+        self.exponentials = [part.view(span.n_rows, span.n_columns) for part, span in parts]
         hopeless = _hopeless(vectors.dtype)
-        self.highest = self.x.new_full((len(self.x), 1), hopeless)  # (B, 1)
-        sums = torch.zeros_like(self.highest)  # (B, 1)
         blocks = torch.arange(len(candidates.sizes), device=vectors.device)  # (C,)
         block = torch.repeat_interleave(blocks, candidates.sizes, output_size=len(vectors))  # (m,)
-        starts = torch.zeros_like(rows.block)  # (B,), where a row's scores of all m would start
-        for span in self.spans:
-            scores = self._scores(span)
-            torch.mm(self.x[span.rows], vectors[span.columns].T, out=scores)
+        factors = zip(self._rows(self.x), self.vectors, strict=True)
+        owners = zip(self._rows(rows.block.unsqueeze(1)), self._columns(block), strict=True)
+        for span, scores, (some, columns), (mine, theirs) in zip(
+            spans, self.exponentials, factors, owners, strict=True
+        ):
+            torch.mm(some, columns.T, out=scores)
             if span.n_blocks > 1:
-                other = rows.block[span.rows].unsqueeze(1) != block[span.columns]
-                scores.masked_fill_(other, hopeless)
-            place = torch.arange(span.n_rows, device=starts.device) * span.n_columns  # (rows,)
-            starts[span.rows] = place + (span.place - span.column)
-        own_target = candidates.own_target[rows.order]  # (B,)
-        first = candidates.sizes.cumsum(0) - candidates.sizes  # (C,)
-        column = (first[rows.block] + own_target).masked_fill(own_target < 0, -1)  # (B,)
-        _leave_out(self.kept, starts, column)
-        for span in self.spans:
-            _exponentials(self._scores(span), self.highest[span.rows], sums[span.rows])
+                scores.masked_fill_(mine != theirs, hopeless)
+        _leave_out(kept, *self._targets(rows, candidates))
+        self.highest = self.x.new_full((len(self.x), 1), hopeless)  # (B, 1)
+        sums = torch.zeros_like(self.highest)  # (B, 1)
+        results = self._rows(self.highest), self._rows(sums)
+        for scores, *some in zip(self.exponentials, *results, strict=True):
+            _exponentials(scores, *some)
         self.logsumexp = self.highest + sums.log()  # (B, 1)
 
-    def _scores(self, span: _Span) -> Tensor:
-        """Scores, or exponentials, of a span, (rows, columns)."""
-        return self.kept[span.places].view(span.n_rows, span.n_columns)
+    def _rows(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Rows of (B, ...) of each span."""
+        return x.split(self.n_rows)[1:]
+
+    def _columns(self, table: Tensor) -> tuple[Tensor, ...]:
+        """Candidates of (m, ...) of each span."""
+        return table.split(self.n_columns)[1:]
+
+    def _targets(self, rows: _Rows, candidates: BlockCandidates) -> tuple[Tensor, Tensor]:
+        """Where the scores of each row start, (B,), and which of them is the target's, or -1."""
+        device = rows.block.device
+        n_rows = torch.tensor(self.n_rows, device=device)  # (spans + 1,)
+        n_columns = torch.tensor(self.n_columns, device=device)  # (spans + 1,)
+        width = torch.repeat_interleave(n_columns, n_rows)  # (B,)
+        before = torch.repeat_interleave(n_columns.cumsum(0) - n_columns, n_rows)  # (B,)
+        own_target = candidates.own_target[rows.order]  # (B,)
+        first = F.pad(candidates.sizes.cumsum(0), (1, 0))  # (C + 1,)
+        column = first[rows.block] - before + own_target  # (B,)
+        return width.cumsum(0) - width, column.masked_fill(own_target < 0, -1)
 
     def add_gradients(self, log_scale: Tensor, x_grad: Tensor, own_grad: Tensor) -> None:
         """Add the gradient of exp(scores - log_scale) to (B, d); write that of (m, d)."""
         scale = (self.highest - log_scale).exp_()  # (B, 1)
-        scaled = scale * self.x  # (B, d)
         products = torch.zeros_like(x_grad)  # (B, d)
-        for span in self.spans:
-            exponentials = self._scores(span)
-            torch.mm(exponentials, self.vectors[span.columns], out=products[span.rows])
-            torch.mm(exponentials.T, scaled[span.rows], out=own_grad[span.columns])
+        parts = self._rows(products), self.vectors, self._columns(own_grad)
+        scaled = self._rows(scale * self.x)
+        for exponentials, product, columns, grad, some in zip(
+            self.exponentials, *parts, scaled, strict=True
+        ):
+            torch.mm(exponentials, columns, out=product)
+            torch.mm(exponentials.T, some, out=grad)
         x_grad.addcmul_(scale, products)
 
 

@@ -119,6 +119,22 @@ def test_blocks_with_one_product_have_the_loss_of_blocks_apart(
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_that_all_lack_a_cluster_have_the_sample(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem(6, dtype=dtype)
+    problem.last_items = torch.full_like(problem.last_items, -1)
+    criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
+    drawn = criterion.draw()
+    monkeypatch.setattr(criterion, "draw", lambda: drawn)
+    loss = criterion(problem.prefixes(), problem.targets)
+    expected = plain_loss(problem, drawn, N_ITEMS, 0.75, 30, losses.PER_ROW).to(dtype)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    for one, other in zip(problem.gradients(loss), problem.gradients(expected), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
 def test_one_cluster_of_all_items_is_the_full_softmax() -> None:
     problem = Problem(0)  # 40 rows, so 120 items are few for them
     criterion = ClusterSoftmax(problem.popularity, torch.zeros(N_ITEMS, dtype=torch.long), 7)
