@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..kernels import obstacle, without_kernels
 from .blended import BlendedScores, own_scores
-from .clusters import BlockCandidates, cluster_cross_entropy
+from .block_candidates import BlockCandidates
+from .clusters import cluster_cross_entropy
 from .cross_entropy import PRECISIONS, linear_cross_entropy, uses_bfloat16
 from .dense import DenseScores
 from .inner_product import Candidates, InnerProduct

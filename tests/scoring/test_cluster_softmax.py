@@ -16,8 +16,7 @@ from torch import Tensor
 from sessionprompt import ItemClusterer, PromptedSessionRecommender, Sessions, load, losses
 from sessionprompt.backbones import BACKBONES
 from sessionprompt.losses import ClusterSoftmax
-from sessionprompt.scoring import EncodedPrefixes, without_kernels
-from sessionprompt.scoring import clusters as scoring_clusters
+from sessionprompt.scoring import EncodedPrefixes, composed_clusters, without_kernels
 from sessionprompt.testing import tiny_world
 
 N_ITEMS = 120
@@ -111,7 +110,7 @@ def test_blocks_with_one_product_have_the_loss_of_blocks_apart(
     criterion = ClusterSoftmax(problem.popularity, problem.clusters, 30)
     drawn = criterion.draw()
     monkeypatch.setattr(criterion, "draw", lambda: drawn)
-    monkeypatch.setattr(scoring_clusters, "WORTH_A_PRODUCT", worth)
+    monkeypatch.setattr(composed_clusters, "WORTH_A_PRODUCT", worth)
     loss = criterion(problem.prefixes(), problem.targets)
     expected = plain_loss(problem, drawn, N_ITEMS, 0.75, 30, losses.PER_ROW)
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-6)
