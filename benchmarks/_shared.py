@@ -27,14 +27,26 @@ def data_option(parser: argparse.ArgumentParser) -> None:
 def set_option(parser: argparse.ArgumentParser) -> None:
     """Let the command line set parameters of recommenders, see :func:`settings`."""
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=JSON", help="recommender parameter"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="recommender parameter, as JSON or as a text",
     )
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """Parameters of recommenders that the command line sets."""
     pairs = (text.split("=", 1) for text in args.set)
-    return {name: json.loads(value) for name, value in pairs}
+    return {name: _value(value) for name, value in pairs}
+
+
+def _value(text: str) -> Any:
+    """What a text says as JSON, or the text: a shell takes the quotes of loss="full" away."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def data_file(folder: str | None, name: str) -> Path:
