@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -93,17 +91,19 @@ def _run(
 ) -> None:
     """Gates and states of all steps, as the kernel makes them."""
     d = from_h.shape[1]
+    turned = from_h.T  # (h, 3h)
     recurrent.copy_(bias.expand_as(recurrent))
-    for now, following in _steps(alive.tolist()):
-        h = before[now]  # (n, h)
-        gate = gates[now]  # (n, 3h)
-        share = recurrent[now]  # (n, 3h)
-        if now.start > 0:  # the first states are zero
-            share.addmm_(h, from_h.T)
-        r, z = gate[:, : 2 * d].add_(share[:, : 2 * d]).sigmoid_().chunk(2, dim=1)  # (n, h)
-        c = gate[:, 2 * d :].addcmul_(r, share[:, 2 * d :]).tanh_()  # (n, h)
-        new = torch.lerp(c, h, z, out=states[now])  # (n, h)
-        before[following] = new[: following.stop - following.start]
+    n_rows = alive.tolist()
+    found, shares, left = before.split(n_rows), recurrent.split(n_rows), states.split(n_rows)
+    r_z, c = gates[:, : 2 * d].split(n_rows), gates[:, 2 * d :].split(n_rows)
+    share_r_z, share_c = recurrent[:, : 2 * d].split(n_rows), recurrent[:, 2 * d :].split(n_rows)
+    for step, h in enumerate(found):  # (n, h)
+        if step > 0:  # the first states are zero
+            h.copy_(left[step - 1][: len(h)])
+            shares[step].addmm_(h, turned)
+        r, z = r_z[step].add_(share_r_z[step]).sigmoid_().chunk(2, dim=1)  # (n, h)
+        c[step].addcmul_(r, share_c[step]).tanh_()
+        torch.lerp(c[step], h, z, out=left[step])
 
 
 def _run_back(
@@ -118,24 +118,19 @@ def _run_back(
     """The way back, as the kernel goes it: `recurrent` becomes its gradient."""
     d = from_h.shape[1]
     slopes, to_c = _slopes(gates, recurrent[:, 2 * d :], before)  # (T, 3, h), (T, h)
-    z = gates[:, d : 2 * d]  # (T, h)
-    for now, following in reversed(list(_steps(alive.tolist()))):
-        n_following = following.stop - following.start
-        if n_following > 0:
-            to_h = grad[now][:n_following]  # (n_following, h)
-            to_h.addcmul_(grad[following], z[following])
-            to_h.addmm_(recurrent[following], from_h)
-        target = recurrent[now].unflatten(1, (3, -1))  # (n, 3, h)
-        torch.mul(grad[now].unsqueeze(1), slopes[now], out=target)
+    n_rows = alive.tolist()
+    z = gates[:, d : 2 * d].split(n_rows)  # (n, h) of each step, and so on
+    to_states, to_shares = grad.split(n_rows), recurrent.split(n_rows)
+    to_parts = recurrent.unflatten(1, (3, -1)).split(n_rows)  # (n, 3, h)
+    to_all = grad.unsqueeze(1).split(n_rows)  # (n, 1, h)
+    slope = slopes.split(n_rows)  # (n, 3, h)
+    for step in reversed(range(len(n_rows))):
+        if step + 1 < len(n_rows):
+            to_h = to_states[step][: n_rows[step + 1]]  # (rows of the next step, h)
+            to_h.addcmul_(to_states[step + 1], z[step + 1])
+            to_h.addmm_(to_shares[step + 1], from_h)
+        torch.mul(to_all[step], slope[step], out=to_parts[step])
     torch.cat([recurrent[:, : 2 * d], grad * to_c], dim=1, out=to_gates)
-
-
-def _steps(alive: list[int]) -> Iterable[tuple[slice, slice]]:
-    """Rows of each step in time, and rows of the step that follows it, none after the last."""
-    bounds = list(accumulate(alive, initial=0))
-    spans = [slice(start, stop) for start, stop in pairwise(bounds)]
-    end = slice(bounds[-1], bounds[-1])
-    return pairwise([*spans, end])
 
 
 def _slopes(gates: Tensor, recurrent_c: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

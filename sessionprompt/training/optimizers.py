@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from ..kernels import compiles, step_rows, with_tensors
 
@@ -87,6 +88,11 @@ class RowAdam(torch.optim.Adam):
     def _move_rows(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """Move the rows of a table (n, d) that have a gradient."""
         state = self._state_of(parameter, group)
+        table = Table(parameter.detach(), state["exp_avg"], state["exp_avg_sq"])
+        values = gradient._values()  # (r, d)
+        if not compiles(*table, values):
+            _step_rows(table, gradient.coalesce(), state["step"], group)
+            return
         state["step"] += 1
         step = state["step"].item()
         beta1, beta2 = group["betas"]
@@ -98,13 +104,7 @@ class RowAdam(torch.optim.Adam):
             group["eps"],
             group["weight_decay"],
         )
-        table = Table(parameter.detach(), state["exp_avg"], state["exp_avg_sq"])
-        rows = gradient._indices()[0]  # (r,)
-        values = gradient._values()  # (r, d)
-        if compiles(*table, values):
-            with_tensors(step_rows, *table, rows, values, *settings)
-        else:
-            _step_rows(table, gradient.coalesce(), settings)
+        with_tensors(step_rows, *table, gradient._indices()[0], values, *settings)
 
     def _state_of(self, parameter: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         """Count of steps and both moments, as Adam itself keeps them."""
@@ -119,20 +119,29 @@ class RowAdam(torch.optim.Adam):
         return state
 
 
-def _step_rows(table: Table, gradient: Tensor, settings: Settings) -> None:
-    """Move the r rows that have a gradient."""
+def _step_rows(table: Table, gradient: Tensor, step: Tensor, group: dict[str, Any]) -> None:
+    """Move the r rows that have a gradient by Adam itself, and count the step."""
     rows = gradient.indices()[0]  # (r,)
-    values = gradient.values()  # (r, d)
-    if settings.decay:
-        values = values.add(table.rows.index_select(0, rows), alpha=settings.decay)  # (r, d)
-    mean = table.mean.index_select(0, rows)  # (r, d)
-    mean.lerp_(values, 1 - settings.beta1)
-    square = table.square.index_select(0, rows)  # (r, d)
-    square.mul_(settings.beta2).addcmul_(values, values, value=1 - settings.beta2)
-    table.mean.index_copy_(0, rows, mean)
-    table.square.index_copy_(0, rows, square)
-    scale = square.sqrt_().div_(settings.correction).add_(settings.epsilon)  # (r, d)
-    table.rows.index_add_(0, rows, mean.div_(scale), alpha=-settings.rate)
+    x, mean, square = (part.index_select(0, rows) for part in table)  # (r, d)
+    beta1, beta2 = group["betas"]
+    adam(
+        [x],
+        [gradient.values()],
+        [mean],
+        [square],
+        [],
+        [step],
+        fused=group["fused"],
+        amsgrad=False,
+        beta1=beta1,
+        beta2=beta2,
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        maximize=False,
+    )
+    for part, moved in zip(table, (x, mean, square), strict=True):
+        part.index_copy_(0, rows, moved)
 
 
 def _has_sparse_gradient(parameter: Tensor) -> bool:

@@ -19,7 +19,7 @@ def start() -> Tensor:
 
 
 def loss_of(table: Tensor, items: list[int], sparse: bool) -> Tensor:
-    return (F.embedding(torch.tensor(items), table, sparse=sparse) ** 2).sum()
+    return (F.embedding(torch.tensor(items).long(), table, sparse=sparse) ** 2).sum()
 
 
 def slow_rows(table: Tensor, lr: float, decay: float) -> Tensor:
@@ -47,6 +47,15 @@ def test_it_is_adam_on_the_rows_that_occur(decay: float) -> None:
         loss_of(table, items, sparse=True).backward()
         optimizer.step()
     torch.testing.assert_close(table.detach(), slow_rows(start(), 0.1, decay))
+
+
+@pytest.mark.parametrize("fused", [None, True])
+def test_a_gradient_without_rows_moves_nothing(fused: bool | None) -> None:
+    table = torch.nn.Parameter(start())
+    optimizer = RowAdam([table], lr=0.1, fused=fused)
+    loss_of(table, [], sparse=True).backward()
+    optimizer.step()
+    assert torch.equal(table, start()) and optimizer.state[table]["step"] == 1
 
 
 @pytest.mark.parametrize("fused", [None, True])
