@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import sparse
 
 from ._arrays import ragged_range, repeated
@@ -89,7 +89,11 @@ def item_graph(
 
 
 def window_graph(
-    codes: ArrayLike, offsets: ArrayLike, n_items: int, window: int
+    codes: ArrayLike,
+    offsets: ArrayLike,
+    n_items: int,
+    window: int,
+    dtype: DTypeLike = np.int64,
 ) -> sparse.csr_array:
     """Counts of how often two items stand at most `window` positions apart in a session.
 
@@ -103,10 +107,12 @@ def window_graph(
         Number of items, the nodes of the graph.
     window : int
         Largest distance in positions, at least 1.
+    dtype : dtype, default=int64
+        Of the counts.
 
     Returns
     -------
-    csr_array of shape (n_items, n_items), int64
+    csr_array of shape (n_items, n_items)
         Symmetric: every pair of events counts in both directions, so one of the same item counts
         twice.
 
@@ -127,7 +133,7 @@ def window_graph(
            [2, 0]])
     """
     check_count("window", window)
-    followed = _followed(codes, offsets, n_items, range(1, window + 1))
+    followed = _followed(codes, offsets, n_items, range(1, window + 1), dtype=dtype)
     return followed + followed.T.tocsr()
 
 
@@ -255,6 +261,7 @@ def _followed(
     *,
     drop_loops: bool = False,
     once: bool = False,
+    dtype: DTypeLike = np.int64,
 ) -> sparse.csr_array:
     """Counts of how often the column's item stands at one of these distances after the row's.
 
@@ -266,7 +273,7 @@ def _followed(
         raise ValueError(
             f"codes must be in 0 to {n_items - 1}, got {codes.min()} to {codes.max()}."
         )
-    total = sparse.csr_array((n_items, n_items), dtype=np.int64)
+    total = sparse.csr_array((n_items, n_items), dtype=dtype)
     for events, session in _blocks(codes, offsets):
         for distance in distances:
             kept = session[distance:] == session[:-distance]
@@ -277,7 +284,7 @@ def _followed(
             ends = (events[:-distance][kept], events[distance:][kept])
             if once:
                 ends = _distinct_pairs(session[distance:][kept], *ends)
-            ones = np.ones(len(ends[0]), dtype=np.int64)
+            ones = np.ones(len(ends[0]), dtype=dtype)
             total = total + sparse.coo_array((ones, ends), shape=total.shape).tocsr()
     return total
 

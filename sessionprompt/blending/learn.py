@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 
 from .blend import LEAST_TRUST, N_KNOTS, Blend
-from .own_items import OwnItems, knot_columns
+from .own_items import BONUSES, OwnItems, knot_columns
 
 __all__ = ["HeldOut", "learn_blend", "likeliest_weights"]
 
@@ -145,13 +145,17 @@ class _Loss:
         self.target_scores = _by_model(data.target_scores, 1)  # (n_models, n_rows)
         self.others = _by_model(data.others, 2)  # (n_models, n_rows, n_best)
         self.absent = np.flatnonzero(self.others[0] == -np.inf)
-        self.others[self.others == -np.inf] = 0
+        if len(self.absent):
+            self.others = np.where(self.others == -np.inf, 0, self.others)
         self.knots = knot_columns(data.own.lengths)
         self.n_trusts = len(self.others) * N_KNOTS
-        self.columns = np.column_stack([*self.own_scores, data.own.columns])
+        n_models = len(self.own_scores)
+        self.columns = np.empty((len(data.own.row), n_models + len(BONUSES)))
+        self.columns[:, :n_models] = self.own_scores.T
+        data.own.write_columns(self.columns[:, n_models:])
         deviations = np.ones(self.columns.shape[1])
         if len(self.columns):
-            deviations = self.columns.std(axis=0)
+            deviations = np.array([column.std() for column in self.columns.T])
             deviations[deviations == 0] = 1
             deviations = np.maximum(deviations, LEAST_DEVIATION)
         self.scale = np.append(np.ones(self.n_trusts), deviations)
@@ -216,5 +220,5 @@ class _Loss:
 def _by_model(scores: np.ndarray, n_axes: int) -> np.ndarray:
     """Scores with the models on the first axis; those of one model may lack an axis for it."""
     if scores.ndim == n_axes:
-        return scores[None].copy()
+        return scores[None]
     return np.ascontiguousarray(np.moveaxis(scores, -1, 0))

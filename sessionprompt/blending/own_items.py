@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -168,11 +168,24 @@ class OwnItems:
     @property
     def columns(self) -> np.ndarray:
         """What the bonus of each pair is made of, shape (n_pairs, len(BONUSES))."""
+        columns = np.empty((len(self.row), len(BONUSES)))
+        self.write_columns(columns)
+        return columns
+
+    def write_columns(self, columns: np.ndarray) -> None:
+        """Write them to an array (n_pairs, len(BONUSES)), some at a time."""
+        place = 0
+        for part in self._parts():
+            columns[:, place : place + part.shape[1]] = part
+            place += part.shape[1]
+
+    def _parts(self) -> Iterator[np.ndarray]:
         lengths = self.lengths[self.row]
-        share = self.counts / lengths
-        parts = [step_columns(self.steps), count_columns(self.counts), share[:, None]]
-        parts += [length_columns(lengths), habit_columns(self.steps, self.habits[self.row])]
-        return np.concatenate(parts, axis=1)
+        yield step_columns(self.steps)
+        yield count_columns(self.counts)
+        yield (self.counts / lengths)[:, None]
+        yield length_columns(lengths)
+        yield habit_columns(self.steps, self.habits[self.row])
 
 
 def step_columns(steps: np.ndarray) -> np.ndarray:

@@ -50,7 +50,8 @@ def graph_vectors(
     >>> bool(rows[0] @ rows[1] > 0.9 > abs(rows[0] @ rows[2]))
     True
     """
-    walk, degrees = scaled_graph(window_graph(codes, offsets, n_items, window))
+    # counts of 8 bytes would be what a fit needs most memory for
+    walk, degrees = scaled_graph(window_graph(codes, offsets, n_items, window, np.int32))
     vectors = leading_vectors(walk, min(dim, n_items), seed)  # (n_items, rank)
     vectors[degrees == 0] = 0
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))  # without a copy of the vectors

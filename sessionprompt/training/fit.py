@@ -110,6 +110,7 @@ def fit_network(estimator: Any, run: TrainingRun) -> tuple[SessionEncoder, dict[
             return encoder, _untrained(estimator, network.to(device), run.previous)
         train, valid = _data(estimator, encoder, network, run)
         clusters = clusters_of_items(estimator, encoder, network.backbone, run.train, run.seed)
+        give_back()  # what graphs and clusters took
         outcome = train_network(
             network.to(device),
             replace(train, clusters=clusters, part_items=network.backbone.part_items),
