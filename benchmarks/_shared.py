@@ -31,22 +31,17 @@ def set_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="recommender parameter, as JSON or as a text",
+        help="recommender parameter, as the commands of the package read it",
     )
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """Parameters of recommenders that the command line sets."""
+    # not above: another project's environment reads this file, too
+    from sessionprompt.cli import literal
+
     pairs = (text.split("=", 1) for text in args.set)
-    return {name: _value(value) for name, value in pairs}
-
-
-def _value(text: str) -> Any:
-    """What a text says as JSON, or the text: a shell takes the quotes of loss="full" away."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    return {name: literal(value) for name, value in pairs}
 
 
 def data_file(folder: str | None, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .options import literal
 from .program import main
 
-__all__ = ["main"]
+__all__ = ["literal", "main"]

@@ -47,7 +47,18 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def literal(text: str) -> Any:
-    """Value as JSON or Python writes it, else the text; a list becomes a tuple."""
+    """Value as JSON or Python writes it, else the text; a list becomes a tuple.
+
+    Parameters
+    ----------
+    text : str
+        Of a parameter, such as a command line gives it.
+
+    Examples
+    --------
+    >>> literal("0.5"), literal("null"), literal("[1, 8]"), literal("narm")
+    (0.5, None, (1, 8), 'narm')
+    """
     for read in (json.loads, ast.literal_eval):
         try:
             value = read(text)

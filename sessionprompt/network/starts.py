@@ -50,7 +50,7 @@ def graph_vectors(
     >>> bool(rows[0] @ rows[1] > 0.9 > abs(rows[0] @ rows[2]))
     True
     """
-    # counts of 8 bytes would be what a fit needs most memory for
+    # counts of 4 bytes: the largest arrays of a start in half the memory
     walk, degrees = scaled_graph(window_graph(codes, offsets, n_items, window, np.int32))
     vectors = leading_vectors(walk, min(dim, n_items), seed)  # (n_items, rank)
     vectors[degrees == 0] = 0

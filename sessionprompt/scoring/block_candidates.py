@@ -57,6 +57,8 @@ class BlockRows(NamedTuple):
     order: Tensor  # (B,)
     x: Tensor  # (B, d), their states
     block: Tensor  # (B,)
+    own_target: Tensor  # (B,)
+    drawn_target: Tensor  # (B,)
     n_rows: list[int]  # without a block, and of each block
 
     @classmethod
@@ -65,4 +67,5 @@ class BlockRows(NamedTuple):
         order = torch.argsort(candidates.block, stable=True)  # (B,)
         block = candidates.block[order]  # (B,)
         n_rows = torch.bincount(block + 1, minlength=len(candidates.sizes) + 1)  # (C + 1,)
-        return cls(order, states[order], block, n_rows.tolist())
+        targets = candidates.own_target[order], candidates.drawn_target[order]  # (B,) each
+        return cls(order, states[order], block, *targets, n_rows.tolist())

@@ -89,7 +89,7 @@ def _compiled(
     own_grad, drawn_grad = gradients
     log_weights = candidates.log_weights.to(chosen.dtype)  # (S,)
     sizes = torch.tensor(rows.n_rows), candidates.sizes, candidates.drawn_sizes
-    targets = candidates.own_target[rows.order], candidates.drawn_target[rows.order]
+    targets = rows.own_target, rows.drawn_target
     losses = chosen.new_empty(len(chosen))  # (B,)
     x_grad = torch.empty_like(rows.x)  # (B, d)
     chosen_grad = torch.empty_like(chosen)  # (B, d)

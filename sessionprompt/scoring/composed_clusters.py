@@ -124,10 +124,9 @@ class _Own:
         n_columns = torch.tensor(self.n_columns, device=device)  # (spans + 1,)
         width = torch.repeat_interleave(n_columns, n_rows)  # (B,)
         before = torch.repeat_interleave(n_columns.cumsum(0) - n_columns, n_rows)  # (B,)
-        own_target = candidates.own_target[rows.order]  # (B,)
         first = F.pad(candidates.sizes.cumsum(0), (1, 0))  # (C + 1,)
-        column = first[rows.block] - before + own_target  # (B,)
-        return width.cumsum(0) - width, column.masked_fill(own_target < 0, -1)
+        column = first[rows.block] - before + rows.own_target  # (B,)
+        return width.cumsum(0) - width, column.masked_fill(rows.own_target < 0, -1)
 
     def add_gradients(self, log_scale: Tensor, x_grad: Tensor, own_grad: Tensor) -> None:
         """Add the gradient of exp(scores - log_scale) to (B, d); write that of (m, d)."""
@@ -161,7 +160,7 @@ class _Drawn:
             row += n
             column += size
         starts = torch.arange(len(self.x), device=vectors.device) * len(vectors)  # (B,)
-        _leave_out(kept, starts, candidates.drawn_target[rows.order])
+        _leave_out(kept, starts, rows.drawn_target)
         self.highest = self.x.new_empty(len(self.x), 1)  # (B, 1)
         sums = torch.empty_like(self.highest)  # (B, 1)
         _exponentials(self.exponentials, self.highest, sums)
